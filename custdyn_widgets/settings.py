@@ -10,12 +10,12 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from custdyn_widgets.errors import SettingsError, nearest, shown
+from custdyn_widgets.text import is_base_url
 
 CONFIG_NAME = "custdyn.toml"
 _APP = "custdyn"
@@ -50,6 +50,10 @@ class Settings:
         The `custdyn.toml` that was read, or None.
     sources
         The file that defines named sources; it need not exist.
+    failure_recipients
+        Who is notified of a failed run whose saved query names nobody or cannot be read; with commas between.
+    webhook_url, webhook_events
+        Where events of runs are posted, and which: `failures` (the default) or `all`; see `Webhook`.
     client_type, timezone
         The values with which the form starts until the user runs a query with others; None for defaults.
     last_choice
@@ -84,6 +88,9 @@ class Settings:
     viewer_url: str | None = None
     smtp_url: str | None = None
     mail_from: str | None = None
+    failure_recipients: str | None = None
+    webhook_url: str | None = field(default=None, repr=False)  # it may contain a token
+    webhook_events: str | None = None
     client_type: str | None = None
     timezone: str | None = None
     last_choice: Path | None = None
@@ -120,7 +127,10 @@ class Settings:
 
 _PATHS = ("snapshots", "queries", "my_queries", "runs", "cache", "sources", "last_choice", "marts")
 _FILES = {"sources": "sources.toml", "last_choice": "last_choice.json"}
-_TEXTS = ("share_url", "role", "smtp_url", "mail_from", "client_type", "timezone", "spark", "embed_origins")
+_TEXTS = (
+    "share_url", "role", "smtp_url", "mail_from", "failure_recipients", "webhook_url", "webhook_events",
+    "client_type", "timezone", "spark", "embed_origins",
+)  # fmt: skip
 _HANDED_IF_SET = (
     "share_url", "viewer_url", "sources", "my_queries", "runs", "config", "client_type", "timezone",
     "last_choice", "marts", "spark", "signing_key",
@@ -282,19 +292,9 @@ def _check_address(setting: str, value: object) -> None:
         raise SettingsError(
             f"{setting} must begin with http:// or https://, not {shown(value)}.", field=setting
         )
-    if not _is_address(address):
+    if not is_base_url(address):
         raise SettingsError(
             f"{setting} must be a URL without a user name, password, query or spaces, such as "
             "https://reports.example or https://reports.example:8443/path.",
             field=setting,
         )
-
-
-def _is_address(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        named = bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:  # an incomplete IPv6 address, or a port that is not a number
-        return False
-    plain = text.isprintable() and not any(c.isspace() or c in "?#" for c in text)
-    return named and plain and parts.username is None and parts.password is None

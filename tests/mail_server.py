@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import socket
 import ssl
@@ -21,6 +22,7 @@ from custdyn_widgets.mail import Delivery, MailServer, deliver
 from custdyn_widgets.mail.message import Letter
 
 USER, PASSWORD = "custdyn-job", "correct horse battery"
+TOKEN = "ya29.correct-horse_battery~staple/+=="
 Fault = Callable[["Received", str], str | None]
 
 
@@ -42,6 +44,8 @@ class Received:
     connections: set[tuple[str, int]] = field(default_factory=set)
     logins: list[bool] = field(default_factory=list)
     secret: list[bool] = field(default_factory=list)
+    challenge: bytes = b'{"status":"401","schemes":"bearer","scope":"https://mail.google.com/"}'
+    answers: list[Any] = field(default_factory=list)
 
     async def handle_MAIL(self, *asked: Any) -> str:  # noqa: N802  # aiosmtpd's name
         server, session, envelope, address, options = asked
@@ -82,6 +86,18 @@ class Received:
         )
         self.logins.append(right)
         return AuthResult(success=right, handled=False)
+
+    async def auth_XOAUTH2(self, server: Any, args: list[str]) -> AuthResult:  # noqa: N802  # aiosmtpd's name
+        """Take the right token; refuse any other as Google does: a challenge, and 535 after an empty line."""
+        said = base64.b64decode(args[1]).decode()
+        right = said == f"user={USER}\1auth=Bearer {TOKEN}\1\1"
+        self.logins.append(right)
+        if right:
+            return AuthResult(success=True)
+        answer = await server.challenge_auth(self.challenge, encode_to_b64=True)
+        self.answers.append(answer)
+        await server.push("535 5.7.8 Username and Password not accepted.")
+        return AuthResult(success=False, handled=True)
 
     def recipients(self) -> list[str]:
         """Return whose copies it took, in order."""

@@ -205,6 +205,8 @@ def run_saved_query(
     say(f"{name}: {run.result}{meaning} (for {run.logical_time or 'an unknown time'}).")
     if run.problem:
         say(f"custdyn: {run.problem}")
+        if run.waiting:
+            say(f"The next run of {name} sends it to those who did not get it.")
         raise click.exceptions.Exit(1)
 
 

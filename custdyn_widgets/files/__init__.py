@@ -18,6 +18,7 @@ from custdyn_widgets.files.reading import (
     read_plain,
     reason,
 )
+from custdyn_widgets.files.secret_values import read_secret
 from custdyn_widgets.files.strict_json import strict_json
 from custdyn_widgets.files.whole import write_whole
 from custdyn_widgets.files.writing import (
@@ -52,6 +53,7 @@ __all__ = [
     "plain_bytes",
     "put_file",
     "read_plain",
+    "read_secret",
     "reason",
     "remove_folder",
     "strict_json",

@@ -58,10 +58,17 @@ class Delivery:
 class Copy:
     """One recipient's copy during delivery."""
 
-    def __init__(self, letter: Letter, server: MailServer, recipient: str, max_bytes: int) -> None:
+    def __init__(
+        self,
+        letter: Letter,
+        server: MailServer,
+        recipient: str,
+        max_bytes: int,
+        message_id: str | None = None,
+    ) -> None:
         self.letter, self.server, self.recipient, self.max_bytes = letter, server, recipient, max_bytes
         self.tries, self.attached = 0, False
-        self.message_id = f"<{secrets.token_hex(16)}@{server.sender.domain}>"
+        self.message_id = message_id or f"<{secrets.token_hex(16)}@{server.sender.domain}>"
         self.outcome: _Outcome = "given up"
         self.words, self.at = _NOT_TRIED, datetime.now(UTC)
         address = ascii_address(recipient)
@@ -100,22 +107,29 @@ class Copy:
         return Delivery(self.recipient, self.outcome, self.words, at, self.tries, self.message_id, attached)
 
     def send(self, smtp: smtplib.SMTP) -> None:
-        """Send the message over an open connection, without its attachment if that makes it too large."""
-        self.attached = self.letter.attachment is not None
-        data = self._message()
-        if self.attached and len(data) > self._size_limit(smtp):
-            self.attached = False
-            data = self._message()
-        try:
-            self._send(smtp, data)
-        except (smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as error:
-            if not self.attached or not is_too_large(error):
-                raise
-            self.attached = False
-            self._send(smtp, self._message())
+        """Send the message over an open connection, without its attachment if that makes it too large.
 
-    def _message(self) -> bytes:
-        return message_bytes(self.letter, self.envelope, attached=self.attached)
+        If it is too large even then, it is sent without its pictures.
+        """
+        *larger, (smallest, attached) = self._forms()
+        for letter, with_file in larger:
+            data = message_bytes(letter, self.envelope, attached=with_file)
+            if len(data) > self._size_limit(smtp):
+                continue
+            self.attached = with_file
+            try:
+                return self._send(smtp, data)
+            except smtplib.SMTPException as error:
+                if not is_too_large(error):
+                    raise
+        self.attached = attached
+        return self._send(smtp, message_bytes(smallest, self.envelope, attached=attached))
+
+    def _forms(self) -> list[tuple[Letter, bool]]:
+        """Return the letter in its forms, largest first, each with whether its file is attached."""
+        forms = [(self.letter, True)] if self.letter.attachment is not None else []
+        forms.append((self.letter, False))
+        return [*forms, (self.letter.without_pictures(), False)] if self.letter.pictures else forms
 
     def _send(self, smtp: smtplib.SMTP, data: bytes) -> None:
         smtp.sendmail(self.server.sender.addr_spec, [self.envelope.recipient], data)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from custdyn_widgets.mail.message import Picture
 from custdyn_widgets.text import cut_short, printable
 
 _TEMPLATE = Path(__file__).with_name("letter.html.j2")
@@ -37,14 +38,20 @@ class LetterContent:
     ----------
     title, lead
         The heading and the sentences below it.
+    opening
+        Paragraphs between the two, in the words of the saved query.
     alerts
         Messages that readers must see first, each as a sequence of lines.
     figures
         The headline figures: heading, number, unit, colour and change (empty without a comparison).
     link, link_note
-        The email's only link and the sentence below it.
+        The email's link and the sentence below it.
+    more_links, more_links_note
+        Texts and links of other reports, and the sentence above them.
     attachment
         A sentence about the attached file, or about why there is none.
+    pictures
+        The charts.
     note
         The note on the report's table.
     command, command_note
@@ -62,11 +69,15 @@ class LetterContent:
     title: str
     lead: str
     foot: str
+    opening: tuple[str, ...] = ()
     alerts: tuple[tuple[str, ...], ...] = ()
     figures: tuple[tuple[str, str, str, str, str], ...] = ()
     link: str = ""
     link_note: str = ""
+    more_links: tuple[tuple[str, str], ...] = ()
+    more_links_note: str = ""
     attachment: str = ""
+    pictures: tuple[Picture, ...] = ()
     note: str = ""
     command: str = ""
     command_note: str = ""
@@ -86,7 +97,7 @@ def to_text(letter: LetterContent) -> str:
 
 
 def to_html(letter: LetterContent) -> str:
-    """Return an email as HTML without scripts, pictures or other external content."""
+    """Return an email as HTML without scripts or external content."""
     longest = max((len(number) for _, number, *_ in letter.figures), default=1)
     per_row, width = (2, _HALF) if longest <= _FITS_HALF else (1, _WHOLE)
     html: str = _template().render(
@@ -102,6 +113,7 @@ def _text_parts(letter: LetterContent) -> Iterator[str]:
     title = _wrap(cut_short(letter.title, _MAX_TITLE))
     longest = max(map(len, title.splitlines()), default=0)
     yield f"{title}\n{'=' * min(longest, _WIDTH)}"
+    yield "\n\n".join(map(_wrap, letter.opening))
     yield _wrap(letter.lead)
     for first, *rest in letter.alerts:
         yield "\n".join([_wrap(f"! {first}", "  "), *(_wrap(f"  - {line}", "    ") for line in rest)])
@@ -113,6 +125,9 @@ def _text_parts(letter: LetterContent) -> Iterator[str]:
     )
     if letter.link:
         yield f"{letter.link}\n{_wrap(letter.link_note)}"
+    if letter.more_links:
+        links = (f"{_wrap(text)}\n{link}" for text, link in letter.more_links)
+        yield "\n\n".join([_wrap(letter.more_links_note), *links])
     yield _wrap(letter.attachment)
     yield _wrap(letter.note)
     if letter.command:

@@ -6,11 +6,11 @@ In a failure notice, all of this machine's secrets are masked.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from custdyn_widgets.mail.drawing import LetterContent, to_html, to_text
-from custdyn_widgets.mail.message import Attachment
+from custdyn_widgets.mail.message import Attachment, Picture
 from custdyn_widgets.publish import Secret, without_secrets
 from custdyn_widgets.render import headline_figures
 from custdyn_widgets.report import (
@@ -21,17 +21,21 @@ from custdyn_widgets.report import (
     info_rows,
     table_view,
 )
+from custdyn_widgets.saved_queries import fill_words
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _TO_THE_MINUTE = len("2021-10-31 09:00")
 _MAX_FIGURES = 6
 _MAX_LINES = 30
 _MAX_FAULTS = 12
+_MAX_LINKS = 100
 _RUN_AGAIN = "When this is fixed, run it again for the same time with:"
 _RUN_AGAIN_FOR_ALL = (
     "This command runs it again for the same time and sends it to everybody, even those who already have it:"
 )
 _SEND_TO_THE_REST = "When this is fixed, this command sends the same report to those who did not get it:"
+_SEND_AT_ONCE = "The next run sends the report to those who did not get it; this command does so at once:"
+_FAILURE_FOOT = "Sent automatically to the failure recipients of {whose}."
 _FOOT = (
     "Sent automatically for the saved query {name}: you are one of its recipients. "
     "Its owner can remove you from the list."
@@ -60,6 +64,14 @@ class ReportLetter:
         What the saved query's conditions found, each as a sequence of lines.
     mark
         The word that begins the subject, such as "Alert"; empty for none.
+    earlier
+        What each report is about that could not be sent earlier, and its link.
+    pictures
+        The charts.
+    own_subject, opening
+        The saved query's own subject and opening words, with placeholders; empty for none.
+    company
+        The company that the report is for; empty for none.
     """
 
     title: str
@@ -71,16 +83,32 @@ class ReportLetter:
     notes: tuple[str, ...] = ()
     conditions: tuple[tuple[str, ...], ...] = ()
     mark: str = ""
+    earlier: tuple[tuple[str, str], ...] = ()
+    own_subject: str = ""
+    opening: str = ""
+    company: str = ""
+    pictures: tuple[Picture, ...] = ()
+
+    def without_pictures(self) -> ReportLetter:
+        """Return the letter without the charts."""
+        return replace(self, pictures=())
 
     @property
     def subject(self) -> str:
         """The mark, the title and the period, and the time at which the report ends if it ends early."""
         info = self.report.info
+        until = format_instant(info.effective_end, info.timezone)[:_TO_THE_MINUTE]
+        words = self._filled(self.own_subject or "{title}: {interval}")
+        words = f"{self.mark}: {words}" if self.mark else words
+        return words + (f" (partial: until {until})" if self.report.is_partial else "")
+
+    def _filled(self, text: str) -> str:
+        """Return words of the saved query with their placeholders replaced."""
+        info = self.report.info
         first, last = info.interval_start[:10], info.interval_end[:10]
         days = first if first == last else f"{first} to {last}"
-        until = format_instant(info.effective_end, info.timezone)[:_TO_THE_MINUTE]
-        title = f"{self.mark}: {self.title}" if self.mark else self.title
-        return f"{title}: {days}" + (f" (partial: until {until})" if self.report.is_partial else "")
+        values = {"title": self.title, "name": self.name, "interval": days, "company": self.company}
+        return fill_words(text, values)
 
     def texts(self, attached: bool) -> tuple[str, str]:
         """Return the body as plain text and as HTML."""
@@ -88,6 +116,7 @@ class ReportLetter:
         message = (report.message,) if report.message else ()
         letter = LetterContent(
             title=self.title,
+            opening=tuple(filter(None, map(str.strip, self._filled(self.opening).splitlines()))),
             lead=" ".join(filter(None, (self.description, f"{describe_query(report)}."))),
             alerts=self.conditions
             + tuple(
@@ -99,7 +128,10 @@ class ReportLetter:
             ),
             link=self.link,
             link_note=self._describe_link(),
+            more_links=self.earlier[:_MAX_LINKS],
+            more_links_note=self._describe_earlier(),
             attachment=self._describe_attachment(attached),
+            pictures=self.pictures,
             note=table_view(report).overlap_note,
             facts=tuple(info_rows(report, warnings=False)),
             foot=_FOOT.format(name=self.name),
@@ -110,6 +142,14 @@ class ReportLetter:
         if urlsplit(self.link).hostname in _LOOPBACK:
             return "The frozen report. This link opens only on the machine that made it."
         return "The frozen report, which never changes. Anyone with the link can open it."
+
+    def _describe_earlier(self) -> str:
+        count = len(self.earlier)
+        if not count:
+            return ""
+        what = "An earlier report" if count == 1 else f"{count:,} earlier reports"
+        rest = f" The last {_MAX_LINKS} are:" if count > _MAX_LINKS else ""
+        return f"{what} could not be sent, because the mail server was not available.{rest}"
 
     def _describe_attachment(self, attached: bool) -> str:
         if self.attachment is None:
@@ -146,8 +186,14 @@ class FailureLetter:
         The link to the report, if only delivery failed.
     is_for_the_rest
         Whether the command only sends the report, to those who did not get it.
+    is_waiting
+        Whether the next run sends it too.
+    is_for_operators
+        Whether the recipients are those of the settings.
     is_sent_again
         Whether repeating the run sends the report to those who may already have it.
+    earlier
+        The other failures that could not be reported when they happened, latest first.
     """
 
     title: str
@@ -161,7 +207,15 @@ class FailureLetter:
     attachment: Attachment | None = None
     link: str = ""
     is_for_the_rest: bool = False
+    is_waiting: bool = False
+    is_for_operators: bool = False
     is_sent_again: bool = False
+    earlier: tuple[str, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+
+    def without_pictures(self) -> FailureLetter:
+        """Return the letter, which has no pictures."""
+        return self
 
     @property
     def subject(self) -> str:
@@ -173,21 +227,23 @@ class FailureLetter:
         letter = LetterContent(
             title=self._masked(f"{self.title}: the run failed"),
             lead=f"It stopped while {self._masked(self.where)}.",
-            alerts=tuple(filter(None, [self._problem()])),
+            alerts=tuple(filter(None, [self._problem(), self._others()])),
             command=self.command,
             command_note=self._describe_command(),
             link=self.link,
             link_note="The frozen report." if self.link else "",
             facts=tuple((label, self._masked(text)) for label, text in self.facts),
             log=tuple(self._masked(line) for line in self.log[-_MAX_LINES:]),
-            foot=f"Sent automatically to the failure recipients of the saved query {self.name}.",
+            foot=_FAILURE_FOOT.format(
+                whose="the settings" if self.is_for_operators else f"the saved query {self.name}"
+            ),
             failed=True,
         )
         return to_text(letter), to_html(letter)
 
     def _describe_command(self) -> str:
         if self.is_for_the_rest:
-            return _SEND_TO_THE_REST
+            return _SEND_AT_ONCE if self.is_waiting else _SEND_TO_THE_REST
         return _RUN_AGAIN_FOR_ALL if self.is_sent_again else _RUN_AGAIN
 
     def _problem(self) -> tuple[str, ...]:
@@ -195,6 +251,16 @@ class FailureLetter:
         lines = [self._masked(line.strip()) for line in self.problem.splitlines() if line.strip()]
         more = len(lines) - _MAX_FAULTS
         return tuple(lines) if more <= 0 else (*lines[:_MAX_FAULTS], f"And {more:,} more lines.")
+
+    def _others(self) -> tuple[str, ...]:
+        """Return the first of the other failures, and how many there are."""
+        count = len(self.earlier)
+        if not count:
+            return ()
+        what = "An earlier run failed too" if count == 1 else f"{count:,} earlier runs failed too"
+        more = [f"And {count - _MAX_FAULTS:,} more."] if count > _MAX_FAULTS else []
+        lines = (self._masked(line) for line in self.earlier[:_MAX_FAULTS])
+        return (f"{what}, when the mail server was not available.", *lines, *more)
 
     def _masked(self, text: str) -> str:
         return without_secrets(text, self.secrets)

@@ -12,7 +12,7 @@ from datetime import datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
-from typing import Protocol
+from typing import Protocol, Self
 
 from custdyn_widgets.text import cut_short, printable
 
@@ -38,6 +38,20 @@ class Attachment:
         return self.name.rpartition(".")[2]
 
 
+@dataclass(frozen=True)
+class Picture:
+    """A chart in the text of an email: PNG, and the text for readers who do not see it."""
+
+    name: str
+    alternative: str
+    data: bytes
+
+    @property
+    def content_id(self) -> str:
+        """The id by which the HTML refers to it."""
+        return f"{self.name}@custdyn"
+
+
 class Letter(Protocol):
     """An email message that is ready to send."""
 
@@ -48,6 +62,13 @@ class Letter(Protocol):
     @property
     def attachment(self) -> Attachment | None:
         """The file to attach, unless it makes the message too large."""
+
+    @property
+    def pictures(self) -> tuple[Picture, ...]:
+        """The pictures in the HTML."""
+
+    def without_pictures(self) -> Self:
+        """Return the letter without pictures, in case they make the message too large."""
 
     def texts(self, attached: bool) -> tuple[str, str]:
         """Return the body as plain text and as HTML, for a copy with or without the attachment."""
@@ -77,6 +98,17 @@ def message_bytes(letter: Letter, envelope: Envelope, *, attached: bool) -> byte
     text, html = letter.texts(attachment is not None)
     message.set_content(text, cte="quoted-printable")
     message.add_alternative(html, subtype="html", cte="quoted-printable")
+    part = message.get_body(("html",))
+    assert part is not None
+    for picture in letter.pictures:
+        part.add_related(
+            picture.data,
+            maintype="image",
+            subtype="png",
+            cid=f"<{picture.content_id}>",
+            disposition="inline",
+            filename=f"{picture.name}.png",
+        )
     if attachment is not None:
         _attach(message, attachment)
     return message.as_bytes()

@@ -12,8 +12,10 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from custdyn_widgets.errors import SettingsError, shown
+from custdyn_widgets.files import read_secret
 from custdyn_widgets.mail.message import header_text
 from custdyn_widgets.mail.retries import WAITS, parse_waits
+from custdyn_widgets.mail.tokens import TOKEN, TokenSource, token_source
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.text import ascii_address, printable
 
@@ -25,6 +27,7 @@ _SCHEMES: dict[str, tuple[Security, int]] = {
 }
 _FORMS = "smtp+starttls://mail.example.com:587, smtps://mail.example.com or smtp://localhost:25"
 _HOST = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?|[0-9a-f:.]+:[0-9a-f:.]*", re.ASCII)
+_USER, _PASSWORD = "CUSTDYN_SMTP_USER", "CUSTDYN_SMTP_PASSWORD"
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -43,6 +46,8 @@ class MailServer:
         The sender's address, with a display name if there is one.
     user, password
         The login; None if there is none.
+    token
+        Where the OAuth token comes from that is used instead of a password; None for a password.
     waits
         The seconds to wait before each further attempt.
     """
@@ -54,10 +59,11 @@ class MailServer:
     user: str | None = None
     password: str | None = field(default=None, repr=False)
     waits: tuple[float, ...] = WAITS
+    token: TokenSource | None = field(default=None, repr=False)
 
     @classmethod
     def from_settings(cls, settings: Settings, environ: Mapping[str, str] | None = None) -> MailServer:
-        """Return the server in the settings; its login is taken only from the environment.
+        """Return the server in the settings; its login comes only from the environment and files named there.
 
         Raises
         ------
@@ -66,9 +72,9 @@ class MailServer:
         """
         env = os.environ if environ is None else environ
         security, host, port = parse_smtp_url(settings.smtp_url)
-        user, password = _login(env, security, host)
+        user, password, token = _login(env, security, host)
         waits = parse_waits(env.get("CUSTDYN_SMTP_WAITS"))
-        return cls(host, port, security, _sender(settings.mail_from), user, password, waits)
+        return cls(host, port, security, _sender(settings.mail_from), user, password, waits, token)
 
 
 def parse_smtp_url(url: str | None) -> tuple[Security, str, int]:
@@ -103,26 +109,34 @@ def parse_smtp_url(url: str | None) -> tuple[Security, str, int]:
     return security, host, port or usual
 
 
-def _login(env: Mapping[str, str], security: Security, host: str) -> tuple[str | None, str | None]:
-    user, password = env.get("CUSTDYN_SMTP_USER") or None, env.get("CUSTDYN_SMTP_PASSWORD") or None
-    if (user is None) != (password is None):
-        missing = "CUSTDYN_SMTP_PASSWORD" if password is None else "CUSTDYN_SMTP_USER"
+def _login(
+    env: Mapping[str, str], security: Security, host: str
+) -> tuple[str | None, str | None, TokenSource | None]:
+    """Return the user and either the password or the source of the token."""
+    user, password, token = env.get(_USER) or None, read_secret(_PASSWORD, env), token_source(env)
+    if password and token:
+        raise SettingsError(f"{_PASSWORD} and {TOKEN} are both set: remove one of them.", field=TOKEN)
+    if (user is None) != (password is None and token is None):
+        missing = _USER if user is None else _PASSWORD
         raise SettingsError(
-            f"{missing} is not set: a login requires both a user and a password.", field=missing
+            f"{missing} is not set: a login requires both a user and a password, or a token in {TOKEN}.",
+            field=missing,
         )
-    for name, value in (("CUSTDYN_SMTP_USER", user), ("CUSTDYN_SMTP_PASSWORD", password)):
+    for name, value in ((_USER, user), (_PASSWORD, password)):
         if value and not value.isascii():
             raise SettingsError(
                 f"{name} contains a non-ASCII character, which not every server accepts. Choose another one.",
                 field=name,
             )
+    if user and not user.isprintable():
+        raise SettingsError(f"{_USER} contains a control character: remove it.", field=_USER)
     if user and security == "none" and host not in _LOOPBACK:
         raise SettingsError(
             "CUSTDYN_SMTP_URL begins with smtp://, so the password would cross the network unencrypted. Use "
             "smtp+starttls:// or smtps://, or leave the login out.",
             field="CUSTDYN_SMTP_URL",
         )
-    return user, password
+    return user, password, token
 
 
 def _sender(text: str | None) -> Address:

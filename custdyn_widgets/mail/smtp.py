@@ -13,12 +13,13 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
 from custdyn_widgets.mail.copies import Copy, Delivery
 from custdyn_widgets.mail.message import Letter
 from custdyn_widgets.mail.server import MailServer
+from custdyn_widgets.mail.tokens import log_in_with_token
 
 MAX_BYTES = 10_000_000  # for a complete message; many servers accept no more
 TIMEOUT = 30.0  # seconds to wait for each reply
@@ -37,6 +38,7 @@ def deliver(
     sleep: Callable[[float], object] = time.sleep,
     progress: Callable[[str], None] = lambda _: None,
     record: Callable[[Outcomes], object] = lambda _: None,
+    message_ids: Sequence[Mapping[str, str]] = (),
 ) -> list[list[Delivery]]:
     """Send emails, each to its own recipients, and return the outcome of each email's copies.
 
@@ -50,7 +52,7 @@ def deliver(
     server
         The mail server.
     max_bytes
-        A message over this size, or over the server's own limit, is sent without its attachment.
+        A message over this size, or over the server's limit, is sent without its attachment.
     max_seconds
         The time limit, after which the current copy is aborted and no other is tried.
     sleep
@@ -59,8 +61,10 @@ def deliver(
         Called with a message before each wait.
     record
         Called after each accepted copy, with a function that returns the outcomes so far.
+    message_ids
+        For each email, the Message-IDs of copies that were tried before, by recipient.
     """
-    copies = [[Copy(letter, server, address, max_bytes) for address in to] for letter, to in letters]
+    copies = _copies(letters, server, max_bytes, message_ids)
 
     def outcomes() -> list[list[Delivery]]:
         return [[copy.delivery() for copy in of_letter] for of_letter in copies]
@@ -77,10 +81,17 @@ def deliver(
     return outcomes()
 
 
-def describe_failures(deliveries: Iterable[Delivery]) -> str:
-    """Return one line per recipient who did not get a copy, with the reason."""
-    failed = [d for d in deliveries if d.outcome != "sent"]
-    return "\n".join(f"{d.recipient}: {d.outcome}. {d.words}" for d in failed)
+def _copies(
+    letters: Sequence[tuple[Letter, Sequence[str]]],
+    server: MailServer,
+    max_bytes: int,
+    message_ids: Sequence[Mapping[str, str]],
+) -> list[list[Copy]]:
+    known = [*message_ids, *({} for _ in letters)]
+    return [
+        [Copy(letter, server, address, max_bytes, ids.get(address)) for address in to]
+        for (letter, to), ids in zip(letters, known, strict=False)
+    ]
 
 
 def _try_all(copies: Sequence[Copy], server: MailServer, end: float, record: Callable[[], object]) -> None:
@@ -154,6 +165,8 @@ def _connect(server: MailServer, end: float) -> Iterator[smtplib.SMTP]:
         smtp.ehlo_or_helo_if_needed()
         if server.user and server.password:
             _log_in(smtp, server.user, server.password)
+        elif server.user and server.token:
+            log_in_with_token(smtp, server.user, server.token.read())
         yield smtp
     finally:
         try:

@@ -2,6 +2,7 @@ from .charts.drawing import (
     blank_chart,
     browser_library,
     chart,
+    chart_png,
     chart_svg,
     report_charts,
     start_engine,
@@ -11,7 +12,6 @@ from .charts.live import can_zoom, live_spec
 from .charts.points import COLUMNS
 from .charts.presets import presets_of, register_preset
 from .charts.specs import BLANK, blank_spec, column_colour, preset_spec
-from .charts.svg import INK
 from .charts.vegalite import MARKS
 from .csv import table_csv, to_csv, to_excel_csv
 from .difference_page import render_difference
@@ -24,7 +24,6 @@ from .xlsx.workbook import to_xlsx
 __all__ = [
     "BLANK",
     "COLUMNS",
-    "INK",
     "MARKS",
     "Section",
     "blank_chart",
@@ -32,6 +31,7 @@ __all__ = [
     "browser_library",
     "can_zoom",
     "chart",
+    "chart_png",
     "chart_svg",
     "column_colour",
     "headline_figures",

@@ -28,6 +28,7 @@ from custdyn_widgets.saved_queries.folders import (
     load,
     save,
 )
+from custdyn_widgets.saved_queries.letter_words import fill_words
 from custdyn_widgets.saved_queries.schedule.conversion import convert_schedule
 from custdyn_widgets.saved_queries.schedule.schedule import Schedule
 
@@ -50,6 +51,7 @@ __all__ = [
     "convert_schedule",
     "delete",
     "failure_recipients",
+    "fill_words",
     "find",
     "folder_of",
     "is_in_percent",

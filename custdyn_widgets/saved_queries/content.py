@@ -22,7 +22,9 @@ from custdyn_widgets.saved_queries.automation import (
     parse_recipients,
     parse_retention,
 )
-from custdyn_widgets.saved_queries.checks import check_path, check_text, object_fields
+from custdyn_widgets.saved_queries.chart import parse_chart
+from custdyn_widgets.saved_queries.checks import check_path, check_text
+from custdyn_widgets.saved_queries.letter_words import check_opening, check_subject
 from custdyn_widgets.saved_queries.schedule.schedule import Schedule
 
 FORMAT = 1
@@ -42,6 +44,8 @@ _AUTOMATION = (
     "for_each",
     "sync",
     "catch_up",
+    "subject",
+    "opening",
 )
 _KEYS = ("format", "title", "description", "query", "output", "chart", *_AUTOMATION)
 _FILES = OUTPUTS[1:]  # outputs that can be attached to an email
@@ -50,8 +54,6 @@ _REQUIRED = {
     "title": "a few words that describe the query",
     "query": "an object with the fields of a query",
 }
-_CHART_KEYS = ("x", "y", "mark", "second_axis", "title")
-_CHART_LISTS = ("y", "second_axis")
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _RESERVED = re.compile(r"con|prn|aux|nul|(com|lpt)[0-9]")  # device names in Windows, with any extension
 _HASH_LENGTH = 10
@@ -93,6 +95,10 @@ class SavedQuery:
     catch_up
         Whether a scheduled time that passed while nothing could run is run later; only the most recent one.
 
+    subject, opening
+        The subject and the first words of the email with the report, with the placeholders of `fill_words`;
+        empty for the usual subject and no opening words.
+
     Raises
     ------
     SavedQueryError, QueryError
@@ -114,6 +120,8 @@ class SavedQuery:
     for_each: ForEach | None = None
     sync: bool = False
     catch_up: bool = False
+    subject: str = ""
+    opening: str = ""
 
     def __post_init__(self) -> None:
         check_text("title", self.title, MAX_TITLE_LENGTH)
@@ -123,7 +131,7 @@ class SavedQuery:
         if not isinstance(self.query, ReportQuery):
             raise SavedQueryError.wrong_type("query", self.query, "a ReportQuery")
         _check_output(self.output)
-        object.__setattr__(self, "chart", _parse_chart(self.chart))
+        object.__setattr__(self, "chart", parse_chart(self.chart))
         self._check_automation()
         self.to_bytes()
 
@@ -148,6 +156,8 @@ class SavedQuery:
         for key in ("sync", "catch_up"):
             if type(getattr(self, key)) is not bool:
                 raise SavedQueryError.wrong_type(key, getattr(self, key), "true or false")
+        check_subject(self.subject)
+        check_opening(self.opening)
         if self.catch_up and self.schedule is None:
             raise SavedQueryError.missing("schedule", "catch_up requires a schedule")
         if self.schedule and self.source is None:
@@ -272,25 +282,3 @@ def _check_output(output: object) -> None:
         raise SavedQueryError.invalid("output", output, why)
     if not isinstance(output, str) or output not in OUTPUTS:
         raise SavedQueryError.not_allowed("output", output, OUTPUTS)
-
-
-def _parse_chart(chart: Mapping[str, object] | None) -> dict[str, Any] | None:
-    """Return the chart with its keys in a fixed order and its tuples as lists."""
-    if chart is None:
-        return None
-    is_preset = isinstance(chart, Mapping) and "preset" in chart
-    allowed, required = (("preset",), ("preset",)) if is_preset else (_CHART_KEYS, ("y", "mark"))
-    object_fields(
-        "chart", chart, allowed, dict.fromkeys(required, "either only a preset, or at least y and mark")
-    )
-    return {key: _chart_value(key, chart[key]) for key in allowed if key in chart}
-
-
-def _chart_value(key: str, value: object) -> object:
-    if value is None or isinstance(value, str):
-        return value
-    if key not in _CHART_LISTS:
-        raise SavedQueryError.wrong_type(f"chart.{key}", value, "text")
-    if not isinstance(value, list | tuple) or not all(isinstance(text, str) for text in value):
-        raise SavedQueryError.wrong_type(f"chart.{key}", value, "text or a list of strings")
-    return list(value)

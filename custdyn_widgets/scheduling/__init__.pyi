@@ -3,8 +3,9 @@ from .alerts import run_lines
 from .checking import check_runs
 from .due import parse_delay
 from .job import dispatch
-from .records import Run, Runs
+from .records import Runs
 from .resend import resend
+from .run_record import Run
 from .run_request import TIMEOUT_S, RunRequest
 
 __all__ = [

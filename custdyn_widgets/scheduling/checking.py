@@ -11,7 +11,8 @@ from custdyn_widgets.report import format_instant
 from custdyn_widgets.saved_queries import ListedQuery, SavedQuery, folder_of
 from custdyn_widgets.scheduling.crontab import one_for_each_name
 from custdyn_widgets.scheduling.due import BAD, schedule_text
-from custdyn_widgets.scheduling.records import Run, Runs
+from custdyn_widgets.scheduling.records import Runs
+from custdyn_widgets.scheduling.run_record import Run
 from custdyn_widgets.scheduling.run_request import DEADLINE
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.text import format_instant_utc

@@ -8,6 +8,7 @@ Secrets are never printed.
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -27,8 +28,13 @@ from custdyn_widgets.text import printable
 
 _LOCALTIME = Path("/etc/localtime")
 _MAX_LINE_LENGTH = 998  # cron truncates longer lines
-_PASSED_ON = ("CUSTDYN_SMTP_URL", "CUSTDYN_MAIL_FROM", "XDG_DATA_HOME", "XDG_CACHE_HOME", "SSL_CERT_FILE")
-LOGIN = "# If the mail server requires a login, add CUSTDYN_SMTP_USER=… and CUSTDYN_SMTP_PASSWORD=… here."
+_PASSED_ON = (
+    "CUSTDYN_SMTP_URL", "CUSTDYN_MAIL_FROM", "CUSTDYN_SMTP_WAITS", "CUSTDYN_FAILURE_RECIPIENTS",
+    "CUSTDYN_WEBHOOK_EVENTS", "XDG_DATA_HOME", "XDG_CACHE_HOME", "SSL_CERT_FILE", "SSL_CERT_DIR",
+)  # fmt: skip
+_SECRET_FILE = re.compile("CUSTDYN_(SMTP_PASSWORD|SMTP_TOKEN|WEBHOOK_SECRET|PASSWORD_[A-Z0-9_]+)_FILE")
+_USER = "# Add CUSTDYN_SMTP_USER=… here, the user of the mail server."
+_LOGIN = "# If the mail server requires a login, add CUSTDYN_SMTP_USER=… and CUSTDYN_SMTP_PASSWORD=… here."
 _CHECKED = timedelta(days=1500)  # a February 29th and all clock changes
 _SET_BY_JUPYTER = "CUSTDYN_VIEWER_URL"  # wrong as soon as the Jupyter Server stops
 
@@ -43,12 +49,16 @@ class Crontab:
 
 @dataclass(frozen=True)
 class Place:
-    """Where cron's jobs run: the time zone, the program, the folder and the environment variables."""
+    """Where cron's jobs run: the time zone, the program, the folder and the environment variables.
+
+    `secrets` are the comments about secrets that the operator has to add, because they are never printed.
+    """
 
     zone: str
     program: Path
     folder: Path
     environment: Mapping[str, str]
+    secrets: Sequence[str] = ()
 
 
 def crontab(entries: Iterable[ListedQuery], place: Place, now: datetime) -> Crontab:
@@ -87,8 +97,7 @@ def crontab(entries: Iterable[ListedQuery], place: Place, now: datetime) -> Cron
     if not lines:
         return Crontab("", problems)
     head = [f"# For a machine whose time zone is {place.zone}."]
-    if mails:
-        head.append(LOGIN)
+    head += comments(place, mails=mails)
     head += [_checked(f"{name}={_quoted(name, value)}") for name, value in place.environment.items()]
     return Crontab("\n".join([*head, *lines]) + "\n", problems)
 
@@ -104,7 +113,8 @@ def this_place(settings: Settings, zone: str | None = None) -> Place:
     """
     if url := os.environ.get("CUSTDYN_SMTP_URL"):
         parse_smtp_url(url)
-    return Place(zone or machine_zone(), program(), Path.cwd(), needed_environment(settings))
+    environment = needed_environment(settings)
+    return Place(zone or machine_zone(), program(), Path.cwd(), environment, _secrets_to_add(settings))
 
 
 def needed_environment(settings: Settings) -> dict[str, str]:
@@ -115,7 +125,29 @@ def needed_environment(settings: Settings) -> dict[str, str]:
         for name, value in settings.environment().items()
         if name == "CUSTDYN_CONFIG" or (given.get(name) and name != _SET_BY_JUPYTER)
     }
-    return environment | {name: given[name] for name in _PASSED_ON if given.get(name)}
+    files = {
+        name: str(Path(file).expanduser().absolute())
+        for name, file in given.items()
+        if file and _SECRET_FILE.fullmatch(name)
+    }
+    return environment | {name: given[name] for name in _PASSED_ON if given.get(name)} | files
+
+
+def comments(place: Place, *, mails: bool) -> list[str]:
+    """Return the comments about secrets that the operator has to add, because they are never printed."""
+    given = place.environment
+    has_file = any(f"CUSTDYN_SMTP_{name}_FILE" in given for name in ("PASSWORD", "TOKEN"))
+    login = _USER if has_file else _LOGIN
+    return [*([login] if mails or "CUSTDYN_FAILURE_RECIPIENTS" in given else []), *place.secrets]
+
+
+def _secrets_to_add(settings: Settings) -> list[str]:
+    given = os.environ
+    names = ["CUSTDYN_WEBHOOK_URL"] if given.get("CUSTDYN_WEBHOOK_URL") else []
+    if settings.webhook_url and not given.get("CUSTDYN_WEBHOOK_SECRET_FILE"):
+        names.append("CUSTDYN_WEBHOOK_SECRET")
+    listed = " and ".join(f"{name}=…" for name in names)
+    return [f"# Add {listed} here for the webhook."] if names else []
 
 
 def machine_zone(localtime: Path = _LOCALTIME) -> str:

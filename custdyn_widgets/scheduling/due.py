@@ -15,7 +15,8 @@ from datetime import datetime, timedelta
 from custdyn_widgets.errors import NotDueError, QueryError, RunError
 from custdyn_widgets.report import format_instant
 from custdyn_widgets.saved_queries import SavedQuery, Schedule
-from custdyn_widgets.scheduling.records import Run, Runs
+from custdyn_widgets.scheduling.records import Runs
+from custdyn_widgets.scheduling.run_record import Run
 from custdyn_widgets.scheduling.run_request import RunRequest
 from custdyn_widgets.text import format_instant_utc
 

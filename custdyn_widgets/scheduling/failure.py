@@ -1,4 +1,4 @@
-"""The email about a failed run."""
+"""The email and the message to the webhook about a failed run."""
 
 from __future__ import annotations
 
@@ -8,18 +8,24 @@ import os
 import platform
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from custdyn_widgets.errors import CustDynError, SettingsError
+from custdyn_widgets.errors import CustDynError, RunError, SettingsError
 from custdyn_widgets.mail import FailureLetter, deliver
 from custdyn_widgets.publish import without_secrets
 from custdyn_widgets.report import format_instant
 from custdyn_widgets.saved_queries import SavedQuery
 from custdyn_widgets.scheduling.crontab import needed_environment, program
+from custdyn_widgets.scheduling.outcomes import Outcome, with_receipts
 from custdyn_widgets.scheduling.recorder import Recorder
-from custdyn_widgets.scheduling.records import Run
+from custdyn_widgets.scheduling.run_record import Run
+from custdyn_widgets.scheduling.run_request import RunRequest
+from custdyn_widgets.scheduling.webhook import post
 from custdyn_widgets.settings import Settings
+from custdyn_widgets.text import mailbox
+
+_POSTED = ("saved", "title", "result", "logical_time", "began", "ended", "where", "problem")
 
 
 def failure_letter(
@@ -57,19 +63,19 @@ def failure_letter(
         tuple(lines),
         link=settings.link(snapshots[0]) if snapshots and run.result != "sent" else "",
         is_for_the_rest=run.can_be_resent,
+        is_waiting=run.waiting,
+        is_for_operators=not run.failure_recipients,
         is_sent_again=any(report.snapshot and report.result not in settled for report in run.reports),
     )
 
 
-def report_failure(
-    recorder: Recorder, run: Run, command: str, lines: Sequence[str] = ()
-) -> tuple[dict[str, Any], ...]:
-    """Send the email about a failed run, if it has recipients.
+def report_failure(recorder: Recorder, run: Run, command: str, lines: Sequence[str] = ()) -> Run:
+    """Send the email about a failed run, if it has recipients, and post it to the webhook.
 
     Parameters
     ----------
     recorder
-        The recorder of the current run, which knows the recipients and the mail server.
+        The recorder of the current run, which knows the recipients, the mail server and the webhook.
     run
         The failed run: the current one or an earlier one.
     command, lines
@@ -77,27 +83,94 @@ def report_failure(
 
     Returns
     -------
-    tuple of dict
-        The receipts; empty if nothing was sent.
+    Run
+        The record of the failed run with the receipts.
     """
-    recipients = recorder.run.failure_recipients
+    in_place = _resend_or(command, recorder, run)
+    run = post_event(recorder, run, "run.failed", in_place)
+    recipients = recorder.failure_recipients
     if not recipients or recorder.server is None:
-        return ()
+        return run
+    letter = failure_letter(run, recorder.saved, recorder.settings, in_place, lines)
+    return _send_letter(recorder, letter, run, recipients)
+
+
+def send_unsent_failures(recorder: Recorder) -> None:
+    """Send one email about the failures that could not be reported before; the caller holds the lock.
+
+    A run whose report was sent in the meantime needs none.
+    """
+    failure_unsent = [run for run in recorder.runs.unsent(recorder.run.saved) if run.failure_unsent]
+    for run in failure_unsent:
+        if not run.problem:
+            _write(recorder, replace(run, failure_unsent=False))
+    failure_unsent = [run for run in failure_unsent if run.problem]
+    current = set(map(mailbox, recorder.failure_recipients))
+    left: dict[str, str] = {}
+    for run in failure_unsent:
+        for one in run.told:
+            address = mailbox(one["recipient"])
+            if one["outcome"] == "given up" and (address in current or not current):
+                left[address] = one["recipient"]
+    if recorder.server is None or not left:
+        return
+    *others, last = failure_unsent
+    is_own = last.id == recorder.run.id
+    command = recorder.repeat_command if is_own else RunRequest(last.saved).repeat_command(last.logical_time)
+    letter = replace(
+        failure_letter(last, recorder.saved, recorder.settings, _resend_or(command, recorder, last)),
+        earlier=tuple(f"{run.logical_time or run.began}: {run.problem}" for run in reversed(others)),
+    )
+    told = _send_letter(recorder, letter, last, tuple(left.values())).told[len(last.told) :]
+    for run in failure_unsent:
+        merged = with_receipts(Outcome("failed", deliveries=run.told), told).deliveries
+        _write(
+            recorder,
+            replace(run, told=merged, failure_unsent=any(one["outcome"] == "given up" for one in merged)),
+        )
+
+
+def _write(recorder: Recorder, run: Run) -> None:
+    with contextlib.suppress(RunError):  # it is told again in the worst case
+        recorder.runs.write(run)
+    if run.id == recorder.run.id:
+        recorder.run = run
+
+
+def _resend_or(command: str, recorder: Recorder, run: Run) -> str:
+    """Return a shell command that repeats a run, or sends its report to the others if it can."""
     if run.can_be_resent:
         command = shlex.join(("custdyn", "runs", "resend", run.id))
-    in_place = _in_place(recorder.redact(command), recorder.settings)
-    letter = failure_letter(run, recorder.saved, recorder.settings, in_place, lines)
+    return _in_place(recorder.redact(command), recorder.settings)
+
+
+def _send_letter(recorder: Recorder, letter: FailureLetter, run: Run, recipients: Sequence[str]) -> Run:
+    """Send the email about a failed run, and return the record with the receipts."""
+    assert recorder.server is not None
     try:
         [deliveries] = deliver([(letter, recipients)], recorder.server)
     except Exception as error:  # recording the failure is more important than this email
         recorder.say(recorder.redact(f"The failure email was not sent: {describe_error(error)}"))
-        return ()
+        return run
     for delivery in deliveries:
         if delivery.outcome != "sent":
             recorder.say(f"{delivery.recipient} did not get the failure email: {delivery.words}")
     receipts = tuple(delivery.to_dict() for delivery in deliveries)
-    recorder.note_deliveries(receipts)
-    return receipts
+    failure_unsent = any(delivery.outcome == "given up" for delivery in deliveries)
+    return replace(run, told=(*run.told, *receipts), failure_unsent=failure_unsent)
+
+
+def post_event(recorder: Recorder, run: Run, kind: str, command: str = "") -> Run:
+    """Post a message about a run to the webhook, if there is one, and return the record with its receipt."""
+    if recorder.webhook is None:
+        return run
+    about = {name: getattr(run, name) for name in _POSTED}
+    data = {name: recorder.redact(text) if text else text for name, text in about.items()}
+    data |= {"run": run.id, "machine": platform.node()} | ({"command": command} if command else {})
+    receipt = post(recorder.webhook, kind, data)
+    if receipt["outcome"] != "sent":
+        recorder.warn(f"The webhook at {receipt['host']} was not told of this run. {receipt['words']}")
+    return replace(run, webhook=(*run.webhook, receipt))
 
 
 def _in_place(command: str, settings: Settings) -> str:

@@ -3,39 +3,36 @@
 from __future__ import annotations
 
 import contextlib
-import signal
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import NoReturn
 
 from custdyn_widgets import saved_queries
-from custdyn_widgets.errors import CustDynError, NotDueError, StillRunningError
-from custdyn_widgets.mail import MailServer
+from custdyn_widgets.errors import NotDueError
 from custdyn_widgets.notebook import terminated_as_exit
-from custdyn_widgets.render import require_pdf
 from custdyn_widgets.saved_queries import is_name
 from custdyn_widgets.scheduling.alerts import run_lines
 from custdyn_widgets.scheduling.due import (
-    WAITING,
-    check_busy,
-    check_due,
     check_told,
-    describe_missed,
-    schedule_text,
 )
-from custdyn_widgets.scheduling.failure import describe_error, report_failure
+from custdyn_widgets.scheduling.ending import describe_stop, end_locked, wait_unlocked
+from custdyn_widgets.scheduling.failure import describe_error
 from custdyn_widgets.scheduling.for_each import make_each
-from custdyn_widgets.scheduling.locks import RunLock, mark_as_reported
 from custdyn_widgets.scheduling.making import MadeReport, Task, make_one
+from custdyn_widgets.scheduling.outcomes import Outcome
+from custdyn_widgets.scheduling.preparing import prepare_run, send_if_unsent
 from custdyn_widgets.scheduling.recorder import Recorder
-from custdyn_widgets.scheduling.records import SENDING, Run
 from custdyn_widgets.scheduling.retention import prune
+from custdyn_widgets.scheduling.run_record import SENDING, Run
 from custdyn_widgets.scheduling.run_request import RunRequest
 from custdyn_widgets.scheduling.sending import send_all
+from custdyn_widgets.scheduling.unsent import (
+    find_unsent,
+    record_unsent,
+)
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.snapshots import Store
-from custdyn_widgets.text import format_instant_utc
 
 
 def dispatch(
@@ -45,8 +42,12 @@ def dispatch(
     progress: Callable[[str], None],
     warn: Callable[[str], None] | None = None,
     now: datetime | None = None,
+    sleep: Callable[[float], object] = time.sleep,
 ) -> Run:
     """Run a saved query: freeze its report, send it, record the run, and report a failure by email.
+
+    If the mail server is not available, the run lets go of its lock before it waits and tries again, and what
+    is left unsent after the last attempt is sent by the next run.
 
     Parameters
     ----------
@@ -58,6 +59,8 @@ def dispatch(
         Called with each line that must be seen even if the run succeeds. Defaults to `progress`.
     now
         The current time. Defaults to the system clock.
+    sleep
+        Called for each wait for the mail server, with the number of seconds.
 
     Returns
     -------
@@ -77,17 +80,30 @@ def dispatch(
         saved_queries.load(request.name, settings=settings)  # raises an error that says which names are valid
     run = Run.begun(request.name, asked_for=request.as_of is not None)
     recorder = Recorder(run, settings, progress, warn or progress)
+    stop = _run_and_report(request, recorder, now or datetime.now(UTC), sleep)
+    if stop:
+        _leave(stop)
+    return recorder.run
+
+
+def _run_and_report(
+    request: RunRequest, recorder: Recorder, now: datetime, sleep: Callable[[float], object]
+) -> SystemExit | KeyboardInterrupt | None:
+    """Run, record and report; return the exception that stopped the process, if any."""
     with contextlib.ExitStack() as held:  # keeps the lock until the final record is written
-        stop = _run_steps(request, recorder, now or datetime.now(UTC), held)
+        stop = _run_steps(request, recorder, now, held)
         recorder.write_final()
-        if recorder.run.problem and (receipts := _report_failure(recorder, request)):
-            recorder.update(told=receipts)
-            recorder.write_final()
+        recorder.repeat_command = request.repeat_command(recorder.run.logical_time)
+        end_locked(recorder, request, is_stopped=stop is not None)
+    if stop is None and recorder.is_recorded and (recorder.run.waiting or recorder.run.failure_unsent):
+        stop = wait_unlocked(recorder, request, sleep)
+    return stop
+
+
+def _leave(stop: SystemExit | KeyboardInterrupt) -> NoReturn:
     if isinstance(stop, SystemExit) and not stop.code:
         raise SystemExit(1) from stop  # a custom metric that exits Python is not a success
-    if stop:
-        raise stop
-    return recorder.run
+    raise stop
 
 
 def _run_steps(
@@ -96,7 +112,7 @@ def _run_steps(
     """Carry out the steps until one fails; return the exception that stopped the process, if any."""
     try:
         with terminated_as_exit():
-            task = _prepare(request, recorder, now, held)
+            task = prepare_run(request, recorder, now, held)
             if request.sync or task.saved.sync:
                 recorder.step = "syncing the source"
                 _sync(task, recorder)
@@ -112,110 +128,21 @@ def _run_steps(
     except Exception as error:
         problem = describe_error(error)
         if request.is_once and recorder.run.logical_time is None:
-            check_told(request.name, recorder.redact(problem), recorder.runs, now)
+            _check_told(problem, recorder, now)
         recorder.fail(problem)
     except (SystemExit, KeyboardInterrupt) as stop:
-        recorder.fail(_describe_stop(stop))
-        recorder.stop_retrying()
+        recorder.fail(describe_stop(stop))
         return stop
     return None
 
 
-def _prepare(request: RunRequest, recorder: Recorder, now: datetime, held: contextlib.ExitStack) -> Task:
-    """Load the saved query, find the time to run it for, and acquire its lock."""
-    settings = recorder.settings
+def _check_told(problem: str, recorder: Recorder, now: datetime) -> None:
+    """Check whether a saved query that cannot be read was reported; if so, only send what is unsent."""
     try:
-        stored = saved_queries.load(request.name, settings=settings)
-    except CustDynError:
-        if request.send:
-            recorder.recover_failure_recipients()
+        check_told(recorder.run.saved, recorder.redact(problem), recorder.runs, now)
+    except NotDueError:
+        send_if_unsent(recorder)
         raise
-    saved = recorder.saved = stored.saved
-    recorder.update(title=saved.title, failure_recipients=saved.failure_recipients)
-    recorder.step = "preparing the run"
-    if request.as_of is None and saved.schedule:
-        at = format_instant_utc(saved.schedule.last(now))
-        recorder.update(logical_time=at, schedule=schedule_text(saved.schedule))
-        due = check_due(request, saved, recorder.runs, now, locked=False)
-        if due.refusal and not due.missed:  # what was missed is recorded under the lock
-            raise due.refusal
-    if request.send and saved.sends_mail:
-        recorder.server = MailServer.from_settings(settings)
-    logical_time = request.logical_time(saved, now)
-    recorder.update(logical_time=format_instant_utc(logical_time))
-    _acquire(request, recorder, now, held)
-    if request.pdf or saved.output == "pdf":
-        settings = replace(settings, pdf=True)
-    if settings.pdf:
-        require_pdf()
-    about = (request.name, format_instant_utc(logical_time))
-    return Task(
-        request,
-        saved,
-        settings,
-        saved_queries.folder_of(stored.place, settings=settings),
-        logical_time,
-        request.note(saved, logical_time, now),
-        recorder.runs.digests(*about) if saved.only_if else {},
-        recorder.runs.true_conditions(*about) if saved.alert_if else {},
-    )
-
-
-def _acquire(request: RunRequest, recorder: Recorder, now: datetime, held: contextlib.ExitStack) -> None:
-    """Acquire the lock, begin the record if the scheduled time is due, and report earlier failures."""
-    saved = recorder.saved
-    assert saved is not None
-    try:
-        held.enter_context(RunLock(recorder.runs.folder, request.name))
-    except StillRunningError:
-        if request.is_once:
-            check_busy(request, saved, recorder.runs, now)
-            recorder.step = WAITING
-        raise
-    unfinished = recorder.runs.unfinished(request.name)
-    due = check_due(request, saved, recorder.runs, now, locked=True)
-    if due.refusal is None:
-        _warn_if_clock_moved_back(recorder, now)
-        recorder.write()
-    if request.send:  # otherwise, they are reported by the next run that sends its report
-        _report_killed_runs(recorder, unfinished)
-    if due.missed:
-        _report_missed(recorder, due.missed)
-    if due.refusal:
-        raise due.refusal
-
-
-def _report_missed(recorder: Recorder, missed: Sequence[datetime]) -> None:
-    """Record and report the scheduled times at which nothing ran."""
-    saved, own = recorder.saved, recorder.run
-    assert saved is not None
-    at = format_instant_utc(missed[-1])
-    begun = Run.begun(own.saved, title=own.title, logical_time=at, schedule=own.schedule)
-    run = replace(begun, failure_recipients=own.failure_recipients).finished(
-        "missed", problem=describe_missed(saved, missed), where="waiting for its scheduled time"
-    )
-    recorder.runs.write(run)
-    receipts = report_failure(recorder, run, RunRequest(run.saved).repeat_command(at))
-    if receipts:
-        recorder.runs.write(replace(run, told=receipts))
-
-
-def _report_killed_runs(recorder: Recorder, unfinished: Sequence[Run]) -> None:
-    """Record and report earlier unfinished runs as killed; this run holds the lock, so none is running."""
-    for run in unfinished:
-        killed = replace(run.killed(), where="running")
-        recorder.runs.write(killed)
-        command = RunRequest(run.saved).repeat_command(run.logical_time)  # its options were not recorded
-        recorder.runs.write(replace(killed, told=report_failure(recorder, killed, command)))
-
-
-def _warn_if_clock_moved_back(recorder: Recorder, now: datetime) -> None:
-    last = recorder.runs.listing(1, saved=recorder.run.saved)
-    if last and last[0].began > format_instant_utc(now):
-        recorder.warn(
-            f"The clock was moved back: the previous run began at {last[0].began}, which is in the future. "
-            "Reports sent now may have been sent before."
-        )
 
 
 def _sync(task: Task, recorder: Recorder) -> None:
@@ -248,7 +175,19 @@ def _send(task: Task, made: Sequence[MadeReport], recorder: Recorder) -> None:
     count = sum(len(report.recipients) for report in made)
     if count and recorder.server:
         recorder.say(f"Sending to {count:,} recipient{'' if count == 1 else 's'}")
-    recorder.finish_sending(send_all(task, made, recorder.server, recorder.say, recorder.record_sending))
+    unsent = find_unsent(recorder, task) if recorder.server else []
+    flat = [*(one for earlier in unsent for one in earlier.made), *made]
+    own = slice(len(flat) - len(made), None)
+
+    def record(outcomes: Callable[[], Sequence[Outcome]]) -> None:
+        if recorder.record_sending(lambda: outcomes()[own]):
+            record_unsent(recorder, unsent, outcomes()[: own.start])
+
+    assert recorder.lock is not None
+    with recorder.lock.sending():
+        outcomes = send_all(task, flat, recorder.server, recorder.say, record)
+    recorder.finish_sending(outcomes[own])
+    record_unsent(recorder, unsent, outcomes[: own.start])
 
 
 def _prune(task: Task, made: Sequence[MadeReport], recorder: Recorder) -> None:
@@ -257,25 +196,14 @@ def _prune(task: Task, made: Sequence[MadeReport], recorder: Recorder) -> None:
     if task.saved.retention is None or not reports:
         return
     name, runs = task.request.name, recorder.runs
+    unsent = {one.snapshot: None for run in runs.unsent(name) for one in run.reports if one.snapshot}
     deleted = prune(
-        Store(task.settings.snapshots), task.saved.retention, reports, name, lambda: runs.snapshots(name)
+        Store(task.settings.snapshots),
+        task.saved.retention,
+        reports,
+        name,
+        lambda: runs.snapshots(name),
+        unsent,
     )
     if deleted:
         recorder.say(f"Deleted {deleted:,} old snapshot{'' if deleted == 1 else 's'}")
-
-
-def _report_failure(recorder: Recorder, request: RunRequest) -> tuple[dict[str, Any], ...]:
-    """Report the failure, unless it could not be recorded and was already reported for the same time."""
-    run = recorder.run
-    if request.is_once and run.logical_time and not recorder.is_recorded:
-        at = int(datetime.fromisoformat(run.logical_time).timestamp())
-        if mark_as_reported(recorder.runs.folder, run.saved, at):
-            return ()
-    return report_failure(recorder, run, request.repeat_command(run.logical_time), recorder.last_lines())
-
-
-def _describe_stop(stop: SystemExit | KeyboardInterrupt) -> str:
-    code = stop.code if isinstance(stop, SystemExit) else 128 + signal.SIGINT
-    number = code - 128 if isinstance(code, int) else 0
-    name = signal.Signals(number).name if number in set(signal.Signals) else "exit"
-    return f"The run was stopped ({name}). Emails that had not been sent yet will not be sent."

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -25,6 +26,8 @@ class RunLock:
         The folder of runs.
     name
         The saved query's name.
+    patience_s
+        How long to wait for a holder that is only sending email, in seconds.
 
     Raises
     ------
@@ -34,8 +37,9 @@ class RunLock:
         On entering, if the folder cannot be written to.
     """
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path, name: str, patience_s: float = 0.0) -> None:
         self._file = lock_file(folder, name)
+        self._patience_s = patience_s
         self._name = name
         self._descriptor = -1
 
@@ -43,18 +47,36 @@ class RunLock:
         for folder in (self._file.parents[1], self._file.parent):
             folder.mkdir(parents=True, exist_ok=True, mode=_OWN_FOLDER)
         self._descriptor = os.open(self._file, _LOCK, _OWN_FILE)
-        for _ in range(_TRIES):
+        end, tries = time.monotonic() + self._patience_s, 0
+        while tries < _TRIES:
+            tries = 0 if self._mark.exists() and time.monotonic() < end else tries + 1
             try:
                 fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 time.sleep(_PAUSE_S)
             else:
+                self._mark.unlink(missing_ok=True)  # left behind by a process that was killed
                 return self
         os.close(self._descriptor)
         raise StillRunningError(
             f"{self._name} is already running, so it was not started again. `custdyn runs list` shows when "
             "that run began; --timeout stops a run that hangs."
         )
+
+    @property
+    def _mark(self) -> Path:
+        return self._file.with_suffix(".sending")
+
+    @contextlib.contextmanager
+    def sending(self) -> Iterator[None]:
+        """Let others wait for the lock, because all that is left is to send email."""
+        with contextlib.suppress(OSError):
+            self._mark.touch(_OWN_FILE)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                self._mark.unlink()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -57,13 +57,16 @@ class MadeReport:
     recipients
         The addresses to send it to; none if no condition became true or stopped being true.
     report, frozen
-        The report and its snapshot; None if it was not frozen.
+        The report and its snapshot; None if it was not frozen. The report of an earlier run is not read yet.
+    made_for
+        The scheduled time, in UTC, of the earlier run that made it; empty for the current run.
     """
 
     outcome: Outcome
     recipients: tuple[str, ...] = ()
     report: Report | None = None
     frozen: Frozen | None = None
+    made_for: str = ""
 
 
 def make_one(task: Task, progress: Callable[[str], None]) -> Iterator[MadeReport]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+from custdyn_widgets.text import mailbox
 
 _LISTED = 20
 # From worst to best.
@@ -66,6 +68,25 @@ def list_problems(outcomes: Sequence[Outcome]) -> str:
     more = len(problems) - _LISTED
     rest = [f"… and {more:,} more, see `custdyn runs list --json`."] if more > 0 else []
     return "\n".join([*problems[:_LISTED], *rest])
+
+
+def with_receipts(before: Outcome, receipts: Iterable[dict[str, Any]]) -> Outcome:
+    """Return an outcome with new receipts, each in place of the same recipient's earlier one."""
+    new = {mailbox(one["recipient"]): one for one in receipts}
+    if not new:
+        return before
+    old = {mailbox(one["recipient"]): one for one in before.deliveries}
+    for address, one in old.items():
+        if address in new and new[address]["message_id"] == one["message_id"]:
+            new[address] = {**new[address], "tries": one["tries"] + new[address]["tries"]}
+    deliveries = tuple({**old, **new}.values())
+    lines = [
+        f"{one['recipient']}: {one['outcome']}. {one['words']}"
+        for one in deliveries
+        if one["outcome"] != "sent"
+    ]
+    problem = "\n".join(["The report was frozen but did not reach everybody:", *lines]) if lines else None
+    return replace(before, result="undelivered" if lines else "sent", deliveries=deliveries, problem=problem)
 
 
 def is_true(condition: Mapping[str, Any]) -> bool:

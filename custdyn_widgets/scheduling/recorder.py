@@ -6,18 +6,21 @@ import contextlib
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from custdyn_widgets import saved_queries
-from custdyn_widgets.errors import CustDynError, RunError, SettingsError
+from custdyn_widgets.errors import CustDynError, RunError, SavedQueryError, SettingsError
 from custdyn_widgets.mail import MailServer
 from custdyn_widgets.publish import known_secrets, without_secrets
 from custdyn_widgets.saved_queries import SavedQuery
+from custdyn_widgets.scheduling.locks import RunLock
 from custdyn_widgets.scheduling.outcomes import Outcome, list_problems, worst_result
-from custdyn_widgets.scheduling.records import SENDING, Run, Runs
+from custdyn_widgets.scheduling.records import Runs
+from custdyn_widgets.scheduling.run_record import SENDING, Run
+from custdyn_widgets.scheduling.webhook import Webhook
 from custdyn_widgets.settings import Settings
 
 _LINES = 30
@@ -27,6 +30,21 @@ _FAILED_STEPS = {
     "undelivered": SENDING,
 }
 _WRITE_EVERY_S = 1.0
+
+
+def parse_failure_recipients(settings: Settings) -> tuple[str, ...]:
+    """Return the failure recipients of the settings.
+
+    Raises
+    ------
+    SettingsError
+        If one is not a plain email address.
+    """
+    listed = [address.strip() for address in (settings.failure_recipients or "").split(",")]
+    try:
+        return saved_queries.parse_recipients("CUSTDYN_FAILURE_RECIPIENTS", list(filter(None, listed)))
+    except SavedQueryError as error:
+        raise SettingsError(error.message, field="CUSTDYN_FAILURE_RECIPIENTS") from None
 
 
 class Recorder:
@@ -50,7 +68,17 @@ class Recorder:
     step
         The current step in words, such as "making the report", for messages about a failure.
     saved, server
-        The saved query and the mail server, once they are known.
+        The saved query and the mail server, once they are known; each email is tried once.
+    waits
+        The seconds to wait before each further attempt, without the lock.
+    repeat_command
+        The command that repeats the run.
+    lock
+        The lock, if the run holds it.
+    webhook
+        The webhook of the settings; None if there is none, or if nothing is to be sent.
+    has_sent
+        Whether the run has come as far as sending, also what earlier runs could not send.
     is_recorded
         Whether the final record was written.
     """
@@ -65,7 +93,13 @@ class Recorder:
         self.step = "reading the saved query"
         self.saved: SavedQuery | None = None
         self.server: MailServer | None = None
+        self.waits: tuple[float, ...] = ()
+        self.webhook: Webhook | None = None
+        self.repeat_command = ""
+        self.lock: RunLock | None = None
+        self.has_sent = False
         self.is_recorded = False
+        self._other_recipients: tuple[str, ...] = ()
         self._progress, self._warn = progress, warn
         self._lines: deque[str] = deque(maxlen=_LINES)
         self._written = -math.inf
@@ -79,25 +113,58 @@ class Recorder:
         """Add a report to the record."""
         self._set_reports((*self.run.reports, outcome))
 
-    def record_sending(self, outcomes: Callable[[], Sequence[Outcome]]) -> None:
+    def record_sending(self, outcomes: Callable[[], Sequence[Outcome]]) -> bool:
         """Record what has been sent so far, at most once a second, in case the run is killed."""
         self._sent_so_far = outcomes
-        if time.monotonic() - self._written >= _WRITE_EVERY_S:
-            self._set_reports(outcomes())
-            self.write_if_possible()
-            self._written = time.monotonic()
+        if time.monotonic() - self._written < _WRITE_EVERY_S:
+            return False
+        self._set_reports(outcomes())
+        self.write_if_possible()
+        self._written = time.monotonic()
+        return True
 
     def finish_sending(self, outcomes: Sequence[Outcome]) -> None:
         """Record the outcome of each report and the end of the run."""
         self._sent_so_far = None
+        self.has_sent = True
         self._set_reports(outcomes)
-        self.note_deliveries(receipt for outcome in outcomes for receipt in outcome.deliveries)
+        given_up = any(one["outcome"] == "given up" for outcome in outcomes for one in outcome.deliveries)
+        self.update(waiting=given_up)
         result = worst_result(self.run.reports)
         self.finish(result, problem=list_problems(self.run.reports), where=_FAILED_STEPS.get(result))
 
     def _set_reports(self, outcomes: Sequence[Outcome]) -> None:
         reports = tuple(replace(one, problem=one.problem and self.redact(one.problem)) for one in outcomes)
         self.update(reports=reports)
+
+    def read_notice_settings(self) -> None:
+        """Read whom the settings tell of failures; warn if they cannot be used, but let the run go on."""
+        try:
+            self.webhook = Webhook.from_settings(self.settings)
+        except SettingsError as error:
+            self.warn(f"The webhook is not used. {error.message}")
+        try:
+            self._other_recipients = parse_failure_recipients(self.settings)
+            if self._other_recipients:
+                self.read_server()
+        except SettingsError as error:
+            self.warn(f"The failure recipients of the settings cannot be told. {error.message}")
+
+    def read_server(self) -> None:
+        """Read the mail server's settings.
+
+        Raises
+        ------
+        SettingsError
+            If they cannot be used.
+        """
+        server = MailServer.from_settings(self.settings)
+        self.server, self.waits = replace(server, waits=()), server.waits
+
+    @property
+    def failure_recipients(self) -> tuple[str, ...]:
+        """Who is told of a failure: those of the saved query, or else those of the settings."""
+        return self.run.failure_recipients or self._other_recipients
 
     def recover_failure_recipients(self) -> None:
         """Find the recipients of a failure email in the saved query's file or its last record."""
@@ -107,7 +174,7 @@ class Recorder:
         if found:
             self.update(failure_recipients=found)
             with contextlib.suppress(SettingsError):  # the saved query's error is more important
-                self.server = MailServer.from_settings(self.settings)
+                self.read_server()
 
     def finish(self, result: str, *, problem: str = "", where: str | None = None) -> None:
         """Record that the run has ended."""
@@ -176,13 +243,3 @@ class Recorder:
             return without_secrets(text, known_secrets(self.settings))
         except CustDynError as error:
             return f"{error.message} Until then, details of this run are withheld."
-
-    def stop_retrying(self) -> None:
-        """From now on, try to send each email only once."""
-        if self.server:
-            self.server = replace(self.server, waits=())
-
-    def note_deliveries(self, receipts: Iterable[Mapping[str, Any]]) -> None:
-        """Stop retrying if every delivery was given up."""
-        if {receipt["outcome"] for receipt in receipts} == {"given up"}:
-            self.stop_retrying()

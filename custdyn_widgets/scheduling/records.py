@@ -6,146 +6,21 @@ import contextlib
 import errno
 import json
 import os
-import secrets
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, fields, replace
-from datetime import UTC, datetime
 from pathlib import Path
-from types import NoneType
-from typing import Any
 
 from custdyn_widgets.errors import RunError
 from custdyn_widgets.files import read_plain, strict_json, write_whole
 from custdyn_widgets.scheduling.locks import is_running
-from custdyn_widgets.scheduling.outcomes import Outcome, check_conditions, is_true, list_problems
-from custdyn_widgets.text import format_instant_utc
+from custdyn_widgets.scheduling.outcomes import Outcome, is_true
+from custdyn_widgets.scheduling.run_record import Run
 
-FORMAT = 1
 KEPT = 1_000  # records kept for each saved query
 _RECENT = 50  # records that each run searches for killed runs
 _MAX_BYTES = 16_000_000
 _OWN_FOLDER = 0o700
 _RESERVED_BYTES = 65_536
-# JSON types by annotation; all other fields are lists.
-_JSON_TYPES: dict[str, type | tuple[type, ...]] = {"str": str, "str | None": (str, NoneType), "bool": bool}
-_LATER = {
-    "failure_recipients",
-    "data_gaps",
-    "conditions",
-    "schedule",
-    "resent",
-}  # fields missing from records of earlier versions
-SENDING = "sending the report"  # the step of a run that made all its reports
-KILLED = "The run did not finish: it was killed, or the machine went down."
-
-
-@dataclass(frozen=True)
-class Run:
-    """The record of one run.
-
-    Attributes
-    ----------
-    id
-        The stem of its file name: the start time and a random part.
-    saved, title
-        The saved query's name and title.
-    began, ended
-        Timestamps in UTC; `ended` is None while it is running or if it was killed.
-    result
-        The worst result of its reports; `running`; `killed`, if its end was never recorded; or `missed`, if
-        no run was started in time.
-    logical_time
-        The time that intervals resolve against; None if it failed before that was known.
-    asked_for
-        Whether that time was given explicitly instead of by the schedule.
-    where, problem
-        The step that failed and a message about the problem; None if the run succeeded.
-    reports
-        The outcome of its report, or of each company's.
-    told
-        The receipts for the email about the run's failure.
-    failure_recipients
-        The recipients of that email; the next run notifies them if it cannot read the saved query.
-    data_gaps
-        The signs that its reports' data ends too early, recorded even if the reports were sent.
-    schedule
-        The schedule that it was run for: its cron expression and time zone; empty if `asked_for`.
-    resent
-        When its report was sent again to those who had not got it.
-    """
-
-    id: str
-    saved: str
-    title: str
-    began: str
-    result: str = "running"
-    ended: str | None = None
-    logical_time: str | None = None
-    asked_for: bool = False
-    where: str | None = None
-    problem: str | None = None
-    reports: tuple[Outcome, ...] = ()
-    told: tuple[dict[str, Any], ...] = ()
-    failure_recipients: tuple[str, ...] = ()
-    data_gaps: tuple[str, ...] = ()
-    schedule: str = ""
-    resent: tuple[str, ...] = ()
-
-    @classmethod
-    def begun(cls, saved: str, **about: Any) -> Run:
-        """Return the record of a run that is starting now."""
-        now = datetime.now(UTC)
-        stamp = f"{now:%Y%m%dT%H%M%S.%f}Z-{secrets.token_hex(4)}"
-        return cls(stamp, saved, about.pop("title", saved), format_instant_utc(now), **about)
-
-    def finished(self, result: str, **about: Any) -> Run:
-        """Return the record of this run with the current time as its end."""
-        return replace(self, result=result, ended=format_instant_utc(datetime.now(UTC)), **about)
-
-    def killed(self) -> Run:
-        """Return this record with the run marked as killed."""
-        problem = "\n".join(filter(None, (KILLED, list_problems(self.reports))))
-        return replace(self, result="killed", problem=problem)
-
-    @property
-    def is_unreported(self) -> bool:
-        """Whether the run was killed and the next one has not reported it yet."""
-        return self.result == "killed" and self.where is None
-
-    @property
-    def can_be_resent(self) -> bool:
-        """Whether the run made all its reports and all that is left is to send them to everybody."""
-        made_all = self.where == SENDING or not any(one.company for one in self.reports)
-        return made_all and self.result in ("undelivered", "killed") and any(r.snapshot for r in self.reports)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the record as a JSON object."""
-        record = {"format": FORMAT, **asdict(self)}
-        for report in record["reports"]:
-            if not report["conditions"]:
-                del report["conditions"]  # as in records of saved queries without any
-        return record
-
-    @classmethod
-    def from_dict(cls, data: Any) -> Run:
-        """Return the record from a JSON object made by `to_dict`.
-
-        Raises
-        ------
-        ValueError, TypeError, KeyError
-            If it is not a record, or is in another format.
-        """
-        if data["format"] != FORMAT:
-            raise ValueError(f"has the format {data['format']!r}, but this version reads {FORMAT}")
-        given = _fields_of(cls, data)
-        for name in ("began", "ended", "logical_time"):
-            at = given[name] or given["began"]
-            if at != format_instant_utc(datetime.fromisoformat(at)):
-                raise ValueError(f"{name} is not a valid timestamp")
-        reports = tuple(Outcome(**_fields_of(Outcome, one)) for one in given["reports"])
-        for report in reports:
-            check_conditions(report.conditions)
-        return cls(**{**given, "reports": reports})
+_UNSENT = (b'"waiting": true', b'"failure_unsent": true')
 
 
 class Runs:
@@ -226,6 +101,17 @@ class Runs:
         """Return the runs without an end; if the caller holds the lock, these were killed."""
         return [run for run in self.listing(_RECENT, saved=saved) if run.result == "running"]
 
+    def unsent(self, saved: str) -> list[Run]:
+        """Return the runs, oldest first, whose report or whose failure is still to be sent."""
+        folder = self._folder_of(saved)
+        runs = (self._read(folder, name) for name in sorted(_names(folder)) if _may_be_unsent(folder / name))
+        return [run for run in runs if run is not None and (run.waiting or run.failure_unsent)]
+
+    def read(self, run: Run) -> Run:
+        """Return the current record of a run; the given one if it cannot be read."""
+        found = self._read(self._folder_of(run.saved), f"{run.id}.json")
+        return run if found is None or found.result == "unreadable" else found
+
     def snapshots(self, saved: str) -> set[str]:
         """Return the ids of the snapshots that the recorded runs of a saved query made."""
         return {one.snapshot for run in self.listing(saved=saved) for one in run.reports if one.snapshot}
@@ -272,16 +158,12 @@ class Runs:
         return run
 
 
-def _fields_of(kind: type[Run | Outcome], data: Any) -> dict[str, Any]:
-    """Return the fields of a JSON object after checking their types."""
-    given = {}
-    for field in fields(kind):
-        value = data.get(field.name, field.default) if field.name in _LATER else data[field.name]
-        value = list(value) if isinstance(value, tuple) else value
-        if not isinstance(value, _JSON_TYPES.get(str(field.type), list)):
-            raise TypeError(f"{field.name} has the wrong type")
-        given[field.name] = tuple(value) if isinstance(value, list) else value
-    return given
+def _may_be_unsent(file: Path) -> bool:
+    """Return whether a record may say that something is unsent; parsing all records takes much longer."""
+    with contextlib.suppress(OSError):
+        data = file.read_bytes()
+        return any(mark in data for mark in _UNSENT)
+    return False
 
 
 def _names(folder: Path) -> Iterable[str]:

@@ -24,6 +24,7 @@ def prune(
     made: Mapping[str, Report],
     saved_query: str,
     recorded: Callable[[], Container[str]],
+    unsent: Container[str] = (),
 ) -> int:
     """Delete old snapshots that a saved query made from the same queries and sources; return their number.
 
@@ -40,6 +41,8 @@ def prune(
     recorded
         Returns the snapshots that earlier runs recorded; manifests written by earlier versions do not name
         the saved query.
+    unsent
+        The snapshots that somebody is still to be sent, which are kept.
 
     Raises
     ------
@@ -53,7 +56,7 @@ def prune(
     if rule.max_bytes is not None:
         sizes = (entry.size for entry in listing.entries(store, made))
         rule = replace(rule, max_bytes=max(0, rule.max_bytes - sum(sizes)))
-    own = (id_ for id_ in _own(store, series, saved_query, recorded) if id_ not in made)
+    own = (id_ for id_ in _own(store, series, saved_query, recorded) if id_ not in made and id_ not in unsent)
     to_delete = pruning.plan(store, rule, own).to_delete
     for entry in to_delete:
         pruning.delete(store, entry.id, f"the retention of saved query {saved_query}")

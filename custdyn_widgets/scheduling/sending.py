@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+import json
+from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 from custdyn_widgets.errors import CustDynError, SnapshotNotFoundError
-from custdyn_widgets.mail import Attachment, Delivery, MailServer, ReportLetter, deliver, describe_failures
+from custdyn_widgets.mail import Attachment, Delivery, MailServer, ReportLetter, deliver
 from custdyn_widgets.publish import known_secrets, without_secrets
 from custdyn_widgets.render import to_excel_csv
-from custdyn_widgets.report import format_instant, interval_slug
+from custdyn_widgets.report import Report, format_instant, interval_slug
 from custdyn_widgets.scheduling.alerts import letter_alerts, letter_mark
+from custdyn_widgets.scheduling.letter_charts import letter_charts
 from custdyn_widgets.scheduling.making import MadeReport, Task
-from custdyn_widgets.scheduling.outcomes import Outcome
+from custdyn_widgets.scheduling.outcomes import Outcome, with_receipts
 from custdyn_widgets.snapshots import Store
-from custdyn_widgets.text import slug
+from custdyn_widgets.text import format_instant_utc, mailbox, slug
 
 _ID_BEGINNING = 8  # characters of the snapshot's id in the attachment's file name
 _NO_FILE = {
     "xlsx": "No file is attached: the report is too large for XLSX. Download it as CSV from the link.",
     "pdf": "No file is attached: the snapshot has no PDF. Download it as CSV or XLSX from the link.",
 }
+
+
+@dataclass(frozen=True)
+class _Post:
+    """A letter: the position of its report, of earlier ones that it has links to, and its recipients."""
+
+    at: int
+    earlier: tuple[int, ...]
+    recipients: tuple[str, ...]
 
 
 def send_all(
@@ -32,12 +45,15 @@ def send_all(
 ) -> list[Outcome]:
     """Send each frozen report to its recipients.
 
+    Whoever is owed several reports on the same clients, because earlier ones could not be sent, gets one
+    letter: with the last report, and links to those before it.
+
     Parameters
     ----------
     task
         The run.
     made
-        The reports.
+        The reports, oldest first.
     server
         The mail server; None to send nothing.
     progress
@@ -51,45 +67,92 @@ def send_all(
         The outcome of each report, in the given order.
     """
     outcomes = [one.outcome for one in made]
-    letters: dict[int, ReportLetter] = {}
-    for at, one in enumerate(made):
-        if one.report is None or not one.recipients:
-            continue
-        if server is None:
-            outcomes[at] = replace(one.outcome, result="held back")
-            continue
+    if server is None:
+        return [_held_back(one) for one in made]
+    letters = _letters(task, made, outcomes)
+    posts = [post for post, _ in letters]
+
+    def merge(delivered: list[list[Delivery]]) -> list[Outcome]:
+        receipts = _receipts(made, posts, delivered)
+        return [with_receipts(outcome, receipts[at]) for at, outcome in enumerate(outcomes)]
+
+    delivered = deliver(
+        [(letter, post.recipients) for post, letter in letters],
+        server,
+        progress=progress,
+        record=lambda so_far: record(lambda: merge(so_far())),
+        message_ids=[_message_ids(made[post.at].outcome) for post in posts],
+    )
+    return merge(delivered)
+
+
+def _letters(
+    task: Task, made: Sequence[MadeReport], outcomes: list[Outcome]
+) -> list[tuple[_Post, ReportLetter]]:
+    """Return the letters; change the outcome of a report for which there cannot be one."""
+    letters = []
+    for post in _posts(made):
         try:
-            letters[at] = _letter(task, one)
+            letters.append((post, _letter(task, made, post)))
         except CustDynError as error:
-            outcomes[at] = replace(one.outcome, result="undelivered", problem=error.message)
-    if server is not None:
-        posts = [(letter, made[at].recipients) for at, letter in letters.items()]
-
-        def merge(delivered: list[list[Delivery]]) -> list[Outcome]:
-            found = dict(zip(letters, delivered, strict=True))
-            return [_delivered(one, found[at]) if at in found else one for at, one in enumerate(outcomes)]
-
-        return merge(
-            deliver(posts, server, progress=progress, record=lambda so_far: record(lambda: merge(so_far())))
-        )
-    return outcomes
+            outcomes[post.at] = replace(made[post.at].outcome, result="undelivered", problem=error.message)
+    return letters
 
 
-def _delivered(outcome: Outcome, deliveries: Sequence[Delivery]) -> Outcome:
-    receipt = tuple(delivery.to_dict() for delivery in deliveries)
-    failed = describe_failures(deliveries)
-    if not failed:
-        return replace(outcome, result="sent", deliveries=receipt)
-    problem = f"The report was frozen but did not reach everybody:\n{failed}"
-    return replace(outcome, result="undelivered", deliveries=receipt, problem=problem)
+def _receipts(
+    made: Sequence[MadeReport], posts: Sequence[_Post], delivered: Sequence[Sequence[Delivery]]
+) -> dict[int, list[dict[str, Any]]]:
+    """Return the receipts of each report, also of those that a letter has only links to."""
+    receipts: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    for post, deliveries in zip(posts, delivered, strict=True):
+        for one in deliveries:
+            receipts[post.at].append(one.to_dict())
+            for at in post.earlier:
+                receipts[at].append(_receipt_by_link(one, made[at]))
+    return receipts
 
 
-def _letter(task: Task, made: MadeReport) -> ReportLetter:
+def _held_back(made: MadeReport) -> Outcome:
+    return replace(made.outcome, result="held back") if made.frozen and made.recipients else made.outcome
+
+
+def _posts(made: Sequence[MadeReport]) -> list[_Post]:
+    owed: dict[tuple[str | None, str], list[int]] = defaultdict(list)
+    addresses: dict[tuple[str | None, str], str] = {}
+    for at, one in enumerate(made):
+        for address in one.recipients if one.frozen is not None else ():
+            key = (one.outcome.company, mailbox(address))
+            owed[key].append(at)
+            addresses[key] = address
+    recipients: dict[tuple[int, ...], list[str]] = defaultdict(list)
+    for key, positions in owed.items():
+        recipients[tuple(positions)].append(addresses[key])
+    return [_Post(at, tuple(earlier), tuple(to)) for (*earlier, at), to in recipients.items()]
+
+
+def _message_ids(outcome: Outcome) -> dict[str, str]:
+    """Return the Message-IDs of the copies that were not sent, by recipient: the next attempt keeps them."""
+    return {one["recipient"]: one["message_id"] for one in outcome.deliveries if one["outcome"] != "sent"}
+
+
+def _receipt_by_link(delivery: Delivery, made: MadeReport) -> dict[str, Any]:
+    """Return the receipt of an earlier report, whose recipient gets only a link to it."""
+    known = _message_ids(made.outcome).get(delivery.recipient, delivery.message_id)
+    receipt = delivery.to_dict() | {"attached": False}
+    if delivery.outcome == "sent":
+        return receipt | {"words": "The letter with the next report has a link to it."}
+    return receipt | {"message_id": known}
+
+
+def _letter(task: Task, reports: Sequence[MadeReport], post: _Post) -> ReportLetter:
+    made = _with_report(reports[post.at], task)
     assert made.report is not None
     assert made.frozen is not None
     company, attachment = made.outcome.company, _attachment(task, made)
     secrets = known_secrets(task.settings)  # the report itself was already searched
-    title, description = (without_secrets(t, secrets) for t in (task.saved.title, task.saved.description))
+    saved = task.saved
+    texts = (saved.title, saved.description, saved.subject, saved.opening)
+    title, description, subject, opening = (without_secrets(text, secrets) for text in texts)
     return ReportLetter(
         f"{title} ({company})" if company else title,
         task.request.name,
@@ -100,7 +163,36 @@ def _letter(task: Task, made: MadeReport) -> ReportLetter:
         () if attachment else (_NO_FILE[task.saved.output],),
         letter_alerts(made.outcome.conditions),
         letter_mark(made.outcome.conditions),
+        _links(reports, task, post),
+        subject,
+        opening,
+        company or "",
+        letter_charts(Store(task.settings.snapshots), str(made.outcome.snapshot)),
     )
+
+
+def _with_report(made: MadeReport, task: Task) -> MadeReport:
+    """Return a report of an earlier run as it was frozen."""
+    if made.report is not None:
+        return made
+    data = Store(task.settings.snapshots).read(str(made.outcome.snapshot), "report.json")
+    return replace(made, report=Report.from_dict(json.loads(data)))
+
+
+def _links(reports: Sequence[MadeReport], task: Task, post: _Post) -> tuple[tuple[str, str], ...]:
+    """Return the earlier reports that a letter has links to; not those for the same time as its own."""
+    own = reports[post.at].made_for or format_instant_utc(task.logical_time)
+    earlier = (reports[at] for at in reversed(post.earlier))
+    return tuple(_link(one, task) for one in earlier if one.made_for != own)
+
+
+def _link(made: MadeReport, task: Task) -> tuple[str, str]:
+    """Return what an earlier report is about, and its link."""
+    assert made.frozen is not None
+    zone = task.saved.schedule.timezone if task.saved.schedule else task.saved.query.timezone
+    mark = letter_mark(made.outcome.conditions)
+    about = f"For {format_instant(made.made_for, zone)}"
+    return f"{mark}: {about}" if mark else about, str(made.frozen.link)
 
 
 def _attachment(task: Task, made: MadeReport) -> Attachment | None:

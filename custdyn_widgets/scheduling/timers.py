@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from custdyn_widgets.errors import SettingsError, shown
 from custdyn_widgets.saved_queries import ListedQuery, Schedule
-from custdyn_widgets.scheduling.crontab import LOGIN, Place, one_for_each_name, run_words
+from custdyn_widgets.scheduling.crontab import Place, comments, one_for_each_name, run_words
 from custdyn_widgets.text import printable
 
 _WEEKDAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
@@ -83,7 +83,7 @@ def timer_units(entries: Iterable[ListedQuery], place: Place, now: datetime) -> 
             files[f"custdyn-{entry.name}.service"] = _SERVICE.format(
                 title=title,
                 folder=_checked(str(place.folder)).replace("%", "%%"),
-                login=f"{LOGIN}\n" if saved.sends_mail else "",
+                login="".join(f"{line}\n" for line in comments(place, mails=saved.sends_mail)),
                 environment=environment,
                 command=" ".join(_quoted(word).replace("$", "$$") for word in run_words(place, entry.name)),
             )

@@ -1,6 +1,7 @@
 """Text that every output formats the same way: amounts, times, tables, slugs and email addresses."""
 
 from custdyn_widgets.text.amounts import format_amount, format_millionths
+from custdyn_widgets.text.base_urls import is_base_url
 from custdyn_widgets.text.characters import (
     cut_short,
     has_control_character,
@@ -31,6 +32,7 @@ __all__ = [
     "format_millionths",
     "guard_formula",
     "has_control_character",
+    "is_base_url",
     "isolate",
     "join_surrogates",
     "mailbox",

@@ -110,6 +110,7 @@ def hidden_values(replaced: SavedQuery | None, by: SavedQuery, *, division_asked
         return {}
     division = by.for_each if division_asked else replaced.for_each
     kept = {"source": by.source or replaced.source, EACH: division, "sync": replaced.sync}
+    kept |= {"subject": replaced.subject, "opening": replaced.opening}
     return {**kept, "catch_up": replaced.catch_up and by.schedule is not None}
 
 

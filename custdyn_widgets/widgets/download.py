@@ -12,7 +12,7 @@ import traitlets
 
 from custdyn_widgets import settings
 from custdyn_widgets.publish import report_pdf
-from custdyn_widgets.render import INK, chart_svg, to_csv, to_excel_csv, to_xlsx, with_own_presets
+from custdyn_widgets.render import chart_png, chart_svg, to_csv, to_excel_csv, to_xlsx, with_own_presets
 from custdyn_widgets.report import Report, interval_slug
 from custdyn_widgets.text import readable_slug
 
@@ -24,7 +24,6 @@ _TYPES = {
     "svg": "image/svg+xml",
 }
 _ID_BEGINNING = 8  # characters of the snapshot's id in the name of its file
-_DARK_INK = "#1c2127"
 
 
 @dataclass(frozen=True)
@@ -97,15 +96,5 @@ def chart_file(report: Report, spec: Mapping[str, Any], kind: str) -> File:
     words = str(title.get("text", "") if isinstance(title, Mapping) else title or "")
     named = readable_slug(words) or "chart"
     svg = chart_svg(spec)
-    content = _png(svg) if kind == "png" else svg.encode("utf-8")
+    content = chart_png(svg) if kind == "png" else svg.encode("utf-8")
     return File(f"{named}-{interval_slug(report)}.{kind}", content, _TYPES[kind])
-
-
-def _png(svg: str) -> bytes:
-    import vl_convert  # imported late because it loads a JavaScript engine
-
-    # The picture may be pasted anywhere, so it needs its own background and text colour.
-    inked = svg.replace(f'color="{INK}"', f'color="{_DARK_INK}"', 1)
-    grounded = inked.replace("</title>", '</title><rect width="100%" height="100%" fill="#ffffff"/>', 1)
-    png: bytes = vl_convert.svg_to_png(grounded, scale=2)
-    return png

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,7 +12,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from custdyn_widgets.mail.message import Letter
+from custdyn_widgets.mail.message import Letter, Picture
+from custdyn_widgets.render.charts.drawing import chart_png, report_charts
 from tests.browser.chromium import launched
 from tests.mail.test_letters import FAILURE, LETTER, LINK, bodies, hostile, sent
 from tests.make_report import make_report
@@ -125,4 +127,23 @@ def test_a_telephone_shows_each_label_of_info_above_its_text_and_figures_side_by
     assert first
     assert second
     assert first["y"] == second["y"]
+    page.close()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(800, "light"), (375, "dark")])
+def test_charts_fit_the_letter_and_have_words(chromium: Browser, width: int, scheme: str) -> None:
+    report = make_report()
+    [(title, svg), *_] = report_charts(report).items()
+    picture = Picture("chart-1", f"Chart: {title} <b>", chart_png(svg))
+    letter = replace(LETTER, pictures=(picture,), opening="Dear board,", earlier=(("For Monday", LINK),) * 3)
+    html = bodies(sent(letter)[1])[1]
+    data = f"data:image/png;base64,{base64.b64encode(picture.data).decode()}"
+    page = chromium.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    page.set_content(html.replace(f"cid:{picture.content_id}", data))
+    image = page.get_by_alt_text(picture.alternative, exact=True)
+    natural, shown = image.evaluate("e => [e.naturalWidth, e.getBoundingClientRect().width]")
+    assert natural >= 800
+    assert width / 2 < shown <= min(width, 582)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert Axe().run(page).violations_count == 0
     page.close()

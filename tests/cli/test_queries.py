@@ -25,7 +25,8 @@ from custdyn_widgets.report.report import Report
 from custdyn_widgets.saved_queries import folders as saved_queries
 from custdyn_widgets.saved_queries.content import SavedQuery
 from custdyn_widgets.saved_queries.schedule.schedule import Schedule
-from custdyn_widgets.scheduling.records import Run, Runs
+from custdyn_widgets.scheduling.records import Runs
+from custdyn_widgets.scheduling.run_record import Run
 from custdyn_widgets.text import format_instant_utc, text_width
 
 SMALL = Path(__file__).parents[1] / "golden" / "small" / "mart"

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from custdyn_widgets import scheduling
 from custdyn_widgets.cli import main
 from custdyn_widgets.scheduling import Run, RunRequest, Runs
-from custdyn_widgets.scheduling.records import Outcome
+from custdyn_widgets.scheduling.outcomes import Outcome
 
 LINK = "https://reports.example/view?id="
 LOGICAL = "2026-11-01T06:00:00Z"

@@ -17,7 +17,14 @@ from hypothesis import strategies as st
 
 from custdyn_widgets.mail.drawing import without_links
 from custdyn_widgets.mail.letters import FailureLetter, ReportLetter
-from custdyn_widgets.mail.message import MAX_SUBJECT_LENGTH, Attachment, Envelope, Letter, message_bytes
+from custdyn_widgets.mail.message import (
+    MAX_SUBJECT_LENGTH,
+    Attachment,
+    Envelope,
+    Letter,
+    Picture,
+    message_bytes,
+)
 from custdyn_widgets.publish.secrets.known import Secret
 from custdyn_widgets.query.query import ReportQuery
 from tests.make_report import INFO, make_comparison, make_report
@@ -77,6 +84,11 @@ class Short:
 
     subject: str
     attachment: Attachment | None = None
+
+    pictures: tuple[Picture, ...] = ()
+
+    def without_pictures(self) -> Short:
+        return self
 
     def texts(self, attached: bool) -> tuple[str, str]:  # noqa: ARG002  # the same with and without
         return "x", "<p>x</p>"

@@ -20,7 +20,8 @@ from custdyn_widgets.saved_queries.alerts.condition import parse_alert_if
 from custdyn_widgets.saved_queries.content import SavedQuery
 from custdyn_widgets.scheduling import making
 from custdyn_widgets.scheduling.job import dispatch
-from custdyn_widgets.scheduling.records import Run, Runs
+from custdyn_widgets.scheduling.records import Runs
+from custdyn_widgets.scheduling.run_record import Run
 from custdyn_widgets.scheduling.run_request import RunRequest
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.settings import load as load_settings

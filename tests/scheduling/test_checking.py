@@ -18,7 +18,9 @@ from custdyn_widgets.saved_queries.content import SavedQuery
 from custdyn_widgets.saved_queries.schedule.schedule import Schedule
 from custdyn_widgets.scheduling.checking import RunProblem, check_runs
 from custdyn_widgets.scheduling.locks import RunLock
-from custdyn_widgets.scheduling.records import Outcome, Run, Runs
+from custdyn_widgets.scheduling.outcomes import Outcome
+from custdyn_widgets.scheduling.records import Runs
+from custdyn_widgets.scheduling.run_record import Run
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.text import format_instant_utc
 from tests.mail_server import Received

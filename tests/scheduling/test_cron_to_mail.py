@@ -16,7 +16,8 @@ import pytest
 from custdyn_widgets.saved_queries import folders as saved_queries
 from custdyn_widgets.saved_queries.schedule.schedule import Schedule
 from custdyn_widgets.scheduling.crontab import crontab, this_place
-from custdyn_widgets.scheduling.records import Run, Runs
+from custdyn_widgets.scheduling.records import Runs
+from custdyn_widgets.scheduling.run_record import Run
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.snapshots.store import Store
 from custdyn_widgets.text import format_instant_utc

@@ -114,7 +114,7 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "custdyn.toml").write_text('queries = "shared"\nmy_queries = "mine"\n')
     for name in ("QUERIES", "MY_QUERIES", "CONFIG", "SOURCES", "EXTENSIONS"):
         monkeypatch.delenv(f"CUSTDYN_{name}", raising=False)
-    for name in ("XDG_DATA_HOME", "XDG_CACHE_HOME", "SSL_CERT_FILE"):
+    for name in ("XDG_DATA_HOME", "XDG_CACHE_HOME", "SSL_CERT_FILE", "SSL_CERT_DIR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(folder)
     return folder
@@ -145,6 +145,42 @@ def test_the_file_of_certificates_that_a_command_needs_is_passed_on(
     monkeypatch.setenv("SSL_CERT_FILE", "/srv/own authority.pem")
     keep("A", "0 6 1 * *")
     assert 'SSL_CERT_FILE="/srv/own authority.pem"' in printed().stdout.splitlines()
+
+
+def test_files_with_secrets_are_passed_on_and_secrets_are_not(
+    folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep("A", "0 6 1 * *", recipients=("a@example.com",), output="csv")
+    given = {
+        "SMTP_USER": "someone", "SMTP_TOKEN_FILE": "token", "WEBHOOK_SECRET_FILE": "/srv/hook",
+        "PASSWORD_SHOP_FILE": "/srv/shop", "WEBHOOK_URL": "https://alerts.example/sEcReT",
+        "FAILURE_RECIPIENTS": "eva@example.net", "SMTP_WAITS": "5 30",
+    }  # fmt: skip
+    for name, value in given.items():
+        monkeypatch.setenv(f"CUSTDYN_{name}", value)
+    lines = printed().stdout.splitlines()
+    for line in (
+        f'CUSTDYN_SMTP_TOKEN_FILE="{folders}/token"',
+        'CUSTDYN_WEBHOOK_SECRET_FILE="/srv/hook"',
+        'CUSTDYN_PASSWORD_SHOP_FILE="/srv/shop"',
+        'CUSTDYN_FAILURE_RECIPIENTS="eva@example.net"',
+        'CUSTDYN_SMTP_WAITS="5 30"',
+        "# Add CUSTDYN_SMTP_USER=… here, the user of the mail server.",
+        "# Add CUSTDYN_WEBHOOK_URL=… here for the webhook.",
+    ):
+        assert line in lines
+    text = "\n".join(lines)
+    assert "sEcReT" not in text
+    assert "someone" not in text
+    units = CliRunner().invoke(cli.main, ["queries", "systemd-timers"]).stdout
+    assert "sEcReT" not in units
+    assert 'Environment="CUSTDYN_WEBHOOK_SECRET_FILE=/srv/hook"' in units.splitlines()
+    assert "# Add CUSTDYN_WEBHOOK_URL=… here for the webhook." in units.splitlines()
+    monkeypatch.delenv("CUSTDYN_WEBHOOK_URL")
+    monkeypatch.delenv("CUSTDYN_WEBHOOK_SECRET_FILE")
+    with (folders / "custdyn.toml").open("a") as file:
+        file.write('webhook_url = "https://alerts.example/x"\n')
+    assert "# Add CUSTDYN_WEBHOOK_SECRET=… here for the webhook." in printed().stdout.splitlines()
 
 
 def test_each_schedule_has_a_line_that_stands_alone(folders: Path) -> None:

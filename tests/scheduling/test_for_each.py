@@ -17,7 +17,8 @@ from custdyn_widgets.saved_queries.automation import ForEach, Retention
 from custdyn_widgets.scheduling import for_each as each
 from custdyn_widgets.scheduling.company_addresses import read_addresses
 from custdyn_widgets.scheduling.job import dispatch
-from custdyn_widgets.scheduling.records import Run, Runs
+from custdyn_widgets.scheduling.records import Runs
+from custdyn_widgets.scheduling.run_record import Run
 from custdyn_widgets.scheduling.run_request import RunRequest
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.settings import load as load_settings

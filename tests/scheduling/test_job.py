@@ -39,10 +39,12 @@ from custdyn_widgets.saved_queries.automation import Retention
 from custdyn_widgets.saved_queries.content import SavedQuery
 from custdyn_widgets.saved_queries.schedule.schedule import Schedule
 from custdyn_widgets.scheduling import job as run_module
-from custdyn_widgets.scheduling import making
+from custdyn_widgets.scheduling import letter_charts, making
 from custdyn_widgets.scheduling.job import dispatch
 from custdyn_widgets.scheduling.locks import RunLock
-from custdyn_widgets.scheduling.records import Outcome, Run, Runs
+from custdyn_widgets.scheduling.outcomes import Outcome
+from custdyn_widgets.scheduling.records import Runs
+from custdyn_widgets.scheduling.run_record import Run
 from custdyn_widgets.scheduling.run_request import RunRequest
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.settings import load as load_settings
@@ -921,6 +923,36 @@ def test_a_workbook_goes_with_the_mail_where_the_saved_query_in_force_says_so(
     assert attachment.get_filename() == f"board-last-month-2022-01-31-{snapshot[:8]}.xlsx"
     frozen_file = Store(settings.snapshots).read(str(run.reports[0].snapshot), "report.xlsx")
     assert attachment.get_content() == frozen_file
+
+
+def test_the_frozen_charts_are_in_the_letter(ask: Ask, settings: Settings, received: Received) -> None:
+    run = ask(replace(BOARD, subject="{name}: {interval}", opening="Dear board,"))
+    message = received.message()
+    assert message["Subject"] == "board: 2022-01-01 to 2022-01-31"
+    assert "Dear board," in text_of(received)
+    files = Store(settings.snapshots).manifest(str(run.reports[0].snapshot))["files"]
+    frozen_charts = [name for name in files if name.startswith("chart-")]
+    pictures = [part for part in message.walk() if part.get_content_type() == "image/png"]
+    assert 0 < len(pictures) == min(len(frozen_charts), letter_charts.MAX_CHARTS)
+    assert all(part.get_payload(decode=True).startswith(b"\x89PNG\r\n") for part in pictures)
+    html = message.get_body(("html",))
+    assert html is not None
+    assert 'alt="Chart: Clients - Active: Qty' in html.get_content()
+
+
+def test_charts_that_are_too_large_or_cannot_be_drawn_are_left_out(
+    ask: Ask, received: Received, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: str) -> bytes:
+        raise ValueError("not an SVG")
+
+    monkeypatch.setattr(letter_charts, "MAX_BYTES", 1_000)
+    assert ask().result == "sent"
+    monkeypatch.setattr(letter_charts, "_drawn", broken)
+    monkeypatch.setattr(letter_charts, "MAX_BYTES", 1_000_000)
+    assert ask().result == "sent"
+    assert len(received.mails) == 4
+    assert not any(b"image/png" in data for _, data in received.mails)
 
 
 def test_a_pdf_is_frozen_and_goes_with_the_mail_where_the_saved_query_says_so(

@@ -23,7 +23,9 @@ from custdyn_widgets.scheduling import making
 from custdyn_widgets.scheduling.due import parse_delay
 from custdyn_widgets.scheduling.job import dispatch
 from custdyn_widgets.scheduling.locks import RunLock
-from custdyn_widgets.scheduling.records import Outcome, Run, Runs
+from custdyn_widgets.scheduling.outcomes import Outcome
+from custdyn_widgets.scheduling.records import Runs
+from custdyn_widgets.scheduling.run_record import Run
 from custdyn_widgets.scheduling.run_request import RunRequest
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.settings import load as load_settings
@@ -59,7 +61,7 @@ def trigger(settings: Settings) -> Trigger:
         keep(saved, settings)
         request = RunRequest("board", **{"within": HOUR, **order})
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("custdyn_widgets.scheduling.records.datetime", _clock(now))
+            patch.setattr("custdyn_widgets.scheduling.run_record.datetime", _clock(now))
             try:
                 return dispatch(request, settings=load_settings(), progress=print, now=now)
             except NotDueError as refusal:

@@ -24,7 +24,8 @@ import openpyxl
 import pytest
 
 from custdyn_widgets.scheduling.crontab import machine_zone
-from custdyn_widgets.scheduling.records import Run, Runs
+from custdyn_widgets.scheduling.records import Runs
+from custdyn_widgets.scheduling.run_record import Run
 from tests.cron_daemon import cron_daemon, missing
 from tests.mail_server import PASSWORD, USER, Authority, Received, mail_server
 from tests.readme_columns import README

@@ -20,7 +20,9 @@ from custdyn_widgets.errors import RunError, StillRunningError
 from custdyn_widgets.scheduling import records
 from custdyn_widgets.scheduling.failure import describe_error
 from custdyn_widgets.scheduling.locks import RunLock, is_running
-from custdyn_widgets.scheduling.records import Outcome, Run, Runs, list_problems
+from custdyn_widgets.scheduling.outcomes import Outcome, list_problems
+from custdyn_widgets.scheduling.records import Runs
+from custdyn_widgets.scheduling.run_record import Run
 
 RECEIPT = {"recipient": "anna@example.com", "outcome": "sent"}
 
@@ -61,7 +63,9 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from custdyn_widgets.errors import RunError
-from custdyn_widgets.scheduling.records import Outcome, Run, Runs, list_problems
+from custdyn_widgets.scheduling.outcomes import Outcome, list_problems
+from custdyn_widgets.scheduling.records import Runs
+from custdyn_widgets.scheduling.run_record import Run
 disk = Path(sys.argv[1])
 run, other = Run.begun("board"), Run.begun("other")
 Runs(disk).write(run)

@@ -11,8 +11,10 @@ from click.testing import CliRunner
 from custdyn_widgets.cli import main
 from custdyn_widgets.errors import RunError, SavedQueryError, StillRunningError
 from custdyn_widgets.scheduling.locks import RunLock
-from custdyn_widgets.scheduling.records import Outcome, Run, Runs
+from custdyn_widgets.scheduling.outcomes import Outcome
+from custdyn_widgets.scheduling.records import Runs
 from custdyn_widgets.scheduling.resend import resend
+from custdyn_widgets.scheduling.run_record import Run
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.snapshots import life
 from custdyn_widgets.snapshots.store import Store

@@ -142,8 +142,8 @@ def test_of_several_errors_the_first_on_screen_is_told() -> None:
 
 
 def test_what_the_dialog_does_not_show_is_kept_where_it_saves_over_a_query() -> None:
-    saved = replace(ON_ITS_OWN, sync=True, catch_up=True)
-    by = replace(saved, sync=False, catch_up=False)
+    saved = replace(ON_ITS_OWN, sync=True, catch_up=True, subject="For {interval}", opening="Hello.")
+    by = replace(saved, sync=False, catch_up=False, subject="", opening="")
     kept_values = hidden_values(saved, by, division_asked=True)
     assert replace(by, **kept_values) == saved
     unscheduled = replace(by, schedule=None)

@@ -10,6 +10,8 @@ The search looks for the text of:
   ACCESS_KEY, SECRET_KEY, PRIVATE_KEY, _PASS or _PWD;
 - the passwords of sources: `CUSTDYN_PASSWORD_<NAME>`, the files that `CUSTDYN_PASSWORD_<NAME>_FILE` names,
   `~/.pgpass` and `~/.my.cnf`;
+- the files with the password or token of the mail server, and with the secret of the webhook;
+- the address of the webhook, in full and without its scheme and host, because it may contain a token;
 - the private key with which snapshots are signed;
 - the paths of the snapshot store and of the user's home folder.
 
@@ -42,6 +44,7 @@ from custdyn_widgets.settings import Settings
 
 _MIN_LENGTH = 6
 _ANYWHERE = 8
+_TOKEN_LENGTH = 16
 _SOURCE_URL = re.compile(r"CUSTDYN_SOURCE_(.+)_URL")
 _SECRET_NAME = re.compile(
     r"(PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|API_?KEY|(ACCESS|SECRET|PRIVATE)_KEY|_PASS|_PWD)\Z",
@@ -49,6 +52,7 @@ _SECRET_NAME = re.compile(
 )
 _URL = re.compile(r"(?P<scheme>[\w+.-]+://)(?:(?P<user>[^:/@]*)(?::(?P<password>.*))?@)?(?P<rest>.*)", re.S)
 _SOURCE_PASSWORD = re.compile(r"CUSTDYN_PASSWORD_(.+?)(_FILE)?")
+_SECRET_FILES = ("CUSTDYN_SMTP_PASSWORD_FILE", "CUSTDYN_SMTP_TOKEN_FILE", "CUSTDYN_WEBHOOK_SECRET_FILE")
 _CLIENT_FILES = {
     ".pgpass": re.compile(r"^(?!#)(?:(?:[^:\\\n]|\\.)*:){4}(.+)$", re.MULTILINE),
     ".my.cnf": re.compile(r"^\s*password\s*=\s*(.+?)\s*$", re.MULTILINE),
@@ -107,7 +111,7 @@ def known_secrets(
     """
     env = os.environ if environ is None else environ
     home = _home() if home is None else home
-    found = list(_of_environment(env))
+    found = [*_of_environment(env), *_of_webhook(settings.webhook_url or "")]
     if home:
         found += _of_connections(home)
         found += _of_client_files(home)
@@ -147,12 +151,21 @@ def _of_environment(env: Mapping[str, str]) -> Iterator[Secret]:
         elif password := _SOURCE_PASSWORD.fullmatch(name):
             text = _content(Path(value).expanduser()).rstrip("\r\n") if password[2] else value
             yield from _secret(f"the password of the source {password[1]}", text)
+        elif name in _SECRET_FILES:
+            yield from _secret(f"the content of {name}", _content(Path(value).expanduser()).rstrip("\r\n"))
         elif name == "DATABASE_URL":
             yield from _address(f"in {name}", value.strip())
         elif _SECRET_NAME.search(name):
             yield from _secret(f"the value of {name}", value.strip())
         else:
             yield from _passwords_in(f"in {name}", value.strip())
+
+
+def _of_webhook(url: str) -> Iterator[Secret]:
+    rest = url.partition("://")[2]
+    for text in (url, rest.partition("/")[2], rest.partition("?")[2]):
+        if len(text) >= _TOKEN_LENGTH:  # a shorter path, such as `custdyn`, may be a usual word
+            yield from _secret("the address of the webhook", text)
 
 
 def _address(whose: str, url: str) -> Iterator[Secret]:

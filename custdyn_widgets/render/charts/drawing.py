@@ -18,7 +18,7 @@ from custdyn_widgets.errors import CustDynError, QueryError
 from custdyn_widgets.files import load_jsonschema
 from custdyn_widgets.render.charts.presets import BRIDGE, Preset, own_presets, presets_of
 from custdyn_widgets.render.charts.specs import blank_spec, one_row_charts, preset_spec
-from custdyn_widgets.render.charts.svg import inert_svg
+from custdyn_widgets.render.charts.svg import INK, inert_svg
 from custdyn_widgets.render.charts.vegalite import SCHEMA
 from custdyn_widgets.report import Report
 from custdyn_widgets.text import printable
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _Specs = dict[str, Callable[[], dict[str, Any]]]
 
 _VEGALITE = "6.4"
+_DARK_INK = "#1c2127"
 
 
 def chart(report: Report, name: str) -> alt.TopLevelMixin:
@@ -90,6 +91,16 @@ def _drawn(spec: str) -> str:
 
     svg: str = vl_convert.vegalite_to_svg(spec, vl_version=_VEGALITE, allowed_base_urls=[])
     return svg
+
+
+def chart_png(svg: str) -> bytes:
+    """Return an inert drawing as PNG, twice as large, on white and in dark ink: it may be shown anywhere."""
+    import vl_convert  # imported late because it loads a JavaScript engine
+
+    inked = svg.replace(f'color="{INK}"', f'color="{_DARK_INK}"', 1)
+    grounded = inked.replace("</title>", '</title><rect width="100%" height="100%" fill="#ffffff"/>', 1)
+    png: bytes = vl_convert.svg_to_png(grounded, scale=2)
+    return png
 
 
 @lru_cache(maxsize=1)

@@ -1,0 +1,143 @@
+"""OAuth tokens for the mail server: from the environment, a file or a command, and their login, XOAUTH2.
+
+A token is valid for about an hour, so it is read at each login and not when the settings are.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import json
+import shlex
+import smtplib
+import subprocess
+from collections.abc import Callable, Mapping
+
+from custdyn_widgets.errors import SettingsError
+from custdyn_widgets.files import read_secret
+from custdyn_widgets.text import cut_short, printable
+
+TOKEN = "CUSTDYN_SMTP_TOKEN"  # noqa: S105  # the name of the variable
+COMMAND = "CUSTDYN_SMTP_TOKEN_COMMAND"
+_COMMAND_TIMEOUT_S = 30.0
+_CHALLENGE, _ACCEPTED = 334, 235
+_MAX_DETAIL_LENGTH = 100
+
+
+class TokenError(smtplib.SMTPException):
+    """There is no usable token at the moment."""
+
+
+class TokenRejectedError(smtplib.SMTPAuthenticationError):
+    """The server rejected the token; `detail` is what it said, without the token."""
+
+    def __init__(self, code: int, reply: bytes, detail: str) -> None:
+        super().__init__(code, reply)
+        self.detail = detail
+
+
+class TokenSource:
+    """Where the current token comes from; `last` is the one read last, which messages must mask."""
+
+    def __init__(self, read: Callable[[], str]) -> None:
+        self._read = read
+        self.last = ""
+
+    def read(self) -> str:
+        """Return the current token.
+
+        Raises
+        ------
+        TokenError
+            If there is none.
+        """
+        self.last = self._read()
+        return self.last
+
+
+def token_source(environ: Mapping[str, str]) -> TokenSource | None:
+    """Return the source of tokens; None if none is set.
+
+    Raises
+    ------
+    SettingsError
+        If it is set twice, or a file that should have it cannot be read.
+    """
+    command = environ.get(COMMAND) or None
+    given = read_secret(TOKEN, environ)
+    if command is None:
+        return None if given is None else TokenSource(lambda: _read(environ))
+    if given is not None:
+        raise SettingsError(f"{TOKEN} and {COMMAND} are both set: remove one of them.", field=COMMAND)
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise SettingsError(f"{COMMAND} is not a command: {error}.", field=COMMAND) from None
+    return TokenSource(lambda: _run(words))
+
+
+def _read(environ: Mapping[str, str]) -> str:
+    try:
+        return _checked(read_secret(TOKEN, environ) or "", TOKEN)
+    except SettingsError as error:  # the file is gone in the meantime
+        raise TokenError(error.message) from None
+
+
+def _run(words: list[str]) -> str:
+    """Return the token that a command prints; its other output is not shown, because it may be secret."""
+    try:
+        done = subprocess.run(  # noqa: S603  # the operator's own command
+            words, stdin=subprocess.DEVNULL, capture_output=True, timeout=_COMMAND_TIMEOUT_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise TokenError(f"The command in {COMMAND} did not end within {_COMMAND_TIMEOUT_S:g} s.") from None
+    except OSError as error:
+        raise TokenError(f"The command in {COMMAND} cannot be run: {error.strerror}.") from None
+    if done.returncode:
+        raise TokenError(f"The command in {COMMAND} failed with exit code {done.returncode}: run it by hand.")
+    return _checked(done.stdout.decode("ascii", "replace").strip(), COMMAND)
+
+
+def _checked(token: str, where: str) -> str:
+    if not token or not token.isascii() or not token.isprintable() or " " in token:
+        raise TokenError(f"{where} does not give a token: one word of ASCII characters.")
+    return token
+
+
+def xoauth2_response(user: str, token: str) -> str:
+    """Return the response that logs a user in."""
+    return base64.b64encode(f"user={user}\1auth=Bearer {token}\1\1".encode()).decode()
+
+
+def log_in_with_token(smtp: smtplib.SMTP, user: str, token: str) -> None:
+    """Log in with XOAUTH2.
+
+    Raises
+    ------
+    TokenRejectedError
+        If the server rejects the token.
+    smtplib.SMTPNotSupportedError
+        If it does not offer XOAUTH2.
+    """
+    offered = smtp.esmtp_features.get("auth", "").upper().split()
+    if "XOAUTH2" not in offered:
+        known = f"only {', '.join(offered)}" if offered else "no login at all"
+        raise smtplib.SMTPNotSupportedError(f"it does not offer XOAUTH2 but {printable(known)}.")
+    code, reply = smtp.docmd("AUTH", f"XOAUTH2 {xoauth2_response(user, token)}")
+    detail = ""
+    if code == _CHALLENGE:  # the reason as JSON; the reply to the login comes after an empty line
+        detail = _detail(reply)
+        code, reply = smtp.docmd("")
+    if code != _ACCEPTED:
+        raise TokenRejectedError(code, reply, detail)
+
+
+def _detail(challenge: bytes) -> str:
+    """Return the status and the scope of a challenge as text; empty if there are none."""
+    with contextlib.suppress(ValueError, binascii.Error):
+        found = json.loads(base64.b64decode(challenge))
+        if isinstance(found, dict):
+            parts = (f"{name} {found[name]}" for name in ("status", "scope") if found.get(name))
+            return cut_short(printable(", ".join(parts)), _MAX_DETAIL_LENGTH)
+    return ""

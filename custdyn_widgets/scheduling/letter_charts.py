@@ -1,0 +1,66 @@
+"""The charts of a frozen report as pictures for an email."""
+
+from __future__ import annotations
+
+import html
+import re
+from functools import lru_cache
+
+from custdyn_widgets.errors import CustDynError
+from custdyn_widgets.mail import Picture
+from custdyn_widgets.snapshots import Store
+
+MAX_CHARTS, MAX_BYTES = 4, 600_000  # for all charts of an email, which each recipient gets
+_CHART = re.compile(r"chart-([0-9]+)-.*\.svg")
+_LABEL = re.compile('aria-label="([^"]*)"')
+
+
+def letter_charts(store: Store, snapshot_id: str) -> tuple[Picture, ...]:
+    """Return the first charts of a snapshot, as they were frozen; a chart that cannot be drawn is left out.
+
+    Parameters
+    ----------
+    store
+        The store.
+    snapshot_id
+        The snapshot's id.
+    """
+    pictures: list[Picture] = []
+    left = MAX_BYTES
+    for number, name in _names(store, snapshot_id)[:MAX_CHARTS]:
+        picture = _picture(store, snapshot_id, number, name)
+        if picture is None:
+            continue
+        left -= len(picture.data)
+        if left < 0:
+            break
+        pictures.append(picture)
+    return tuple(pictures)
+
+
+def _names(store: Store, snapshot_id: str) -> list[tuple[int, str]]:
+    """Return the names of the charts, with their numbers, in the order of the page."""
+    try:
+        files = store.manifest(snapshot_id)["files"]
+    except CustDynError:
+        return []
+    found = (_CHART.fullmatch(name) for name in files)
+    return sorted((int(match[1]), match[0]) for match in found if match)
+
+
+@lru_cache(maxsize=16)  # one report may go out in several letters
+def _drawn(svg: str) -> bytes:
+    from custdyn_widgets.render import chart_png  # imported late: loads a JavaScript engine
+
+    return chart_png(svg)
+
+
+def _picture(store: Store, snapshot_id: str, number: int, name: str) -> Picture | None:
+    try:
+        svg = store.read(snapshot_id, name).decode()
+        data = _drawn(svg)
+    except (CustDynError, ValueError):
+        return None
+    label = _LABEL.search(svg)
+    what = html.unescape(label[1]) if label else "Chart"
+    return Picture(f"chart-{number}", f"Chart: {what}. The report has its numbers.", data)
