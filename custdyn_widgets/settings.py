@@ -36,8 +36,7 @@ class Settings:
     share_url
         The base URL of links, without a trailing slash; None for the local viewer.
     viewer_url
-        The base URL of this machine's viewer if it is not the default: a Jupyter Server that serves links
-        itself sets `CUSTDYN_VIEWER_URL` for its kernels. `share_url` takes precedence.
+        The base URL of links if there is no `share_url`; a Jupyter Server that serves links sets it.
     runs
         The folder of records of unattended runs, which contain recipients' addresses.
     smtp_url, mail_from
@@ -56,8 +55,7 @@ class Settings:
     webhook_url, webhook_events
         Where events of runs are posted, and which: `failures` (the default) or `all`; see `Webhook`.
     client_type, timezone
-        The values with which the form starts until the user runs a query with other values; None for the
-        query's defaults.
+        The values with which the form starts until the user runs a query with others; None for defaults.
     last_choice
         The file that stores the client type and time zone of the form's last query.
     my_queries
@@ -65,11 +63,12 @@ class Settings:
     marts
         The folder of the marts that `custdyn sync` reads from databases.
     evidence
-        Whether snapshots keep evidence of each client's contribution, which `custdyn snapshots diff` needs
-        to name the clients that changed: `on` or `off`.
+        Whether snapshots keep evidence of clients' contributions for `custdyn snapshots diff --clients`.
     spark
         The cluster of the spark engine: a master such as `yarn`, `spark://host:7077` or `local[4]`, or the
         address of a Spark Connect server, `sc://host:15002`, without a token.
+    embed_origins
+        The origins of pages that may show reports of `custdyn serve` in a frame, separated by spaces.
     pdf, paper
         Whether every snapshot gets a PDF of its page, `on` or `off`; and its paper, `A4` or `letter`.
     signing_key
@@ -98,6 +97,7 @@ class Settings:
     marts: Path | None = None
     evidence: bool = True
     spark: str | None = None
+    embed_origins: str | None = None
     pdf: bool = False
     paper: str = PAPERS[0]
     signing_key: Path | None = None
@@ -129,7 +129,7 @@ _PATHS = ("snapshots", "queries", "my_queries", "runs", "cache", "sources", "las
 _FILES = {"sources": "sources.toml", "last_choice": "last_choice.json"}
 _TEXTS = (
     "share_url", "role", "smtp_url", "mail_from", "failure_recipients", "webhook_url", "webhook_events",
-    "client_type", "timezone", "spark",
+    "client_type", "timezone", "spark", "embed_origins",
 )  # fmt: skip
 _HANDED_IF_SET = (
     "share_url", "viewer_url", "sources", "my_queries", "runs", "config", "client_type", "timezone",

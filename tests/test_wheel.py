@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
 import tarfile
+import urllib.request
 import venv
 import zipfile
+from collections.abc import Iterator
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
+
+from custdyn_widgets.snapshots import Store
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.slow
@@ -127,3 +134,52 @@ def test_the_wheel_switches_the_viewer_on_in_jupyter_server(wheel: Path, tmp_pat
     told = re.sub("\\x1b\\[[0-9;]*m", "", done.stdout + done.stderr)
     assert "custdyn_widgets.viewer.extension enabled" in told
     assert "custdyn_widgets.viewer.extension  OK" in told
+
+
+@contextlib.contextmanager
+def viewer_of_a_clean_host(wheel: Path, place: Path, store: Path) -> Iterator[tuple[str, Path]]:
+    """Run `custdyn serve` with the wheel and requirements-viewer.txt; yield its URL and packages."""
+    venv.create(place / "venv", symlinks=True)
+    python = place / "venv" / "bin" / "python"
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "--python", str(python)]
+    subprocess.run([*pip, "install", "--no-deps", str(wheel)], check=True)
+    [packages] = (place / "venv" / "lib").glob("python*/site-packages")
+    for line in (ROOT / "requirements-viewer.txt").read_text().splitlines():
+        if not line.startswith("#"):
+            for file in distribution(line).files or []:
+                if ".." not in file.parts and file.suffix != ".pyc":
+                    (packages / file).parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copy(file.locate(), packages / file)
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(place), "CUSTDYN_SNAPSHOTS": str(store)}
+    command = [str(place / "venv" / "bin" / "custdyn"), "serve", "--port", "0"]
+    with subprocess.Popen(command, cwd=place, env=environment, stderr=subprocess.PIPE, text=True) as serving:
+        try:
+            assert serving.stderr is not None
+            told = serving.stderr.readline()
+            address = re.search(r"http://127\.0\.0\.1:\d+", told)
+            assert address, told + serving.stderr.read()
+            yield address[0], packages
+        finally:
+            serving.terminate()
+
+
+def test_a_host_for_the_viewer_needs_four_packages_and_a_few_megabytes(wheel: Path, tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    snapshot_id = store.publish({}, {"report.html": b"<h1>A page</h1>", "report.csv": b"x"})
+    with viewer_of_a_clean_host(wheel, tmp_path, store.folder) as (address, packages):
+        for path in (f"view?id={snapshot_id}", f"view?id={snapshot_id}&format=csv", "healthz", "metrics"):
+            with urllib.request.urlopen(f"{address}/{path}", timeout=10) as answer:
+                assert answer.status == 200
+    installed = {path.name.split("-")[0] for path in packages.glob("*.dist-info")} - {"pip", "setuptools"}
+    assert installed == {"click", "custdyn_widgets", "lazy_loader", "platformdirs", "tornado"}
+    files = [path for path in packages.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    assert sum(path.stat().st_size for path in files) < 6_500_000
+    done = subprocess.run(
+        [str(tmp_path / "venv" / "bin" / "custdyn"), "snapshots", "list"],
+        cwd=tmp_path,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "CUSTDYN_SNAPSHOTS": str(store.folder)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert snapshot_id in done.stdout

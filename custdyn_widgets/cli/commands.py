@@ -15,8 +15,10 @@ from typing import Any
 import click
 
 from custdyn_widgets import __version__, settings
+from custdyn_widgets.cli.addresses import address_command
 from custdyn_widgets.cli.agents import mcp_command
 from custdyn_widgets.cli.mapping import mapping_group
+from custdyn_widgets.cli.pruning import prune_command
 from custdyn_widgets.cli.queries import queries_group
 from custdyn_widgets.cli.query_options import query_fields, query_options, wants_pdf
 from custdyn_widgets.cli.report_output import (
@@ -34,7 +36,9 @@ from custdyn_widgets.cli.report_output import (
     source_option,
 )
 from custdyn_widgets.cli.runs import check_own_run, check_scheduled, run_saved_query, runs_group
+from custdyn_widgets.cli.serving import serve_command
 from custdyn_widgets.cli.snapshot_difference import diff_command
+from custdyn_widgets.cli.snapshot_notes import note_commands
 from custdyn_widgets.cli.snapshot_pdf import pdf_command
 from custdyn_widgets.cli.snapshot_proof import proof_commands
 from custdyn_widgets.cli.snapshots import snapshots_group
@@ -254,43 +258,15 @@ def check_command(source: str, every: bool, engine: str, as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-@main.command("serve")
-@click.option("--host", default=settings.VIEWER_HOST, show_default=True, help="The address to listen on.")
-@click.option(
-    "--port",
-    default=settings.VIEWER_PORT,
-    show_default=True,
-    help="The port to listen on; 0 chooses a free one.",
-)
-@click.option("--base-url", default="/", show_default=True, help="The path that links start with.")
-@click.option("--allow-host", multiple=True, metavar="NAME", help="Also accept requests for this host name.")
-def serve_command(host: str, port: int, base_url: str, allow_host: tuple[str, ...]) -> None:
-    """Serve snapshots at their links until Ctrl-C."""
-    import logging
-
-    from custdyn_widgets.snapshots import Store
-    from custdyn_widgets.viewer import hosts_for, serve
-
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
-    current = settings.load()
-    hosts = hosts_for(host, allow_host, current.share_url)
-    serve(
-        Store(current.snapshots),
-        host,
-        port,
-        base_url=base_url,
-        allowed_hosts=hosts,
-        share_url=current.share_url,
-    )
-
-
 main.add_command(clients_command)
 main.add_command(cohorts_command)
 main.add_command(mapping_group)
 main.add_command(mcp_command)
 main.add_command(queries_group)
 main.add_command(runs_group)
+main.add_command(serve_command)
 main.add_command(snapshots_group)
-for command in (diff_command, pdf_command, *proof_commands):
+queries_group.add_command(address_command)
+for command in (prune_command, diff_command, pdf_command, *note_commands, *proof_commands):
     snapshots_group.add_command(command)
 main.add_command(sync_command)

@@ -88,8 +88,13 @@ def queries_show(name: str, place: Place | None) -> None:
 @_place_option
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def queries_delete(name: str, place: Place | None, yes: bool) -> None:
-    """Delete a saved query, even if it is invalid."""
-    from custdyn_widgets import saved_queries
+    """Delete a saved query, even if it is invalid, and revoke your addresses of it.
+
+    If there is also another saved query of this name, yours or the shared one, the addresses remain.
+    """
+    from custdyn_widgets import saved_queries, settings
+    from custdyn_widgets.cli.addresses import revoke_addresses
+    from custdyn_widgets.snapshots import Store
 
     if not yes:
         place = saved_queries.find(name, place)
@@ -97,6 +102,9 @@ def queries_delete(name: str, place: Place | None, yes: bool) -> None:
         click.confirm(f"Delete {whose} {name}?", abort=True, err=True)
     place = saved_queries.delete(name, place)
     say(f"Deleted: {name} ({place}).")
+    current = settings.load()
+    if name not in {listed.name for listed in saved_queries.listing(current)}:
+        revoke_addresses(Store(current.snapshots), name)
 
 
 @queries_group.command("run")

@@ -85,11 +85,16 @@ def file_size(file: BinaryIO) -> int:
 
 def plain_bytes(folder: int, name: str, most: int) -> bytes:
     """Return the content of a plain file; raise as `open_plain_file` does, or if it exceeds `most` bytes."""
+    return owned_bytes(folder, name, most)[0]
+
+
+def owned_bytes(folder: int, name: str, most: int) -> tuple[bytes, int]:
+    """Return the content of a plain file as `plain_bytes` does, and the user id of its owner."""
     with open_plain_file(folder, name) as file:
         size = file_size(file)
         if size > most:  # a sparse file takes no space on disk, but its full size in memory
             raise NotPlainError(f"has {size:,} bytes; at most {most:,} are allowed")
-        return file.read(size)
+        return file.read(size), os.fstat(file.fileno()).st_uid
 
 
 def read_plain(folder: Path, name: str, most: int) -> bytes:

@@ -69,6 +69,8 @@ def new_folder(folder: Path, files: Mapping[str, bytes], private: Collection[str
     own = os.open(folder, OPEN_FOLDER)
     try:
         shared = _shared_mode(folder.parent.stat())
+        if shared & stat.S_ISVTX:  # in a sticky folder, only the owner changes what is inside
+            shared &= ~(stat.S_ISVTX | stat.S_IWGRP)
         if shared:
             os.fchmod(own, shared)
         with contextlib.suppress(OSError):  # without a lock, only its age protects it

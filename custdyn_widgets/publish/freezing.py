@@ -102,6 +102,7 @@ def publish(
     sections: Sequence[Section] = (),
     drawn: Mapping[str, str] | None = None,
     saved_query: str | None = None,
+    for_each: str | None = None,
 ) -> Frozen:
     """Publish a report or a difference like `freeze`, but even inside `custdyn run`.
 
@@ -117,6 +118,8 @@ def publish(
         The finished drawings for the report; see `render.report_charts`.
     saved_query
         The name of the saved query that is being run, to be recorded in the manifest.
+    for_each
+        What the saved query makes separate reports for, such as `company`, if it does.
 
     Raises
     ------
@@ -130,6 +133,8 @@ def publish(
     manifest = manifest_of(report, files, has_pdf=settings.pdf)
     if saved_query is not None:
         manifest["saved_query"] = saved_query
+    if for_each is not None:
+        manifest["for_each"] = for_each
     evidence = report.evidence() if callable(report.evidence) else report.evidence
     return _published(manifest, files, settings, store, evidence if settings.evidence else None)
 

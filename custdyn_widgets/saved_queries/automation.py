@@ -15,7 +15,7 @@ from typing import Any
 
 from custdyn_widgets.errors import SavedQueryError, SnapshotError
 from custdyn_widgets.saved_queries.checks import check_path, object_fields
-from custdyn_widgets.snapshots import Rule, ago
+from custdyn_widgets.snapshots import Rule, ago, parse_size
 from custdyn_widgets.text import ascii_address, mailbox
 
 ONLY_IF = ("changed", "not_empty", "fresh")
@@ -36,42 +36,47 @@ class Retention:
         How many of the newest snapshots to keep; None means no limit.
     older_than
         The age at which snapshots are deleted (`90d`, `12w`, `6m`, `1y`); None means no limit.
+    max_size
+        The size that they may take up together (`500MB`, `5GB`); the oldest are deleted. None means no limit.
 
     Raises
     ------
     SavedQueryError
-        If neither is given, or one is invalid.
+        If none is given, or one is invalid.
     """
 
     keep_last: int | None = None
     older_than: str | None = None
+    max_size: str | None = None
 
     def __post_init__(self) -> None:
-        if self.keep_last is None and self.older_than is None:
-            raise SavedQueryError.missing("retention", 'an object with "keep_last", "older_than" or both')
+        if not self.to_dict():
+            what = 'an object with "keep_last", "older_than" or "max_size", or several of them'
+            raise SavedQueryError.missing("retention", what)
         if self.keep_last is not None:
             if type(self.keep_last) is not int:
                 raise SavedQueryError.wrong_type("retention.keep_last", self.keep_last, "a whole number")
             if self.keep_last < 1:
                 raise SavedQueryError.invalid("retention.keep_last", self.keep_last, "is less than 1")
-        if self.older_than is not None:
-            if not isinstance(self.older_than, str):
-                raise SavedQueryError.wrong_type("retention.older_than", self.older_than, "text")
-            self.rule(datetime(2000, 1, 1, tzinfo=UTC))
+        for key in ("older_than", "max_size"):
+            value = getattr(self, key)
+            if value is not None and not isinstance(value, str):
+                raise SavedQueryError.wrong_type(f"retention.{key}", value, "text")
+        self.rule(datetime(2000, 1, 1, tzinfo=UTC))
 
     def rule(self, now: datetime) -> Rule:
         """Return the pruning rule that applies at a given time."""
         try:
             before = None if self.older_than is None else ago(self.older_than, now)
+            max_bytes = None if self.max_size is None else parse_size(self.max_size)
         except SnapshotError as error:
-            raise SavedQueryError(
-                f"retention.older_than: {error.message}", field="retention.older_than"
-            ) from error
-        return Rule(before, self.keep_last)
+            key = f"retention.{error.field}"
+            raise SavedQueryError(f"{key}: {error.message}", field=key) from error
+        return Rule(before, self.keep_last, max_bytes)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the value as a JSON object."""
-        whole = {"keep_last": self.keep_last, "older_than": self.older_than}
+        whole = {"keep_last": self.keep_last, "older_than": self.older_than, "max_size": self.max_size}
         return {key: value for key, value in whole.items() if value is not None}
 
 
@@ -109,7 +114,7 @@ def parse_retention(value: object) -> Retention | None:
     """Return the value of the key `retention`."""
     if value is None or isinstance(value, Retention):
         return value
-    return Retention(**object_fields("retention", value, ("keep_last", "older_than")))
+    return Retention(**object_fields("retention", value, ("keep_last", "older_than", "max_size")))
 
 
 def parse_for_each(value: object) -> ForEach | None:

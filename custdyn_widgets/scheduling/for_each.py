@@ -45,7 +45,7 @@ def make_each(task: Task, progress: Callable[[str], None]) -> Iterator[MadeRepor
     mart = open_mart(request.source_of(saved))
     if mart.warnings:  # they count the faulty rows of all companies
         mart = replace(mart, warnings=(_LEFT_OUT,))
-    freeze = partial(_published, settings=task.settings, saved_query=request.name)
+    freeze = partial(_published, settings=task.settings, saved_query=request.name, for_each=saved.for_each.by)
     for number, (company, recipients) in enumerate(addresses.items(), start=1):
         progress(f"Report {number:,} of {len(addresses):,}: {company}")
         query = replace(saved.query, company=(company,), include_descendants=True)
@@ -58,7 +58,7 @@ def make_each(task: Task, progress: Callable[[str], None]) -> Iterator[MadeRepor
             yield MadeReport(Outcome("failed", company, problem=error.message))
 
 
-def _published(report: Report, settings: Settings, saved_query: str) -> Frozen:
+def _published(report: Report, settings: Settings, saved_query: str, for_each: str) -> Frozen:
     from custdyn_widgets.render import with_own_presets
 
-    return publish(with_own_presets(report), settings, saved_query=saved_query)
+    return publish(with_own_presets(report), settings, saved_query=saved_query, for_each=for_each)

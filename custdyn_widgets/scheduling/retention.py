@@ -15,7 +15,7 @@ from custdyn_widgets.errors import SnapshotDamagedError, SnapshotNotFoundError
 from custdyn_widgets.files import canonical_json
 from custdyn_widgets.report import Report
 from custdyn_widgets.saved_queries import Retention
-from custdyn_widgets.snapshots import Store, pruning
+from custdyn_widgets.snapshots import Store, listing, pruning
 
 
 def prune(
@@ -53,10 +53,13 @@ def prune(
     rule = retention.rule(datetime.now(UTC))
     if rule.keep_last is not None:
         rule = replace(rule, keep_last=rule.keep_last - 1)  # the new snapshot is one of those to keep
+    if rule.max_bytes is not None:
+        sizes = (entry.size for entry in listing.entries(store, made))
+        rule = replace(rule, max_bytes=max(0, rule.max_bytes - sum(sizes)))
     own = (id_ for id_ in _own(store, series, saved_query, recorded) if id_ not in made and id_ not in unsent)
     to_delete = pruning.plan(store, rule, own).to_delete
     for entry in to_delete:
-        pruning.delete(store, entry.id)
+        pruning.delete(store, entry.id, f"the retention of saved query {saved_query}")
     return len(to_delete)
 
 

@@ -9,10 +9,13 @@ from datetime import UTC, datetime
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from custdyn_widgets.errors import SnapshotDamagedError, SnapshotError, shown
+from custdyn_widgets.snapshots.acts import record
 from custdyn_widgets.snapshots.ids import ID_LENGTH, is_id
 from custdyn_widgets.snapshots.newer import missing
+from custdyn_widgets.snapshots.ownership import refuse_strangers
 from custdyn_widgets.snapshots.state import State, changing_states, read_state, write_state
 from custdyn_widgets.snapshots.store import Store
+from custdyn_widgets.text import format_instant_utc
 
 _ALL_IDS = "`custdyn snapshots list` shows all ids in full."
 
@@ -35,13 +38,14 @@ def revoke(store: Store, snapshot_id: str) -> State | None:
     SnapshotError
         If the state could not be written.
     """
-    with _changing(store, snapshot_id):
+    with _changing(store, snapshot_id, "revoked"):
         try:
             before = read_state(store.folder, snapshot_id)
         except SnapshotDamagedError:
             before = None
         state = before or State()
         write_state(store.folder, snapshot_id, replace(state, revoked=state.revoked or datetime.now(UTC)))
+        record(store.folder, snapshot_id, "revoked")
     return before
 
 
@@ -67,7 +71,7 @@ def expire(store: Store, snapshot_id: str, at: datetime | None) -> State:
     SnapshotError
         If its state is damaged (it is then left unchanged), or if the new state could not be written.
     """
-    with _changing(store, snapshot_id):
+    with _changing(store, snapshot_id, "given an expiry"):
         try:
             state = replace(read_state(store.folder, snapshot_id), expires=at)
         except SnapshotDamagedError as error:
@@ -77,6 +81,7 @@ def expire(store: Store, snapshot_id: str, at: datetime | None) -> State:
                 field="id",
             ) from error
         write_state(store.folder, snapshot_id, state)
+        record(store.folder, snapshot_id, "expiry", text=format_instant_utc(at) if at else "never")
     return state
 
 
@@ -110,9 +115,10 @@ def _parts(link: str) -> SplitResult:
 
 
 @contextlib.contextmanager
-def _changing(store: Store, snapshot_id: str) -> Iterator[None]:
+def _changing(store: Store, snapshot_id: str, done: str) -> Iterator[None]:
     if not store.holds(snapshot_id):
         raise missing(store.folder, snapshot_id)
+    refuse_strangers(store.folder, snapshot_id, done)
     try:
         with changing_states(store.folder):
             yield

@@ -1,4 +1,4 @@
-"""Choosing snapshots to delete, by age or number, and deleting them.
+"""Choosing snapshots to delete, by age, number or size, and deleting them.
 
 States are kept (see `state`), and so are the two-letter folders: a publisher may be about to put its snapshot
 into one of them.
@@ -17,25 +17,39 @@ from typing import Any
 
 from custdyn_widgets.errors import SnapshotDamagedError, SnapshotError, SnapshotNotFoundError, shown
 from custdyn_widgets.files import canonical_json
+from custdyn_widgets.snapshots.acts import record
 from custdyn_widgets.snapshots.listing import Entry, described
+from custdyn_widgets.snapshots.ownership import refuse_strangers
 from custdyn_widgets.snapshots.state import read_state
 from custdyn_widgets.snapshots.store import Store
 from custdyn_widgets.snapshots.trash import move_to_trash, remove
 from custdyn_widgets.text import parse_instant
 
+_SIZE = re.compile(r"([1-9][0-9]{0,5})(MB|GB|TB)", re.ASCII)
+_UNITS = {"MB": 10**6, "GB": 10**9, "TB": 10**12}
 _AGE = re.compile(r"([1-9][0-9]{0,4})([dwmy])", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Rule:
-    """The conditions for deletion: generated before a time, and not among the newest of the same query.
+    """The conditions for deletion.
 
-    A condition that is None does not apply. Only visible snapshots count among the newest; revoked and
-    expired ones do not.
+    A condition that is None does not apply; a snapshot is deleted if it meets all others.
+
+    Attributes
+    ----------
+    before
+        It was generated before this time.
+    keep_last
+        It is not among so many of the newest of the same query. Only visible snapshots count among these;
+        revoked and expired ones do not.
+    max_bytes
+        All snapshots together, less the older ones that are deleted, take up more than this.
     """
 
     before: datetime | None = None
     keep_last: int | None = None
+    max_bytes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -80,6 +94,23 @@ def ago(age: str, now: datetime) -> datetime:
         return datetime.min.replace(tzinfo=UTC)
 
 
+def parse_size(size: str) -> int:
+    """Return the bytes of a size such as `500MB`, `5GB` or `1TB`, in powers of 1000.
+
+    Raises
+    ------
+    SnapshotError
+        If the size does not have this form.
+    """
+    match = _SIZE.fullmatch(size)
+    if match is None:
+        raise SnapshotError(
+            f"{shown(size)} is not a size: give a whole number of MB, GB or TB, such as 500MB or 5GB.",
+            field="max_size",
+        )
+    return int(match[1]) * _UNITS[match[2]]
+
+
 def plan(store: Store, rule: Rule, ids: Iterable[str]) -> Plan:
     """Return what a rule would prune from these snapshots; damaged ones are kept for inspection."""
     dated: list[_Dated] = []
@@ -97,17 +128,23 @@ def plan(store: Store, rule: Rule, ids: Iterable[str]) -> Plan:
         for one in dated
         if (rule.before is None or one.at < rule.before) and one.entry.id not in newest
     ]
+    if rule.max_bytes is not None:
+        too_much = sum(one.entry.size for one in dated) - rule.max_bytes
+        to_delete = _oldest(to_delete, too_much)
     return Plan(to_delete, len(dated) + damaged - len(to_delete), damaged)
 
 
-def delete(store: Store, snapshot_id: str) -> None:
+def delete(store: Store, snapshot_id: str, why: str = "") -> None:
     """Delete a snapshot, if it still exists; readers never get part of a file.
+
+    `why` is recorded: the rule that deletes it.
 
     Raises
     ------
     SnapshotError
-        If this failed; the error says what remains to be done.
+        If the snapshot belongs to another account, or if this failed; the error says what remains to be done.
     """
+    refuse_strangers(store.folder, snapshot_id, "deleted")
     try:
         thrown = move_to_trash(store.folder, ("v1", snapshot_id[:2]), snapshot_id)
     except OSError as error:
@@ -116,6 +153,7 @@ def delete(store: Store, snapshot_id: str) -> None:
         raise SnapshotError(
             f"{snapshot_id} may not have been deleted: {error.strerror or error}.", field="id"
         ) from error
+    recorded = _recorded(store, snapshot_id, why)
     try:
         remove(store.folder, *thrown)
     except OSError as error:
@@ -124,6 +162,31 @@ def delete(store: Store, snapshot_id: str) -> None:
             f"be removed ({error.strerror or error}). The next prune will try again.",
             field="id",
         ) from error
+    if not (recorded or _recorded(store, snapshot_id, why)):  # a full disk has room now
+        raise SnapshotError(
+            f"{snapshot_id} was deleted, but this is not recorded: the store's acts/ cannot be written to. "
+            "Make acts/ writable for this account.",
+            field="id",
+        )
+
+
+def _recorded(store: Store, snapshot_id: str, why: str) -> bool:
+    try:
+        record(store.folder, snapshot_id, "deleted", text=why)
+    except OSError:
+        return False
+    return True
+
+
+def _oldest(newest_first: Sequence[Entry], size: int) -> list[Entry]:
+    """Return as many of the oldest entries as have at least this size together, newest first."""
+    chosen: list[Entry] = []
+    for entry in reversed(newest_first):
+        if size <= 0:
+            break
+        chosen.insert(0, entry)
+        size -= entry.size
+    return chosen
 
 
 def _newest(dated: Iterable[_Dated], keep_last: int) -> set[str]:

@@ -20,11 +20,12 @@ from custdyn_widgets.files import (
     folder_below,
     lock_folder,
     make_folder,
+    owned_bytes,
     parse_canonical,
-    plain_bytes,
     put_file,
     reason,
 )
+from custdyn_widgets.snapshots.ownership import counts
 from custdyn_widgets.text import format_instant_utc, parse_instant
 
 _STATES, _REVOKED = "state", "revoked"
@@ -55,8 +56,8 @@ def read_state(store: Path, snapshot_id: str) -> State:
         If one cannot be read or parsed; the snapshot must not be shown.
     """
     try:
-        state = _parsed_state(_bytes(store, (_STATES, snapshot_id[:2]), f"{snapshot_id}.json"))
-        revoked = _bytes(store, (_REVOKED,), snapshot_id)
+        state = _parsed_state(_bytes(store, snapshot_id, (_STATES, snapshot_id[:2]), ".json"))
+        revoked = _bytes(store, snapshot_id, (_REVOKED,))
         if revoked is not None and state.revoked is None:
             return replace(state, revoked=parse_instant(revoked.decode("ascii")))
     except (OSError, NotPlainError) as error:
@@ -99,17 +100,20 @@ def write_state(store: Path, snapshot_id: str, state: State) -> None:
     put_file(store, "tmp", (_STATES, snapshot_id[:2]), f"{snapshot_id}.json", canonical_json(instants))
 
 
-def _bytes(store: Path, shelf: tuple[str, ...], name: str, looks: int = 10) -> bytes | None:
-    """Return a file's bytes; None if there is no such file."""
+def _bytes(
+    store: Path, snapshot_id: str, shelf: tuple[str, ...], suffix: str = "", looks: int = 10
+) -> bytes | None:
+    """Return a file's bytes; None if there is no such file, or its writer may not change the snapshot."""
     try:
         with folder_below(store, *shelf) as folder:
-            return plain_bytes(folder, name, _MAX_BYTES)
+            data, writer = owned_bytes(folder, f"{snapshot_id}{suffix}", _MAX_BYTES)
     except FileNotFoundError:
         return None
     except ReplacedError:  # its writer may replace it again immediately
         if looks == 1:
             raise
-        return _bytes(store, shelf, name, looks - 1)
+        return _bytes(store, snapshot_id, shelf, suffix, looks - 1)
+    return data if counts(store, snapshot_id, writer) else None
 
 
 def _parsed_state(data: bytes | None) -> State:

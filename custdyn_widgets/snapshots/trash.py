@@ -67,6 +67,8 @@ def sweep(root: Path) -> tuple[int, list[str]]:
                 _remove_leftover(root, place, name)
                 swept += 1
             except OSError as error:
+                if isinstance(error, PermissionError) and not _is_own(root, place, name):
+                    continue  # its owner's next prune removes it
                 failed.append(f"{place}/{name} in the store cannot be removed: {error.strerror or error}.")
     return swept, failed
 
@@ -90,6 +92,13 @@ def _in_tmp(root: Path) -> list[str]:
 def _remove_leftover(root: Path, place: str, name: str) -> None:
     with contextlib.suppress(FileNotFoundError):  # another process removed it
         remove(root, *((place, name) if place == TRASH else move_to_trash(root, (place,), name)))
+
+
+def _is_own(root: Path, place: str, name: str) -> bool:
+    try:
+        return (root / place / name).lstat().st_uid == os.geteuid()
+    except OSError:
+        return False
 
 
 def _trash(root: Path) -> str:

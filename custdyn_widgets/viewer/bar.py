@@ -13,7 +13,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from custdyn_widgets.snapshots import grouped
+from custdyn_widgets.snapshots import grouped, notes
 from custdyn_widgets.text import cut_short, printable
 
 _STYLE = Path(__file__).with_name("bar.css")
@@ -22,6 +22,8 @@ _MAX_LENGTH = 300  # characters of any text from the report
 _MAX_WARNINGS = 20
 _MAX_NAMED = 3
 _MAX_FILES = 40
+_MAX_NOTES = 10
+_NO_NOTES = notes.Notes()
 
 
 def bar(
@@ -30,6 +32,7 @@ def bar(
     link: str,
     wrong: Collection[str],
     signed_with: str | None = "",
+    noted: notes.Notes = _NO_NOTES,
 ) -> bytes:
     """Return the HTML of the bar, to be sent before the page.
 
@@ -44,6 +47,8 @@ def bar(
         The names of the files that differ from those published. They cannot be downloaded.
     signed_with
         The public key of the snapshot's signature; "" if it is not signed, None if the signature is invalid.
+    noted
+        The notes on the snapshot.
     """
     text = (
         '<!doctype html><html lang="en"><meta name="viewport" content="width=device-width,initial-scale=1">'
@@ -52,7 +57,7 @@ def bar(
         f"{_state(wrong)}{_signature(signed_with)}"
         f"{''.join(_downloads(snapshot_id, manifest['files'], wrong, can_be_proven=signed_with is not None))}"
         f"<details><summary>Info</summary><dl>{''.join(_info(manifest, wrong, signed_with))}</dl></details>"
-        f"<p><span>Link</span> <code>{escape(link)}</code></p></nav>\n"
+        f"<p><span>Link</span> <code>{escape(link)}</code></p>{''.join(_notes(noted))}</nav>\n"
     )
     return text.encode()
 
@@ -63,6 +68,23 @@ def _state(wrong: Collection[str]) -> str:
     names = ", ".join(sorted(wrong)[:_MAX_NAMED])
     more = f" and {len(wrong) - _MAX_NAMED} more" if len(wrong) > _MAX_NAMED else ""
     return f"<strong>⚠ Not as published: {escape(names)}{more}</strong>"
+
+
+def _notes(noted: notes.Notes) -> Iterator[str]:
+    """Yield the notes as an HTML list, newest first, and a warning if some cannot be read."""
+    if noted.incomplete:
+        yield "<strong>⚠ A note on this report cannot be read</strong>"
+    newest = list(noted.notes)[::-1]
+    if not newest:
+        return
+    yield '<ul aria-label="Notes on this report">'
+    for note in newest[:_MAX_NOTES]:
+        by = f", {_shown(note.role)}" if note.role else ""
+        text = escape(printable(note.text, mark_breaks=True))
+        yield f"<li><span>{escape(note.at[:10])}{by}:</span> <bdi>{text}</bdi></li>"
+    if (left := len(newest) - _MAX_NOTES) > 0:
+        yield f"<li><span>and {left:,} earlier</span></li>"
+    yield "</ul>"
 
 
 def _signature(signed_with: str | None) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from typing import Any
 
 import tornado.web
 
 from custdyn_widgets.viewer.links import host_name
+from custdyn_widgets.viewer.logs import ACCESS
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -19,8 +21,20 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "X-Robots-Tag": "noindex, nofollow, noarchive",
 }
+
+
+def headers(embed_origins: Iterable[str] = ()) -> dict[str, str]:
+    """Return the headers of every response, which let only pages of these origins show it in a frame."""
+    policy = "Content-Security-Policy"
+    ancestors = " ".join(embed_origins) or "'none'"
+    allowed = HEADERS[policy].replace("frame-ancestors 'none'", f"frame-ancestors {ancestors}")
+    return {**HEADERS, policy: allowed}
+
+
+HEADERS_SETTING, METRICS_SETTING = "custdyn_headers", "custdyn_metrics"  # of the Tornado application
 METHODS = ("GET", "HEAD")
 HTML = "text/html; charset=UTF-8"
+ID_BEGINNING = 8  # characters of an id or a token that may be shown
 _WORDS = {
     403: ("Access denied", "You may not read reports on this server. Ask the operator."),
     404: ("No report here", "The link may be incomplete, or the report was withdrawn. Ask the sender."),
@@ -37,6 +51,7 @@ _WORDS = {
         "Made by a newer version",
         "This server is too old for the report. The operator can update custdyn.",
     ),
+    503: ("Not available now", "This server cannot read its reports. Try again later, or ask its operator."),
 }
 _ERROR_PAGE = (
     '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
@@ -53,11 +68,12 @@ class BaseHandler(tornado.web.RequestHandler):
     """
 
     log: Any = logging.getLogger("custdyn.viewer")
+    kind = "other"  # what was requested, for the metrics
 
     def set_default_headers(self) -> None:
         """Set the headers of every response. Tornado calls this again before it writes an error."""
         self.clear_header("Server")
-        for name, value in HEADERS.items():
+        for name, value in self.application.settings.get(HEADERS_SETTING, HEADERS).items():
             self.set_header(name, value)
         self.set_header("Cache-Control", "no-store")
         self.set_header("Content-Type", HTML)
@@ -100,9 +116,9 @@ class BaseHandler(tornado.web.RequestHandler):
         if not isinstance(value, tornado.web.HTTPError):
             self.log.error("internal error: %s", typ.__name__, exc_info=(typ, value, tb))
 
-    def logged_target(self) -> str:
-        """Return the request's target for the log, with only the first characters of an id."""
-        return "(not a link)"
+    def logged(self) -> tuple[str, ...]:
+        """Return the request's path, id and format for the log, with only the first characters of an id."""
+        return ("(not a link)",)
 
     def _log(self) -> None:
         """Log the method, target, status and duration of a request.
@@ -110,5 +126,11 @@ class BaseHandler(tornado.web.RequestHandler):
         This replaces the server's default log line, which would contain the full URL.
         """
         method = self.request.method if self.request.method in METHODS else "(other)"
-        took = 1000 * self.request.request_time()
-        self.log.info("%s %s %d %.1f ms", method, self.logged_target(), self.get_status(), took)
+        seconds, status, target = self.request.request_time(), self.get_status(), self.logged()
+        milliseconds = round(1000 * seconds, 1)
+        named = dict(zip(("path", "id", "format"), target, strict=False))
+        fields = {"method": method, **named, "status": status, "milliseconds": milliseconds}
+        line = f"{method} {' '.join(target)} {status} {milliseconds:.1f} ms"
+        self.log.info("%s", line, extra={ACCESS: fields})
+        if metrics := self.application.settings.get(METRICS_SETTING):
+            metrics.count(self.kind, status, seconds)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import tornado.web
@@ -17,9 +18,10 @@ from jupyter_server.base.handlers import JupyterHandler
 
 from custdyn_widgets import settings
 from custdyn_widgets.errors import SettingsError
-from custdyn_widgets.snapshots import Store
+from custdyn_widgets.snapshots import NewestSnapshots, Store
 from custdyn_widgets.viewer.base_handler import BaseHandler
 from custdyn_widgets.viewer.keys import KeyHandler
+from custdyn_widgets.viewer.latest import LatestHandler
 from custdyn_widgets.viewer.links import base, host_name
 from custdyn_widgets.viewer.view import Site, ViewHandler
 
@@ -30,7 +32,7 @@ _SCRUBBED = "extra_log_scrub_param_keys"
 _ANSWERS = "custdyn_viewer_answers"
 
 
-class _BehindLogin(BaseHandler, JupyterHandler):
+class LoggedInHandler(BaseHandler, JupyterHandler):
     """Base of handlers for users who are logged in. Others are redirected to the login page."""
 
     log = JupyterHandler.log
@@ -47,22 +49,24 @@ class _BehindLogin(BaseHandler, JupyterHandler):
             tornado.web.authenticated(lambda _: None)(self)
 
 
-class JupyterViewHandler(_BehindLogin, ViewHandler):
+class JupyterViewHandler(LoggedInHandler, ViewHandler):
     """Handler for links."""
 
-    other_parameters = frozenset({"token"})  # lets Jupyter users log in with a URL
+
+class JupyterLatestHandler(LoggedInHandler, LatestHandler):
+    """Handler for addresses that lead to the newest snapshot."""
 
 
-class JupyterKeyHandler(_BehindLogin, KeyHandler):
+class JupyterKeyHandler(LoggedInHandler, KeyHandler):
     """Handler for the public keys."""
 
 
-class NoViewHandler(JupyterViewHandler):
+class NoReportsHandler(LoggedInHandler):
     """Handler that always responds with 404, because Jupyter's own 404 handler would log full ids."""
 
-    async def get(self) -> None:
-        """Respond with 404."""
-        raise tornado.web.HTTPError(404)
+
+# The handler of each path, and the arguments of its `initialize`.
+_Handlers = Mapping[str, tuple[type[LoggedInHandler], dict[str, Any]]]
 
 
 def _jupyter_server_extension_points() -> list[dict[str, str]]:
@@ -75,18 +79,26 @@ def _load_jupyter_server_extension(serverapp: ServerApp) -> None:
         own = settings.load(folder=Path(serverapp.root_dir))
     except SettingsError as error:
         serverapp.log.warning("custdyn: %s Until this is fixed, this server shows no reports.", error.message)
-        _mount(serverapp, NoViewHandler, Site(Store(os.devnull)))
+        nothing: _Handlers = dict.fromkeys(("view", "latest", "key"), (NoReportsHandler, {}))
+        _mount(serverapp, nothing, answers=False)
         return
     os.environ.update(_environment(own))
-    _mount(serverapp, JupyterViewHandler, Site(Store(own.snapshots), own.share_url))
+    store = Store(own.snapshots)
+    latest = {"store": store, "newest": NewestSnapshots(store)}
+    handlers: _Handlers = {
+        "view": (JupyterViewHandler, {"site": Site(store, own.share_url)}),
+        "latest": (JupyterLatestHandler, latest),
+        "key": (JupyterKeyHandler, {"folder": store.folder}),
+    }
+    _mount(serverapp, handlers, answers=True)
 
 
-def _mount(serverapp: ServerApp, handler: type[JupyterViewHandler], site: Site) -> None:
-    view, key = (re.escape(f"{base(serverapp.base_url)}{name}") for name in ("view", "key"))
-    routes = [(view, handler, {"site": site}), (key, JupyterKeyHandler, {"folder": site.store.folder})]
+def _mount(serverapp: ServerApp, handlers: _Handlers, *, answers: bool) -> None:
+    root = re.escape(base(serverapp.base_url))
+    routes = [(f"{root}{name}", handler, given) for name, (handler, given) in handlers.items()]
     serverapp.web_app.add_handlers(".*$", routes)  # type: ignore[no-untyped-call]
     tornado_settings = serverapp.web_app.settings
-    tornado_settings[_ANSWERS] = handler is JupyterViewHandler
+    tornado_settings[_ANSWERS] = answers
     # Otherwise, Jupyter would log the redirect to the login page with its target, which has the full id.
     tornado_settings[_SCRUBBED] = [*tornado_settings.get(_SCRUBBED, []), "next"]
 

@@ -28,6 +28,8 @@ _PAGE = (
 class KeyHandler(BaseHandler):
     """Handler for `/key`; 404 if no snapshot of the store is signed."""
 
+    kind = "key"
+
     def initialize(self, folder: Path, allowed_hosts: frozenset[str] = frozenset()) -> None:  # type: ignore[override]
         """Set the store's folder and the host names to serve."""
         super().initialize(allowed_hosts)
@@ -46,9 +48,9 @@ class KeyHandler(BaseHandler):
         with contextlib.suppress(tornado.iostream.StreamClosedError):
             await self.finish()
 
-    def logged_target(self) -> str:
+    def logged(self) -> tuple[str, ...]:
         """Return the path, without the query, which may hold a token."""
-        return "/key"
+        return ("/key",)
 
 
 def _page(keys: Sequence[signatures.PublishedKey]) -> str:

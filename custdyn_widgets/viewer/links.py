@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from custdyn_widgets.errors import SettingsError, shown
-from custdyn_widgets.snapshots import is_id
+from custdyn_widgets.snapshots import addresses, is_id
 
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 FORMATS = ("html", "csv", "xlsx", "pdf", "json", "zip")
+_ORIGIN = re.compile(r"https?://(\[[0-9a-f:.]{2,45}\]|[a-z0-9._-]{1,253})(:[0-9]{1,5})?", re.ASCII)
 _HOST = re.compile(r"(\[[0-9a-f:.]{2,45}\]|[a-z0-9._-]{1,253})(?::[0-9]{1,5})?", re.ASCII | re.IGNORECASE)
 
 
@@ -26,12 +27,42 @@ def parse_link(query: str, others: frozenset[str] = frozenset()) -> tuple[str, s
     and no other parameters except those in `others`, which belong to the server. Nothing is decoded, so each
     link has only one spelling.
     """
-    parts = [part.partition("=") for part in query.split("&")]
-    given = {name: value for name, _, value in parts}
-    if len(given) < len(parts) or not given.keys() <= {"id", "format", *others}:
-        return None
+    given = _parameters(query, {"id", "format", *others})
     snapshot_id, kind = given.get("id", ""), given.get("format")
     return (snapshot_id, kind) if is_id(snapshot_id) and kind in (None, *FORMATS) else None
+
+
+def parse_address(query: str, others: frozenset[str] = frozenset()) -> tuple[str, str | None] | None:
+    """Return the token and format of an address that leads to the newest snapshot, as `parse_link` does."""
+    given = _parameters(query, {"q", "format", *others})
+    token, kind = given.get("q", ""), given.get("format")
+    return (token, kind) if addresses.is_token(token) and kind in (None, *FORMATS) else None
+
+
+def _parameters(query: str, allowed: set[str]) -> dict[str, str]:
+    """Return the parameters of a query string; none if one is repeated or not allowed."""
+    parts = [part.partition("=") for part in query.split("&")]
+    given = {name: value for name, _, value in parts}
+    return {} if len(given) < len(parts) or not given.keys() <= allowed else given
+
+
+def origins_in(text: str | None) -> tuple[str, ...]:
+    """Return the origins in a setting, such as `https://wiki.example https://intranet.example:8443`.
+
+    Raises
+    ------
+    SettingsError
+        If one is not an origin. Wildcards are not allowed.
+    """
+    origins = tuple((text or "").split())
+    for origin in origins:
+        if not _ORIGIN.fullmatch(origin):
+            raise SettingsError(
+                f"CUSTDYN_EMBED_ORIGINS: {shown(origin)} is not an origin. Write https:// and a host name in "
+                "lowercase, with a port if necessary, but no path and no *.",
+                field="CUSTDYN_EMBED_ORIGINS",
+            )
+    return origins
 
 
 def host_name(host: str) -> str:

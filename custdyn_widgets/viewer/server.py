@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import tornado.httpserver
@@ -19,12 +19,20 @@ import tornado.iostream
 import tornado.web
 
 from custdyn_widgets.errors import SettingsError
-from custdyn_widgets.files import folder_below, reason
 from custdyn_widgets.settings import VIEWER_HOST, VIEWER_PORT
-from custdyn_widgets.snapshots import Store
-from custdyn_widgets.viewer.base_handler import HEADERS, BaseHandler
+from custdyn_widgets.snapshots import NewestSnapshots, Store
+from custdyn_widgets.viewer.base_handler import (
+    HEADERS,
+    HEADERS_SETTING,
+    METRICS_SETTING,
+    BaseHandler,
+    headers,
+)
+from custdyn_widgets.viewer.health import HealthHandler, problem_with
 from custdyn_widgets.viewer.keys import KeyHandler
+from custdyn_widgets.viewer.latest import LatestHandler
 from custdyn_widgets.viewer.links import LOOPBACK_HOSTS, base, bracketed
+from custdyn_widgets.viewer.metrics import Access, Metrics, MetricsHandler
 from custdyn_widgets.viewer.view import Site, ViewHandler
 
 _log = logging.getLogger("custdyn.viewer")
@@ -45,6 +53,12 @@ _MAX_HEADERS = 64 * 1024
 _MAX_BODY = 64 * 1024
 _IDLE_SECONDS = 60
 _GRACE_SECONDS = 5
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_NOBODY = Access()
+
+
+def _print(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def make_app(
@@ -53,8 +67,10 @@ def make_app(
     base_url: str = "/",
     allowed_hosts: Iterable[str] = LOOPBACK_HOSTS,
     share_url: str | None = None,
+    embed_origins: Iterable[str] = (),
+    metrics_access: Access = _NOBODY,
 ) -> tornado.web.Application:
-    """Return a Tornado application that serves snapshot links and responds with 404 to everything else.
+    """Return a Tornado application that serves snapshots and responds with 404 to everything else.
 
     Parameters
     ----------
@@ -66,16 +82,28 @@ def make_app(
         The host names that the viewer serves, without ports. IPv6 addresses are in brackets.
     share_url
         The base URL of the links shown on pages. Defaults to that of the request.
+    embed_origins
+        The origins of pages that may show reports in a frame.
+    metrics_access
+        Who may read the metrics.
     """
+    metrics = Metrics()
     hosts = {"allowed_hosts": frozenset(host.lower() for host in allowed_hosts)}
-    view, key = (re.escape(f"{base(base_url)}{name}") for name in ("view", "key"))
+    root = re.escape(base(base_url))
+    settings: dict[str, Any] = {HEADERS_SETTING: headers(embed_origins), METRICS_SETTING: metrics}
+    figures = {"store": store, "metrics": metrics, "access": metrics_access, **hosts}
+    latest = {"store": store, "newest": NewestSnapshots(store), **hosts}
     return tornado.web.Application(
         [
-            (view, ViewHandler, {"site": Site(store, share_url), **hosts}),
-            (key, KeyHandler, {"folder": store.folder, **hosts}),
+            (f"{root}view", ViewHandler, {"site": Site(store, share_url), **hosts}),
+            (f"{root}latest", LatestHandler, latest),
+            (f"{root}key", KeyHandler, {"folder": store.folder, **hosts}),
+            (f"{root}healthz", HealthHandler, {"store": store, **hosts}),
+            (f"{root}metrics", MetricsHandler, figures),
         ],
         default_handler_class=BaseHandler,
         default_handler_args=hosts,
+        **settings,
     )
 
 
@@ -87,8 +115,11 @@ def serve(
     base_url: str = "/",
     allowed_hosts: Iterable[str] = LOOPBACK_HOSTS,
     share_url: str | None = None,
+    embed_origins: Iterable[str] = (),
+    metrics_token: str | None = None,
+    announce: Callable[[str], None] = _print,
 ) -> None:
-    """Run the viewer until SIGTERM or SIGINT. Print its address to stderr when it is ready.
+    """Run the viewer until SIGTERM or SIGINT.
 
     Parameters
     ----------
@@ -96,16 +127,30 @@ def serve(
         The snapshot store.
     host, port
         The address to listen on. Port 0 selects a free port.
-    base_url, allowed_hosts, share_url
+    base_url, allowed_hosts, share_url, embed_origins
         As for `make_app`. `hosts_for` returns suitable names for a host.
+    metrics_token
+        Who sends it may read `/metrics`. Without one, processes on this machine may, if the viewer serves
+        nothing but this machine.
+    announce
+        Told the address when the viewer is ready. Defaults to printing it to stderr.
 
     Raises
     ------
     SettingsError
         If the server cannot listen on the address.
     """
-    app = make_app(store, base_url=base_url, allowed_hosts=allowed_hosts, share_url=share_url)
-    asyncio.run(_serve(app, host, port, base_url, store))
+    hosts = tuple(allowed_hosts)
+    is_local = host in _LOOPBACK and set(hosts) <= set(LOOPBACK_HOSTS) and share_url is None
+    app = make_app(
+        store,
+        base_url=base_url,
+        allowed_hosts=hosts,
+        share_url=share_url,
+        embed_origins=embed_origins,
+        metrics_access=Access(metrics_token, is_local),
+    )
+    asyncio.run(_serve(app, host, port, base_url, store, announce))
 
 
 class Server(tornado.httpserver.HTTPServer):
@@ -116,22 +161,28 @@ class Server(tornado.httpserver.HTTPServer):
     """
 
     most = _MAX_CONNECTIONS
-    _open = 0
     _warned_at = float("-inf")
+
+    def initialize(self, app: tornado.web.Application, *args: Any, **kwargs: Any) -> None:  # type: ignore[override]
+        """Set the application and its metrics. Tornado calls this after `__init__`."""
+        super().initialize(app, *args, **kwargs)
+        self.metrics: Metrics = app.settings[METRICS_SETTING]
 
     def handle_stream(self, stream: tornado.iostream.IOStream, address: tuple[Any, ...]) -> None:
         """Accept a connection, and add headers to tornado's bare 400 response, which no handler sees."""
-        if self._open >= self.most:
+        if self.metrics.open_connections >= self.most:
             stream.close()
+            self.metrics.refused_connections += 1
             self._warn_full()
             return
-        self._open += 1
+        self.metrics.open_connections += 1
         write = stream.write
 
         def write_with_headers(data: bytes | memoryview) -> Any:
             if data != _BARE_400:
                 return write(data)
             _log.info("(not HTTP) 400")
+            self.metrics.count("other", 400)
             return write(_BAD_REQUEST)
 
         stream.write = write_with_headers  # type: ignore[method-assign]
@@ -139,17 +190,24 @@ class Server(tornado.httpserver.HTTPServer):
 
     def on_close(self, server_conn: object) -> None:
         """Count a closed connection."""
-        self._open -= 1
+        self.metrics.open_connections -= 1
         super().on_close(server_conn)
 
     def _warn_full(self) -> None:
         now = time.monotonic()
         if now - self._warned_at >= _IDLE_SECONDS:
             self._warned_at = now
-            _log.warning("(refused) %d connections are open, which is the limit", self._open)
+            _log.warning("(refused) %d connections are open, which is the limit", self.most)
 
 
-async def _serve(app: tornado.web.Application, host: str, port: int, base_url: str, store: Store) -> None:
+async def _serve(
+    app: tornado.web.Application,
+    host: str,
+    port: int,
+    base_url: str,
+    store: Store,
+    announce: Callable[[str], None],
+) -> None:
     listening = _listening(host, port)
     # tornado.general logs parts of malformed requests. `Server` logs a line for each of them instead.
     logging.getLogger("tornado.general").setLevel(logging.WARNING)
@@ -167,7 +225,7 @@ async def _serve(app: tornado.web.Application, host: str, port: int, base_url: s
         loop.add_signal_handler(signal_number, stopped.set)
     server.add_socket(listening)
     address = f"http://{bracketed(host)}:{listening.getsockname()[1]}{base(base_url)}view?id=…"
-    print(f"Snapshots at {address}", file=sys.stderr, flush=True)
+    announce(f"Snapshots at {address}")
     _warn_if_unreadable(store)
     await stopped.wait()
     server.stop()
@@ -177,12 +235,8 @@ async def _serve(app: tornado.web.Application, host: str, port: int, base_url: s
 
 def _warn_if_unreadable(store: Store) -> None:
     """Warn if the store cannot be read, because users would only see that links do not work."""
-    try:
-        with folder_below(store.folder):
-            pass
-    except OSError as error:
-        message = "The store %s %s. Links do not work until this is fixed."
-        _log.warning(message, store.folder, reason(error))
+    if problem := problem_with(store):
+        _log.warning("The store %s %s. Links do not work until this is fixed.", store.folder, problem)
 
 
 def _most_connections() -> int:

@@ -6,16 +6,16 @@ import asyncio
 import contextlib
 import hashlib
 from dataclasses import dataclass, field
-from typing import cast
+from typing import NamedTuple, cast
 
 import tornado.iostream
 import tornado.web
 from tornado.http1connection import HTTP1Connection
 
 from custdyn_widgets.errors import SnapshotDamagedError, SnapshotNewerError, SnapshotNotFoundError
-from custdyn_widgets.snapshots import Store, exporting, signatures
+from custdyn_widgets.snapshots import Store, exporting, notes, signatures
 from custdyn_widgets.viewer.bar import bar
-from custdyn_widgets.viewer.base_handler import HTML, BaseHandler
+from custdyn_widgets.viewer.base_handler import HTML, ID_BEGINNING, BaseHandler
 from custdyn_widgets.viewer.links import parse_link
 
 PAGE = "report.html"
@@ -29,7 +29,6 @@ _CONTENT_TYPES = {
 }
 _MAX_BARS = 256
 _SEND_SECONDS, _SLOWEST = 60, 16_000  # seconds for any response, plus the minimum bytes per second
-_ID_BEGINNING = 8  # characters of an id that may be shown
 
 
 @dataclass(frozen=True)
@@ -40,14 +39,24 @@ class Content:
     parts: tuple[bytes, ...]
 
 
+class _Bar(NamedTuple):
+    """What a bar depends on."""
+
+    id: str
+    link: str
+    wrong: tuple[str, ...]
+    signed_with: str | None
+    noted: notes.Notes
+
+
 @dataclass(frozen=True, eq=False)
 class Site:
     """Snapshots to serve, with the base URL of their links, if set."""
 
     store: Store
     share_url: str | None = None
-    # The content of a snapshot never changes, so its bar is only made once.
-    _bars: dict[tuple[str, str, tuple[str, ...], str | None], bytes] = field(default_factory=dict, repr=False)
+    # The content of a snapshot never changes, so its bar is made again only for what else it depends on.
+    _bars: dict[_Bar, bytes] = field(default_factory=dict, repr=False)
 
     def file(self, snapshot_id: str, kind: str) -> Content:
         """Return a file unchanged, or the snapshot as a ZIP; errors as in `Store.read`."""
@@ -73,7 +82,8 @@ class Site:
         page, wrong = self.store.read_compared(snapshot_id, PAGE)
         signed_with = self._signed_with(snapshot_id)
         link = f"{self.share_url}/view" if self.share_url else address
-        above = self._bar(snapshot_id, f"{link}?id={snapshot_id}", tuple(wrong), signed_with)
+        noted = notes.notes_on(self.store.folder, snapshot_id)
+        above = self._bar(_Bar(snapshot_id, f"{link}?id={snapshot_id}", tuple(wrong), signed_with, noted))
         page_digest: str = self.store.listed(snapshot_id, PAGE)["sha256"]
         return Content(hashlib.sha256(above + page_digest.encode()).hexdigest(), (above, page))
 
@@ -87,19 +97,21 @@ class Site:
             return ""
         return found.key if signatures.is_published(self.store.folder, found.key) else None
 
-    def _bar(self, snapshot_id: str, link: str, wrong: tuple[str, ...], signed_with: str | None) -> bytes:
-        drawn = self._bars.get((snapshot_id, link, wrong, signed_with))
+    def _bar(self, about: _Bar) -> bytes:
+        drawn = self._bars.get(about)
         if drawn is None:
-            drawn = bar(snapshot_id, self.store.manifest(snapshot_id), link, wrong, signed_with)
+            manifest = self.store.manifest(about.id)
+            drawn = bar(about.id, manifest, about.link, about.wrong, about.signed_with, about.noted)
             if len(self._bars) >= _MAX_BARS:
                 self._bars.clear()
-            self._bars[snapshot_id, link, wrong, signed_with] = drawn
+            self._bars[about] = drawn
         return drawn
 
 
 class ViewHandler(BaseHandler):
     """Handler for `/view?id=…` and `&format=html|csv|xlsx|pdf|json|zip`."""
 
+    kind = "view"
     other_parameters: frozenset[str] = frozenset()
 
     def initialize(self, site: Site, allowed_hosts: frozenset[str] = frozenset()) -> None:  # type: ignore[override]
@@ -118,16 +130,16 @@ class ViewHandler(BaseHandler):
         except SnapshotNotFoundError:
             raise tornado.web.HTTPError(404) from None
         except SnapshotNewerError as error:
-            self.log.error("%s… %s", snapshot_id[:_ID_BEGINNING], error.what)
+            self.log.error("%s… %s", snapshot_id[:ID_BEGINNING], error.what)
             raise tornado.web.HTTPError(501) from None
         except SnapshotDamagedError as error:
-            self.log.error("%s… is damaged: %s %s", snapshot_id[:_ID_BEGINNING], error.file, error.what)
+            self.log.error("%s… is damaged: %s %s", snapshot_id[:ID_BEGINNING], error.file, error.what)
             raise tornado.web.HTTPError(500) from None
         self.set_header("Cache-Control", "private, no-cache")
         self.set_header("Etag", f'"{content.digest}"')
         self.set_header("Content-Type", _CONTENT_TYPES[kind or "html"])
         if kind not in (None, "html"):
-            file_name = f"customer-dynamics-{snapshot_id[:_ID_BEGINNING]}.{kind}"
+            file_name = f"customer-dynamics-{snapshot_id[:ID_BEGINNING]}.{kind}"
             self.set_header("Content-Disposition", f'attachment; filename="{file_name}"')
         if self.check_etag_header():
             self.set_status(304)
@@ -152,9 +164,9 @@ class ViewHandler(BaseHandler):
         request = self.request
         return self.site.page(snapshot_id, f"{request.protocol}://{request.host.lower()}{request.path}")
 
-    def logged_target(self) -> str:
-        """Return the first characters of the id, and the format."""
+    def logged(self) -> tuple[str, ...]:
+        """Return the path, the first characters of the id, and the format."""
         link = parse_link(self.request.query, self.other_parameters)
         if link is None:
-            return super().logged_target()
-        return f"/view {link[0][:_ID_BEGINNING]}… {link[1] or 'page'}"
+            return super().logged()
+        return ("/view", f"{link[0][:ID_BEGINNING]}…", link[1] or "page")

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import threading
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from custdyn_widgets.publish.freezing import manifest_of, report_files
+from custdyn_widgets.snapshots.addresses import make_address
 from custdyn_widgets.snapshots.store import Store
 from tests.browser.chromium import served
 from tests.browser.lab import TOKEN, Lab
@@ -255,3 +261,34 @@ def test_behind_jupyters_login_the_link_leads_through_it_to_the_page(
     assert page.locator(BAR).get_by_text("✓ Verified").is_visible()
     assert page.locator(BAR).get_by_text(link).is_visible()
     assert downloaded(page, "CSV")[1] == FILES["report.csv"]
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_page_shows_a_report_in_a_frame_only_if_its_origin_is_listed(
+    chromium: Browser, tmp_path: Path, listed: bool
+) -> None:
+    store = Store(tmp_path / "store")
+    instant = "2026-01-01T00:00:00Z"
+    store.publish({"saved_query": "board", "as_of": instant, "generated_at": instant}, FILES)
+    address = make_address(store.folder, "board", datetime(2025, 1, 1, tzinfo=UTC))
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "CUSTDYN_SNAPSHOTS": str(store.folder)}
+    (tmp_path / "intranet").mkdir()
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path / "intranet"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as intranet:
+        threading.Thread(target=intranet.serve_forever, daemon=True).start()
+        origin = f"http://127.0.0.1:{intranet.server_port}"
+        if listed:
+            environment["CUSTDYN_EMBED_ORIGINS"] = origin
+        with served(environment) as viewer, contextlib.closing(chromium.new_page()) as page:
+            frame = f'<iframe src="{viewer}latest?q={address.token}"></iframe>'
+            (tmp_path / "intranet" / "index.html").write_text(f"<!doctype html><h1>Intranet</h1>{frame}")
+            page.goto(f"{origin}/")
+            bar = page.frame_locator("iframe").locator(BAR)
+            if listed:
+                bar.wait_for()
+                assert "Verified" in bar.inner_text()
+            else:
+                page.wait_for_timeout(500)
+                assert page.frames[1].url.startswith("chrome-error://")
+                assert bar.count() == 0
+        intranet.shutdown()

@@ -34,7 +34,7 @@ NAME = "reports.example"
 ROOT = README.parent
 MART = Path(__file__).parents[1] / "golden" / "mixed" / "mart"
 CUSTDYN = [sys.executable, "-c", "from custdyn_widgets.cli import main; main()"]
-ANNA, BOB, VIEWER, GROUP = 48_801, 48_802, 48_803, 48_899
+ANNA, BOB, VIEWER, GROUP, READERS = 48_801, 48_802, 48_803, 48_899, 48_898
 
 
 def block(language: str) -> str:
@@ -58,11 +58,11 @@ def can_be_others() -> bool:
     return subprocess.run(reach, cwd="/", capture_output=True).returncode == 0
 
 
-def by(account: int, group: int, command: list[str]) -> list[str]:
-    """Return a command as somebody of the group runs it; where nobody else can come here, as we do."""
+def by(account: int, group: int, command: list[str], groups: str = f"{GROUP},{READERS}") -> list[str]:
+    """Return a command as somebody of the groups runs it; where nobody else can come here, as we do."""
     if not can_be_others():
         return command
-    return ["setpriv", f"--reuid={account}", f"--regid={group}", f"--groups={GROUP}", *command]
+    return ["setpriv", f"--reuid={account}", f"--regid={group}", f"--groups={groups}", *command]
 
 
 @dataclass(frozen=True)
@@ -111,9 +111,15 @@ def store() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="custdyn-srv-") as place:
         Path(place).chmod(0o711)
         [line] = [line for line in block("sh").splitlines() if line.startswith("install ")]
-        here = line.replace("--group reports", f"--group {GROUP}").replace("/srv/reports", f"{place}/reports")
-        subprocess.run(shlex.split(here), check=True)
-        yield Path(place) / "reports"
+        here = line.replace("--group report-readers", f"--group {READERS}")
+        subprocess.run(shlex.split(here.replace("/srv/reports", f"{place}/reports")), check=True)
+        last = block("sh").splitlines()[-1]
+        variable, command, rest = last.split(" ", 2)
+        assert (variable, command) == ("CUSTDYN_SNAPSHOTS=/srv/reports/store", "/opt/custdyn/bin/custdyn")
+        found = Path(place) / "reports" / "store"
+        protecting = [*CUSTDYN, *rest.replace("--group reports", f"--group {GROUP}").split()]
+        subprocess.run(protecting, env={**os.environ, "CUSTDYN_SNAPSHOTS": str(found)}, check=True)
+        yield found
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +131,7 @@ def viewer(store: Path) -> Iterator[int]:
     start = shlex.split(unit["Service"]["ExecStart"])
     assert start == ["/opt/custdyn/bin/custdyn", "serve"]
     variables = dict(re.findall(r"^Environment=(\w+)=(.*)$", block("ini"), re.MULTILINE))
-    assert variables.pop("CUSTDYN_SNAPSHOTS") == "/srv/reports"
+    assert variables.pop("CUSTDYN_SNAPSHOTS") == "/srv/reports/store"
     environment = {
         **variables,
         "CUSTDYN_SNAPSHOTS": str(store),
@@ -133,7 +139,7 @@ def viewer(store: Path) -> Iterator[int]:
         "HOME": "/nonexistent",
     }
     serving = subprocess.Popen(
-        by(VIEWER, GROUP, [*CUSTDYN, "serve", "--port", "0"]),
+        by(VIEWER, READERS, [*CUSTDYN, "serve", "--port", "0"], groups=str(READERS)),
         cwd="/", env=environment, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert serving.stderr is not None
@@ -207,7 +213,7 @@ def _running_nginx(place: Path) -> Iterator[None]:
 def frozen(site: Site, account: int, home: Path) -> str:
     """Freeze a report as one of the group, with the settings of the README; return its link."""
     home.mkdir()
-    (home / "custdyn.toml").write_text(block("toml").replace("/srv/reports", str(site.store)))
+    (home / "custdyn.toml").write_text(block("toml").replace("/srv/reports/store", str(site.store)))
     home.chmod(0o700)
     if can_be_others():
         for path in (home, home / "custdyn.toml"):
@@ -245,13 +251,14 @@ def test_the_commands_create_the_accounts(tmp_path: Path) -> None:
         line for line in block("sh").splitlines() if line.split()[0] in ("groupadd", "useradd", "usermod")
     ]
     anna = ["useradd --user-group anna"]
-    for line in (*made[:2], *anna, *made[2:]):
+    for line in (*made[:3], *anna, *made[3:]):
         program, *rest = shlex.split(line)
         done = subprocess.run(
             [f"/usr/sbin/{program}", "--prefix", str(tmp_path), *rest], capture_output=True, text=True
         )
         assert done.returncode == 0, done.stderr
-    assert re.search(r"^reports:.*:anna$", (tmp_path / "etc" / "group").read_text(), re.MULTILINE)
+    for group in ("reports", "report-readers"):
+        assert re.search(rf"^{group}:.*:anna$", (tmp_path / "etc" / "group").read_text(), re.MULTILINE)
     assert re.search(r"^custdyn-viewer:.*nologin$", (tmp_path / "etc" / "passwd").read_text(), re.MULTILINE)
 
 
@@ -261,7 +268,7 @@ def test_systemd_understands_the_unit(tmp_path: Path) -> None:
         block("ini")
         .replace("/opt/custdyn/bin/custdyn", "/bin/true")
         .replace("User=custdyn-viewer", "User=root")
-        .replace("Group=reports", "Group=root")
+        .replace("Group=report-readers", "Group=root")
     )
     done = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True)
     assert [line for line in done.stderr.splitlines() if unit.name in line] == []
@@ -304,9 +311,9 @@ def test_plain_http_redirects_to_tls(site: Site, link: str) -> None:
 def test_two_people_freeze_into_one_store_and_a_withdrawn_link_is_gone(site: Site, link: str) -> None:
     others = frozen(site, BOB, site.store.parent / "bob").removeprefix(f"https://{NAME}")
     assert site.ask(others).status == 200
-    home = site.store.parent / "anna"
+    home = site.store.parent / "bob"
     done = subprocess.run(
-        by(ANNA, ANNA, [*CUSTDYN, "snapshots", "revoke", others]),
+        by(BOB, BOB, [*CUSTDYN, "snapshots", "revoke", others]),
         cwd=home, env={"PATH": "/usr/bin:/bin", "HOME": str(home)}, umask=0o077,
         capture_output=True, text=True,
     )  # fmt: skip
@@ -317,8 +324,9 @@ def test_two_people_freeze_into_one_store_and_a_withdrawn_link_is_gone(site: Sit
 
 def test_nobody_outside_the_group_reads_the_store(site: Site, link: str) -> None:
     assert link
-    found = [path for path in (site.store, *site.store.rglob("*")) if path.stat().st_mode & 0o007]
-    assert found == []
+    above = site.store.parent.stat()
+    assert (above.st_mode & 0o777, above.st_gid) == (0o750, READERS)
+    assert [path for path in (site.store, *site.store.rglob("*")) if path.stat().st_mode & 0o002] == []
 
 
 def test_no_log_holds_an_id(site: Site, link: str) -> None:

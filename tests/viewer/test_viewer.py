@@ -20,7 +20,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -89,13 +89,19 @@ class Running:
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    store = Store(tmp_path_factory.mktemp("viewer") / "store")
+    with served(Store(tmp_path_factory.mktemp("viewer") / "store")) as found:
+        yield found
+
+
+@contextlib.contextmanager
+def served(store: Store, **options: Any) -> Iterator[Running]:
+    """Serve a store in a thread, with the options of `make_app`."""
     ready, port = threading.Event(), []
     loop = asyncio.new_event_loop()
     stopped = asyncio.Event()
 
     async def serve() -> None:
-        server = Server(make_app(store))
+        server = Server(make_app(store, **options))
         listening = socket.create_server(("127.0.0.1", 0))
         listening.setblocking(False)
         server.add_socket(listening)
@@ -355,7 +361,7 @@ def serving(
         try:
             assert process.stderr is not None
             line = process.stderr.readline()
-            ready = re.fullmatch(r"Snapshots at http://127\.0\.0\.1:(\d+)(/.*)view\?id=…\n", line)
+            ready = re.search(r"Snapshots at http://[\d.]+:(\d+)(/.*)view\?id=(?:…|\\u2026)", line)
             assert ready
             yield process, ready[2], Running(store, int(ready[1]))
         finally:

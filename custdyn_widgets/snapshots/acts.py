@@ -1,0 +1,123 @@
+"""The record of what was done to a snapshot: who revoked, dated, noted or deleted it, and when.
+
+    acts/<first two>/<id>.<time>.<random digits>.json
+
+Each act is a file of its own that is never changed, so that people can record acts in one store without being
+able to alter those of others. The account that owns the file is the one that acted. Acts outlive their
+snapshot.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from custdyn_widgets.errors import SnapshotError
+from custdyn_widgets.files import (
+    NotPlainError,
+    canonical_json,
+    folder_below,
+    names_in,
+    owned_bytes,
+    parse_canonical,
+    put_file,
+)
+from custdyn_widgets.snapshots.ownership import account
+from custdyn_widgets.text import format_instant_utc
+
+_ACTS = "acts"
+_MAX_BYTES = 16_384
+_KEYS = {"act", "at", "by", "role", "text"}
+_NAME = re.compile(r"[a-z2-7]{52}\.[0-9]{20}\.[0-9a-f]{8}\.json", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Act:
+    """One act.
+
+    Attributes
+    ----------
+    act
+        `revoked`, `expiry`, `note`, `note withdrawn` or `deleted`.
+    at
+        When, as a timestamp in UTC.
+    by
+        The name of the account, as it was written; `writer` is the user id of the file's owner.
+    role
+        The role in the settings of the account, which readers of the link may see.
+    text
+        What else there is to say, such as the text of a note.
+    key
+        The part of the file's name that tells it from other acts on the snapshot.
+    """
+
+    act: str
+    at: str
+    by: str
+    role: str
+    text: str
+    key: str
+    writer: int
+
+    @property
+    def who(self) -> str:
+        """The account, and the owner of the file if that is another one."""
+        owner = account(self.writer)
+        return self.by if self.by.split(" ")[0] == owner else f"{self.by} (file of {owner})"
+
+
+def record(store: Path, snapshot_id: str, act: str, *, text: str = "", role: str = "") -> None:
+    """Record an act of the current account on a snapshot, and sync it to disk.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    now = datetime.now(UTC)
+    content = {"act": act, "at": format_instant_utc(now), "by": _current(), "role": role, "text": text}
+    name = f"{snapshot_id}.{now:%Y%m%d%H%M%S%f}.{secrets.token_hex(4)}.json"
+    put_file(store, "tmp", (_ACTS, snapshot_id[:2]), name, canonical_json(content))
+
+
+def acts_on(store: Path, snapshot_id: str) -> tuple[list[Act], int]:
+    """Return the acts on a snapshot, oldest first, and the number of those that cannot be read.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be read.
+    """
+    acts: list[Act] = []
+    unreadable = 0
+    try:
+        with folder_below(store, _ACTS, snapshot_id[:2]) as folder:
+            for name in names_in(folder):
+                if name.startswith(f"{snapshot_id}.") and _NAME.fullmatch(name):
+                    try:
+                        acts.append(_read(folder, name))
+                    except (OSError, NotPlainError, SnapshotError, ValueError):
+                        unreadable += 1
+    except FileNotFoundError:
+        return [], 0
+    return acts, unreadable
+
+
+def _read(folder: int, name: str) -> Act:
+    data, writer = owned_bytes(folder, name, _MAX_BYTES)
+    content = parse_canonical(data)
+    if not isinstance(content, dict) or set(content) != _KEYS:
+        raise ValueError("not an act")
+    if not all(isinstance(value, str) for value in content.values()):
+        raise ValueError("not an act")
+    return Act(**content, key=name.split(".", 1)[1].removesuffix(".json"), writer=writer)
+
+
+def _current() -> str:
+    """Return the current account; for root, also the account that called sudo."""
+    caller = os.environ.get("SUDO_USER") if os.geteuid() == 0 else None
+    return f"{account()} (sudo by {caller})" if caller and caller != "root" else account()

@@ -1,0 +1,185 @@
+"""Addresses that stay: `/latest?q=<token>` leads to the newest snapshot that a saved query made.
+
+    latest/<token>.json    the saved query, and since when
+    revoked/<token>        when the address was revoked; restoring a backup does not remove it
+
+An address leads only to snapshots of the account that made it, which owns its file, because two people may
+have saved queries with the same name. A token has 200 random bits.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import secrets
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from custdyn_widgets.errors import SnapshotError
+from custdyn_widgets.files import (
+    NotPlainError,
+    canonical_json,
+    folder_below,
+    names_in,
+    owned_bytes,
+    parse_canonical,
+    put_file,
+    reason,
+)
+from custdyn_widgets.snapshots.ownership import is_protected
+from custdyn_widgets.text import format_instant_utc, parse_instant
+
+_LATEST, _REVOKED = "latest", "revoked"
+_MAX_BYTES = 16_384
+_TOKEN = re.compile(r"[a-z2-7]{40}", re.ASCII)
+_KEYS = {"made", "saved_queries", "since"}
+
+
+@dataclass(frozen=True)
+class Address:
+    """An address.
+
+    Attributes
+    ----------
+    token
+        The part of the address that cannot be guessed.
+    saved_queries
+        The names of the saved query: the current one first, then those that it had before.
+    since
+        Snapshots that were generated earlier are never shown.
+    made
+        When the address was made.
+    owner
+        The user id of the account that made it and the snapshots.
+    """
+
+    token: str
+    saved_queries: tuple[str, ...]
+    since: datetime
+    made: datetime
+    owner: int
+
+    @property
+    def name(self) -> str:
+        """The current name of the saved query."""
+        return self.saved_queries[0]
+
+
+def is_token(text: object) -> bool:
+    """Return whether a value has the form of a token."""
+    return isinstance(text, str) and _TOKEN.fullmatch(text) is not None
+
+
+def make_address(store: Path, saved_query: str, since: datetime) -> Address:
+    """Make an address for a saved query of the current account.
+
+    Raises
+    ------
+    SnapshotError
+        If it cannot be stored.
+    """
+    token = base64.b32encode(secrets.token_bytes(25)).decode("ascii").lower()
+    now = datetime.now(UTC).replace(microsecond=0)
+    return _stored(store, Address(token, (saved_query,), since, now, os.geteuid()), "made")
+
+
+def rename_address(store: Path, address: Address, saved_query: str) -> Address:
+    """Let an address lead to the snapshots of a saved query that was renamed, besides those made before.
+
+    Raises
+    ------
+    SnapshotError
+        If it cannot be stored.
+    """
+    names = (saved_query, *(name for name in address.saved_queries if name != saved_query))
+    return _stored(store, replace(address, saved_queries=names), "changed")
+
+
+def revoke_address(store: Path, address: Address) -> None:
+    """Revoke an address permanently; from the next request on, it shows nothing.
+
+    Raises
+    ------
+    SnapshotError
+        If this cannot be stored.
+    """
+    try:
+        now = format_instant_utc(datetime.now(UTC))
+        put_file(store, "tmp", (_REVOKED,), address.token, now.encode())
+    except OSError as error:
+        raise _not_changed("revoked", error) from error
+
+
+def find_address(store: Path, token: str) -> Address | None:
+    """Return the address with this token; None if there is none, or if it was revoked or is damaged."""
+    if not is_token(token):
+        return None
+    try:
+        with folder_below(store, _LATEST) as folder:
+            data, owner = owned_bytes(folder, f"{token}.json", _MAX_BYTES)
+        address = _parsed(token, data, owner)
+    except (OSError, NotPlainError, SnapshotError, ValueError, TypeError, AttributeError):
+        return None
+    return None if _is_revoked(store, address) else address
+
+
+def own_addresses(store: Path, saved_query: str | None = None) -> list[Address]:
+    """Return the current account's addresses that were not revoked, by saved query and then by time.
+
+    `saved_query` selects those of one saved query, by its current name.
+
+    Raises
+    ------
+    SnapshotError
+        If they cannot be listed.
+    """
+    try:
+        with folder_below(store, _LATEST) as folder:
+            names = names_in(folder)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise SnapshotError(f"The store's {_LATEST}/ {reason(error)}.", field="snapshots") from error
+    found = (find_address(store, name.removesuffix(".json")) for name in names if name.endswith(".json"))
+    own = [one for one in found if one and one.owner == os.geteuid() and saved_query in (None, one.name)]
+    return sorted(own, key=lambda one: (one.saved_queries, one.made, one.token))
+
+
+def _stored(store: Path, address: Address, done: str) -> Address:
+    content = {
+        "made": format_instant_utc(address.made),
+        "saved_queries": list(address.saved_queries),
+        "since": format_instant_utc(address.since),
+    }
+    try:
+        put_file(store, "tmp", (_LATEST,), f"{address.token}.json", canonical_json(content))
+    except OSError as error:
+        raise _not_changed(done, error) from error
+    return address
+
+
+def _is_revoked(store: Path, address: Address) -> bool:
+    """Return whether an address was revoked by its owner or root; if this is unknown, it was."""
+    try:
+        with folder_below(store, _REVOKED) as folder:
+            writer = os.stat(address.token, dir_fd=folder, follow_symlinks=False).st_uid
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return writer in (0, address.owner) or not is_protected(store)
+
+
+def _parsed(token: str, data: bytes, owner: int) -> Address:
+    stored = parse_canonical(data)
+    names = stored["saved_queries"] if isinstance(stored, dict) and set(stored) == _KEYS else None
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+        raise ValueError("not an address")
+    return Address(token, tuple(names), parse_instant(stored["since"]), parse_instant(stored["made"]), owner)
+
+
+def _not_changed(done: str, error: OSError) -> SnapshotError:
+    why = f"the snapshot store (CUSTDYN_SNAPSHOTS) cannot be written to ({error.strerror or error})"
+    return SnapshotError(f"The address was not {done}: {why}. Fix that and try again.", field="snapshots")

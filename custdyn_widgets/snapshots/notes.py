@@ -1,0 +1,99 @@
+"""Dated notes on a snapshot, which its link shows above the report. They are acts (see `acts`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from custdyn_widgets.errors import SnapshotError, shown
+from custdyn_widgets.files import reason
+from custdyn_widgets.snapshots.acts import Act, acts_on, record
+from custdyn_widgets.snapshots.newer import missing
+from custdyn_widgets.snapshots.ownership import counts, refuse_strangers
+from custdyn_widgets.snapshots.store import Store
+from custdyn_widgets.text import has_control_character
+
+MAX_LENGTH, MAX_NOTES = 500, 50
+_NOTE, _WITHDRAWN = "note", "note withdrawn"
+
+
+@dataclass(frozen=True)
+class Notes:
+    """The notes on a snapshot, oldest first, and whether others may exist that cannot be read."""
+
+    notes: tuple[Act, ...] = ()
+    incomplete: bool = False
+
+
+def notes_on(store: Path, snapshot_id: str) -> Notes:
+    """Return the notes on a snapshot that were not withdrawn."""
+    try:
+        acts, unreadable = acts_on(store, snapshot_id)
+    except OSError:
+        return Notes(incomplete=True)
+    if not acts:
+        return Notes(incomplete=unreadable > 0)
+    valid = [act for act in acts if counts(store, snapshot_id, act.writer)]
+    withdrawn = {act.text for act in valid if act.act == _WITHDRAWN}
+    notes = tuple(act for act in valid if act.act == _NOTE and act.key not in withdrawn)
+    return Notes(notes, unreadable > 0)
+
+
+def add_note(store: Store, snapshot_id: str, text: str, role: str) -> None:
+    """Add a note to a snapshot; from the next request on, its link shows it.
+
+    Raises
+    ------
+    SnapshotError
+        If the snapshot does not exist or belongs to another account, if the text is empty, too long or not
+        one line, or if there are too many notes.
+    """
+    text = text.strip()
+    if not text or len(text) > MAX_LENGTH or has_control_character(text):
+        raise SnapshotError(
+            f"The note {shown(text)} was not added: a note is one line of 1 to {MAX_LENGTH} characters.",
+            field="text",
+        )
+    _check(store, snapshot_id)
+    if len(notes_on(store.folder, snapshot_id).notes) >= MAX_NOTES:
+        raise SnapshotError(
+            f"The note was not added: {snapshot_id} has {MAX_NOTES} notes already. Withdraw one first.",
+            field="text",
+        )
+    _record(store, snapshot_id, _NOTE, text, role)
+
+
+def withdraw_note(store: Store, snapshot_id: str, number: int) -> Act:
+    """Withdraw the note with this number, counted from 1, and return it.
+
+    Raises
+    ------
+    SnapshotError
+        If there is no such note, or as `add_note` does.
+    """
+    _check(store, snapshot_id)
+    notes = notes_on(store.folder, snapshot_id).notes
+    if not 1 <= number <= len(notes):
+        raise SnapshotError(
+            f"{snapshot_id} has no note {number}; `custdyn snapshots note ID` lists its notes.",
+            field="withdraw",
+        )
+    _record(store, snapshot_id, _WITHDRAWN, notes[number - 1].key)
+    return notes[number - 1]
+
+
+def _check(store: Store, snapshot_id: str) -> None:
+    if not store.holds(snapshot_id):
+        raise missing(store.folder, snapshot_id)
+    refuse_strangers(store.folder, snapshot_id, "given a note")
+
+
+def _record(store: Store, snapshot_id: str, act: str, text: str, role: str = "") -> None:
+    try:
+        record(store.folder, snapshot_id, act, text=text, role=role)
+    except OSError as error:
+        raise SnapshotError(
+            f"The notes of {snapshot_id} may not have been saved: {reason(error)}. Fix that and run the "
+            "command again.",
+            field="id",
+        ) from error

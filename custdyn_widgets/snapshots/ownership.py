@@ -1,0 +1,68 @@
+"""Who may change a snapshot: the account that published it, which owns its folder, and root.
+
+The commands hold to this in every store. In a protected store (see `protection`), readers hold to it too:
+they ignore states, notes and addresses written by anybody else.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+from pathlib import Path
+
+from custdyn_widgets.errors import SnapshotError
+
+MARKER = "protected"
+
+
+def is_protected(store: Path) -> bool:
+    """Return whether root has protected the store; nobody else can make or remove the marker."""
+    try:
+        return (store / MARKER).lstat().st_uid == 0
+    except FileNotFoundError:
+        return False
+
+
+def owner_of(store: Path, snapshot_id: str) -> int | None:
+    """Return the user id of the account that published a snapshot; None if there is no such snapshot."""
+    try:
+        return (store / "v1" / snapshot_id[:2] / snapshot_id).lstat().st_uid
+    except OSError:
+        return None
+
+
+def counts(store: Path, snapshot_id: str, writer: int) -> bool:
+    """Return whether readers heed what this user id has written about a snapshot."""
+    return writer == 0 or not is_protected(store) or writer == owner_of(store, snapshot_id)
+
+
+def is_own(store: Path, snapshot_id: str) -> bool:
+    """Return whether the current account may change a snapshot."""
+    return os.geteuid() in (0, owner_of(store, snapshot_id))
+
+
+def refuse_strangers(store: Path, snapshot_id: str, done: str) -> None:
+    """Raise an error unless the current account may change a snapshot.
+
+    Parameters
+    ----------
+    store, snapshot_id
+        The snapshot.
+    done
+        What is to be done to it, such as `revoked`.
+    """
+    owner = owner_of(store, snapshot_id)
+    if owner is not None and not is_own(store, snapshot_id):
+        whose = account(owner)
+        raise SnapshotError(
+            f"{snapshot_id} was not {done}: it belongs to {whose}. Ask {whose}, or do it as root.", field="id"
+        )
+
+
+def account(user_id: int | None = None) -> str:
+    """Return the name of an account, or `uid 1234` if it has none here; by default the current account."""
+    number = os.geteuid() if user_id is None else user_id
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return f"uid {number}"

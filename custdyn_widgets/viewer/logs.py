@@ -1,0 +1,49 @@
+"""The viewer's log on stderr: one line for each request and event, as text or JSON, with the time zone.
+
+No line can be forged: requests contribute only words of this package and the beginnings of valid ids.
+Anything else is escaped (JSON) or loses its control characters (text). Text shows a traceback below its line,
+indented.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from datetime import datetime
+
+from custdyn_widgets.text import printable
+
+FORMATS = ("text", "json")
+ACCESS = "custdyn_access"  # the attribute of a log record that has the fields of a request
+
+
+def start_logging(form: str) -> None:
+    """Write the log of this process to stderr in one of the `FORMATS`."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Json() if form == "json" else _Text())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+
+
+class _Text(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line = f"{_time(record, ' ')} {printable(record.getMessage(), mark_breaks=True)}"
+        if record.exc_info:
+            below = self.formatException(record.exc_info).splitlines()
+            line = "\n".join([line, *(f"    {printable(one)}" for one in below)])
+        return line
+
+
+class _Json(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        fields = getattr(record, ACCESS, None)
+        if fields is None:
+            fields = {"message": record.getMessage()}
+            if record.exc_info:
+                fields["traceback"] = self.formatException(record.exc_info)
+        return json.dumps({"time": _time(record, "T"), "level": record.levelname.lower(), **fields})
+
+
+def _time(record: logging.LogRecord, separator: str) -> str:
+    """Return when a record was made, with the offset of this machine's time zone."""
+    return datetime.fromtimestamp(record.created).astimezone().isoformat(separator, "milliseconds")
