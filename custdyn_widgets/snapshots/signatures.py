@@ -24,11 +24,13 @@ from custdyn_widgets.files import (
     error_text,
     folder_below,
     names_in,
+    owned_bytes,
     parse_canonical,
     plain_bytes,
     put_file,
     reason,
 )
+from custdyn_widgets.snapshots.ownership import counts
 from custdyn_widgets.snapshots.proof.ed25519 import is_key, is_signed
 from custdyn_widgets.snapshots.store import Problem, Store
 from custdyn_widgets.text import format_instant_utc, parse_instant
@@ -125,6 +127,8 @@ def sign(store: Store, snapshot_id: str, signer: Signer, *, replace: bool = Fals
 def signature_of(store: Store, snapshot_id: str) -> Signature | None:
     """Return a snapshot's signature after verifying it, even if the snapshot is hidden; None without one.
 
+    In a protected store, only a signature that the owner of the snapshot or root has written counts.
+
     Raises
     ------
     SnapshotDamagedError
@@ -132,11 +136,13 @@ def signature_of(store: Store, snapshot_id: str) -> Signature | None:
     """
     try:
         with folder_below(store.folder, _SIGNATURES, snapshot_id[:2]) as folder:
-            data = plain_bytes(folder, f"{snapshot_id}.json", _MAX_BYTES)
+            data, writer = owned_bytes(folder, f"{snapshot_id}.json", _MAX_BYTES)
     except FileNotFoundError:
         return None
     except (OSError, NotPlainError) as error:
         raise SnapshotDamagedError(snapshot_id, _FILE, reason(error)) from error
+    if not counts(store.folder, snapshot_id, writer):
+        return None
     try:
         stored = parse_canonical(data)
     except SnapshotError:

@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from custdyn_widgets.errors import SnapshotError
-from custdyn_widgets.snapshots import protection, trash
+from custdyn_widgets.files import canonical_json, put_file
+from custdyn_widgets.snapshots import protection, signing, trash
 from custdyn_widgets.snapshots.acts import acts_on, record
 from custdyn_widgets.snapshots.addresses import find_address, make_address, revoke_address
 from custdyn_widgets.snapshots.evidence import Evidence
@@ -26,6 +27,7 @@ from custdyn_widgets.snapshots.notes import add_note, notes_on
 from custdyn_widgets.snapshots.ownership import is_protected
 from custdyn_widgets.snapshots.protection import protect
 from custdyn_widgets.snapshots.pruning import delete
+from custdyn_widgets.snapshots.signatures import public_manifest, sign, signature_of
 from custdyn_widgets.snapshots.state import State, read_state, write_state
 from custdyn_widgets.snapshots.store import Store
 from custdyn_widgets.viewer.health import problem_with
@@ -186,6 +188,20 @@ def test_an_address_leads_only_to_snapshots_of_its_account_and_is_revoked_by_it(
     other = anna(lambda: make_address(store.folder, "board", BEGINNING))
     anna(lambda: revoke_address(store.folder, other))
     assert find_address(store.folder, other.token) is None
+
+
+def test_nobody_signs_what_is_not_theirs_or_spoils_its_signature(
+    store: Store, annas: str, tmp_path: Path
+) -> None:
+    key = signing.new_key(tmp_path / "key.pem", store.folder)
+    signed = {"key": key.public, "signature": key.sign(public_manifest(annas, store.manifest(annas))).hex()}
+    shelf = ("signatures", annas[:2])
+    for content in (canonical_json(signed), b"not a signature"):
+        bob(lambda data=content: put_file(store.folder, "tmp", shelf, f"{annas}.json", data))
+        assert (store.folder / "signatures" / annas[:2] / f"{annas}.json").stat().st_uid == BOB
+        assert signature_of(store, annas) is None
+    assert b"Not signed" not in b"".join(Site(store).page(annas, "http://localhost/view").parts)
+    assert "Operation not permitted" in anna(lambda: sign(store, annas, key))  # root removes the file
 
 
 def test_a_prune_leaves_what_others_left_behind_and_fails_for_none_of_it(store: Store) -> None:
