@@ -27,7 +27,7 @@ from custdyn_widgets.files import (
     put_file,
 )
 from custdyn_widgets.snapshots.ownership import account
-from custdyn_widgets.text import format_instant_utc
+from custdyn_widgets.text import format_instant_utc, parse_instant
 
 _ACTS = "acts"
 _MAX_BYTES = 16_384
@@ -114,6 +114,8 @@ def _read(folder: int, name: str) -> Act:
         raise ValueError("not an act")
     if not all(isinstance(value, str) for value in content.values()):
         raise ValueError("not an act")
+    if content["at"] != format_instant_utc(parse_instant(content["at"])):
+        raise ValueError("not a time")  # lists show it, and it might have control characters
     return Act(**content, key=name.split(".", 1)[1].removesuffix(".json"), writer=writer)
 
 

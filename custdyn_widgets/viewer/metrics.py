@@ -137,8 +137,9 @@ def token_from(environ: Mapping[str, str]) -> str | None:
     name = TOKEN_FILE_VARIABLE if file else TOKEN_VARIABLE
     if file:
         path = Path(file).expanduser().absolute()
+        target = Path(os.path.realpath(path))  # a file in a volume of secrets is a link
         try:
-            given = read_plain(path.parent, path.name, _MAX_TOKEN).decode("ascii", "replace").strip()
+            given = read_plain(target.parent, target.name, _MAX_TOKEN).decode("ascii", "replace").strip()
         except (OSError, NotPlainError) as error:
             why = "does not exist" if isinstance(error, FileNotFoundError) else str(error)
             raise SettingsError(f"{name}: the file {path} {why}.", field=name) from None

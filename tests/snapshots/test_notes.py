@@ -94,7 +94,10 @@ def test_a_note_needs_a_snapshot(store: Store) -> None:
     assert not store.folder.exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b'{"act":"note","at":1,"by":""}'])
+ESCAPE = rb'{"act":"note","at":"\u001b[2J","by":"","role":"","text":"x"}'
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b'{"act":"note","at":1,"by":""}', ESCAPE])
 def test_a_note_that_cannot_be_read_is_told(store: Store, snapshot_id: str, content: bytes) -> None:
     add_note(store, snapshot_id, "kept", "analyst")
     add_note(store, snapshot_id, "damaged", "analyst")

@@ -135,6 +135,8 @@ def test_the_token_comes_from_the_environment_or_a_file(tmp_path: Path) -> None:
     assert token_from({}) is None
     assert token_from({"CUSTDYN_METRICS_TOKEN": TOKEN}) == TOKEN
     assert token_from({"CUSTDYN_METRICS_TOKEN_FILE": str(file)}) == TOKEN
+    (tmp_path / "link").symlink_to(file)  # as in a volume of secrets
+    assert token_from({"CUSTDYN_METRICS_TOKEN_FILE": str(tmp_path / "link")}) == TOKEN
     file.write_text("")
     for environ, message in (
         ({"CUSTDYN_METRICS_TOKEN": "short"}, "CUSTDYN_METRICS_TOKEN must have at least 16"),
