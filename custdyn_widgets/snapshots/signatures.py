@@ -9,7 +9,6 @@ nobody who has no access to the store. Pruning keeps signatures, as it keeps sta
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,11 +23,13 @@ from custdyn_widgets.files import (
     error_text,
     folder_below,
     names_in,
+    owned_bytes,
     parse_canonical,
     plain_bytes,
     put_file,
     reason,
 )
+from custdyn_widgets.snapshots.ownership import counts, refuse_strangers
 from custdyn_widgets.snapshots.proof.ed25519 import is_key, is_signed
 from custdyn_widgets.snapshots.store import Problem, Store
 from custdyn_widgets.text import format_instant_utc, parse_instant
@@ -93,7 +94,7 @@ def sign(store: Store, snapshot_id: str, signer: Signer, *, replace: bool = Fals
         not be written.
     """
     manifest = store.manifest(snapshot_id)
-    _check_owner(store, snapshot_id)
+    refuse_strangers(store.folder, snapshot_id, "signed")
     try:
         present = signature_of(store, snapshot_id)
     except SnapshotDamagedError:
@@ -123,7 +124,9 @@ def sign(store: Store, snapshot_id: str, signer: Signer, *, replace: bool = Fals
 
 
 def signature_of(store: Store, snapshot_id: str) -> Signature | None:
-    """Return a snapshot's signature after verifying it, even if the snapshot is hidden; None without one.
+    """Return a snapshot's signature after verifying it, even if the snapshot is hidden.
+
+    None without one, or if its writer may not change the snapshot.
 
     Raises
     ------
@@ -132,11 +135,13 @@ def signature_of(store: Store, snapshot_id: str) -> Signature | None:
     """
     try:
         with folder_below(store.folder, _SIGNATURES, snapshot_id[:2]) as folder:
-            data = plain_bytes(folder, f"{snapshot_id}.json", _MAX_BYTES)
+            data, writer = owned_bytes(folder, f"{snapshot_id}.json", _MAX_BYTES)
     except FileNotFoundError:
         return None
     except (OSError, NotPlainError) as error:
         raise SnapshotDamagedError(snapshot_id, _FILE, reason(error)) from error
+    if not counts(store.folder, snapshot_id, writer):
+        return None
     try:
         stored = parse_canonical(data)
     except SnapshotError:
@@ -199,15 +204,6 @@ def _publish_key(store: Path, key: str) -> None:
     if not is_published(store, key):
         now = format_instant_utc(datetime.now(UTC).replace(microsecond=0))
         put_file(store, "tmp", (_KEYS,), f"{key}.json", canonical_json({"since": now}))
-
-
-def _check_owner(store: Store, snapshot_id: str) -> None:
-    owner, user = store.place(snapshot_id).lstat().st_uid, os.geteuid()
-    if user not in (owner, 0):
-        raise SnapshotError(
-            f"{snapshot_id} was frozen by another user of this store. Only that user or root can sign it.",
-            field="id",
-        )
 
 
 def _is_signature(stored: Mapping[str, Any]) -> bool:
