@@ -146,7 +146,7 @@ def _named(entries: list[Entry], problems: list[str]) -> dict[str, Entry]:
         elif entry.is_link:
             problem = "is a symbolic link"
         elif not entry.is_stored:
-            problem = "is compressed or encrypted, as it is not in the original download"
+            problem = "is compressed or encrypted, unlike in the original download"
         else:
             problem = ""
         by_name[entry.name] = entry
