@@ -51,7 +51,7 @@ class Settings:
     sources
         The file that defines named sources; it need not exist.
     failure_recipients
-        Who is notified of a failed run whose saved query names nobody or cannot be read; with commas between.
+        Who is notified of a failed run whose saved query names nobody or cannot be read; separated by commas.
     webhook_url, webhook_events
         Where events of runs are posted, and which: `failures` (the default) or `all`; see `Webhook`.
     client_type, timezone
@@ -257,7 +257,7 @@ def _extensions(env: Mapping[str, str], stored: Mapping[str, Any], config: Path 
 
 
 def _choice(name: str, choices: tuple[str, ...], env: Mapping[str, str], stored: Mapping[str, Any]) -> str:
-    """Return a setting that has few values; the first one is the default."""
+    """Return a setting that allows only a few values; the first one is the default."""
     given = env.get(f"CUSTDYN_{name.upper()}")
     where, value = (f"CUSTDYN_{name.upper()}", given) if given else (name, stored.get(name, choices[0]))
     if value not in choices:
