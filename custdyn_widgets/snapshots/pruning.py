@@ -164,7 +164,7 @@ def delete(store: Store, snapshot_id: str, why: str = "") -> None:
         ) from error
     if not (recorded or _recorded(store, snapshot_id, why)):  # a full disk has room now
         raise SnapshotError(
-            f"{snapshot_id} was deleted, but this is not recorded: the store's acts/ cannot be written to. "
+            f"{snapshot_id} was deleted, but this was not recorded: the store's acts/ cannot be written to. "
             "Make acts/ writable for this account.",
             field="id",
         )

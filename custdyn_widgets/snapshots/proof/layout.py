@@ -1,6 +1,6 @@
 """The only form of a snapshot's ZIP: uncompressed, undated, so that equal content gives equal bytes.
 
-A reader needs no decompression, and every byte that is not a file's content follows from the files.
+A reader needs no decompression, and the files determine every byte that is not their content.
 """
 
 from __future__ import annotations
