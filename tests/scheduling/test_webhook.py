@@ -193,7 +193,7 @@ def test_nothing_is_posted_or_told_of_a_run_that_sends_nothing(
 
 @contextlib.contextmanager
 def hanging(talk: Callable[[socket.socket], None]) -> Iterator[str]:
-    """A server that accepts and then talks its own way."""
+    """A server that accepts connections and then replies as a test wants."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def accept() -> None:
