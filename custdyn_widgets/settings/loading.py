@@ -155,7 +155,7 @@ def _extensions(env: Mapping[str, str], stored: Mapping[str, Any], config: Path 
 
 
 def _choice(name: str, choices: tuple[str, ...], env: Mapping[str, str], stored: Mapping[str, Any]) -> str:
-    """Return a setting that has few values; the first one is the default."""
+    """Return a setting that allows only a few values; the first one is the default."""
     given = env.get(f"CUSTDYN_{name.upper()}")
     where, value = (f"CUSTDYN_{name.upper()}", given) if given else (name, stored.get(name, choices[0]))
     if value not in choices:

@@ -43,7 +43,7 @@ class Settings:
     sources
         The file that defines named sources; it need not exist.
     failure_recipients
-        Who is notified of a failed run whose saved query names nobody or cannot be read; with commas between.
+        Who is notified of a failed run whose saved query names nobody or cannot be read; separated by commas.
     webhook_url, webhook_events
         Where events of runs are posted, and which: `failures` (the default) or `all`; see `Webhook`.
     client_type, timezone

@@ -3,8 +3,8 @@
     signatures/<first two>/<id>.json   the public key and the signature, as `{"key": …, "signature": …}`
     keys/<public key>.json             when the key first signed a snapshot of this store
 
-What is signed is the public manifest: the manifest with the id and without the evidence, whose nonce is for
-nobody who has no access to the store. Pruning keeps signatures, as it keeps states.
+What is signed is the public manifest: the manifest with the id and without the evidence, whose nonce is only
+for those with access to the store. Pruning keeps signatures, as it keeps states.
 """
 
 from __future__ import annotations
