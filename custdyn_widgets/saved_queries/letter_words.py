@@ -30,7 +30,7 @@ def check_opening(value: object) -> None:
 
 
 def fill_words(text: str, values: Mapping[str, str]) -> str:
-    """Return text with placeholders replaced.
+    """Return text with placeholders replaced; any other, where a secret was masked, stays as it is.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def fill_words(text: str, values: Mapping[str, str]) -> str:
     values
         The value of each of `PLACEHOLDERS`.
     """
-    return _PARTS.sub(lambda found: _LITERAL.get(found[0]) or values[found[1]], text)
+    return _PARTS.sub(lambda found: _LITERAL.get(found[0]) or values.get(found[1], found[0]), text)
 
 
 def _check(key: str, text: str) -> None:

@@ -35,6 +35,7 @@ _LATEST, _REVOKED = "latest", "revoked"
 _MAX_BYTES = 16_384
 _TOKEN = re.compile(r"[a-z2-7]{40}", re.ASCII)
 _KEYS = {"made", "saved_queries", "since"}
+_RENAMED = "renamed"  # missing if it has only one name
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,8 @@ class Address:
         When the address was made.
     owner
         The user id of the account that made it and the snapshots.
+    renamed
+        Until when each earlier name was its name: a new saved query may have that name since.
     """
 
     token: str
@@ -60,6 +63,14 @@ class Address:
     since: datetime
     made: datetime
     owner: int
+    renamed: tuple[datetime, ...] = ()
+
+    def is_made_by(self, saved_query: str, generated_at: datetime) -> bool:
+        """Return whether a snapshot that a saved query made is one of this saved query."""
+        if saved_query == self.name:
+            return True
+        earlier = dict(zip(self.saved_queries[1:], self.renamed, strict=True))
+        return saved_query in earlier and generated_at <= earlier[saved_query]
 
     @property
     def name(self) -> str:
@@ -93,8 +104,11 @@ def rename_address(store: Path, address: Address, saved_query: str) -> Address:
     SnapshotError
         If it cannot be stored.
     """
-    names = (saved_query, *(name for name in address.saved_queries if name != saved_query))
-    return _stored(store, replace(address, saved_queries=names), "changed")
+    now = datetime.now(UTC).replace(microsecond=0)
+    earlier = zip(address.saved_queries, (now, *address.renamed), strict=True)
+    kept = [(name, until) for name, until in earlier if name != saved_query]
+    names, renamed = (saved_query, *(name for name, _ in kept)), tuple(until for _, until in kept)
+    return _stored(store, replace(address, saved_queries=names, renamed=renamed), "changed")
 
 
 def revoke_address(store: Path, address: Address) -> None:
@@ -152,6 +166,7 @@ def _stored(store: Path, address: Address, done: str) -> Address:
         "made": format_instant_utc(address.made),
         "saved_queries": list(address.saved_queries),
         "since": format_instant_utc(address.since),
+        **({_RENAMED: [format_instant_utc(at) for at in address.renamed]} if address.renamed else {}),
     }
     try:
         put_file(store, "tmp", (_LATEST,), f"{address.token}.json", canonical_json(content))
@@ -174,10 +189,16 @@ def _is_revoked(store: Path, address: Address) -> bool:
 
 def _parsed(token: str, data: bytes, owner: int) -> Address:
     stored = parse_canonical(data)
-    names = stored["saved_queries"] if isinstance(stored, dict) and set(stored) == _KEYS else None
+    names = (
+        stored["saved_queries"] if isinstance(stored, dict) and set(stored) - {_RENAMED} == _KEYS else None
+    )
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
         raise ValueError("not an address")
-    return Address(token, tuple(names), parse_instant(stored["since"]), parse_instant(stored["made"]), owner)
+    since, made = parse_instant(stored["since"]), parse_instant(stored["made"])
+    renamed = tuple(map(parse_instant, stored.get(_RENAMED, ())))
+    if len(renamed) != len(names) - 1:
+        raise ValueError("not an address")
+    return Address(token, tuple(names), since, made, owner, renamed)
 
 
 def _not_changed(done: str, error: OSError) -> SnapshotError:

@@ -129,7 +129,7 @@ def _from_manifest(snapshot_id: str, manifest: dict[str, Any], owner: int | None
 
 def _leads(address: Address, one: _Made) -> bool:
     return (
-        one.saved_query in address.saved_queries
+        address.is_made_by(one.saved_query, one.generated_at)
         and one.owner == address.owner
         and one.generated_at >= address.since
     )

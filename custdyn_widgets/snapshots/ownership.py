@@ -1,7 +1,7 @@
 """Who may change a snapshot: the account that published it, which owns its folder, and root.
 
 The commands hold to this in every store. In a protected store (see `protection`), readers hold to it too:
-they ignore states, notes and addresses written by anybody else.
+they ignore states, notes, addresses and signatures written by anybody else.
 """
 
 from __future__ import annotations

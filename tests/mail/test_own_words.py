@@ -37,6 +37,8 @@ def test_subject_and_opening_words_are_those_of_the_saved_query() -> None:
 def test_what_is_inserted_is_not_read_again_and_adds_no_header() -> None:
     values = {"title": "{name}", "name": "{{x}}", "interval": "{", "company": "}"}
     assert fill_words("{title}{name}{interval}{company}{{title}}", values) == "{name}{{x}}{}{title}"
+    masked = "{[the value of DB_PASSWORD]} for {title}}"  # secrets are masked before
+    assert fill_words(masked, values) == "{[the value of DB_PASSWORD]} for {name}}"
     letter = replace(
         LETTER, own_subject="{company}", opening="{company}", company=f"{ALL}\r\nBcc: x@example.com"
     )

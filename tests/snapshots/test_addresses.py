@@ -123,6 +123,19 @@ def test_an_address_goes_on_after_its_saved_query_was_renamed(store: Store) -> N
     assert [one.name for one in own_addresses(store.folder)] == ["directors"]
 
 
+def test_a_new_saved_query_under_the_old_name_is_not_shown_at_the_address(store: Store) -> None:
+    address = make_address(store.folder, "board", BEGINNING)
+    before = made(store, 1)
+    address = rename_address(store.folder, address, "directors")
+    later = f"{datetime.now(UTC) + timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}"
+    made(store, 9, generated_at=later)
+    assert leads_to(store, find_address(store.folder, address.token)) == before
+    address = rename_address(store.folder, address, "council")
+    after = made(store, 2, saved_query="directors")
+    assert address.saved_queries == ("council", "directors", "board")
+    assert leads_to(store, find_address(store.folder, address.token)) == after
+
+
 @pytest.mark.parametrize("content", ["", "[]", '{"made":1}', '{"made":"x","saved_queries":[],"since":"x"}'])
 def test_a_damaged_file_is_no_address(store: Store, content: str) -> None:
     address = make_address(store.folder, "board", BEGINNING)
