@@ -1,4 +1,4 @@
-# The viewer (custdyn serve) alone. Build it beside the wheel:
+# Only the viewer (custdyn serve). Build the wheel, then the image:
 #   pip wheel --no-deps --wheel-dir dist . && docker build --tag custdyn-viewer .
 # Run it with a read-only root and a read-only store:
 #   docker run --read-only --tmpfs /tmp --cap-drop ALL --publish 127.0.0.1:8899:8899 \

@@ -76,7 +76,7 @@ bench-sync: $(VENV)/.test-ready ## Compare importing data with hand-written code
 bench-large: $(VENV)/.test-ready ## Measure growth up to 100 million rows, with PostgreSQL (DOCUMENT=…; half an hour, 25 GB of disk)
 	@$(BIN)/python -m tests.bench.large $(if $(DOCUMENT),--document $(DOCUMENT))
 
-bench-memory: $(VENV)/.test-ready ## Make a report on a mart four times larger than the memory it may use (root)
+bench-memory: $(VENV)/.test-ready ## Make a report on a mart four times larger than the memory it may use (as root)
 	@$(BIN)/python -m tests.bench.within_memory
 
 pictures: $(VENV)/.test-ready ## Regenerate the pictures in the README

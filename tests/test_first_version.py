@@ -25,7 +25,18 @@ KEPT = Path(__file__).parent / "fixtures" / "first_version"
 EXPECTED: dict[str, dict[str, Any]] = json.loads((KEPT / "expected.json").read_text(encoding="utf-8"))
 SNAPSHOTS: list[dict[str, Any]] = EXPECTED["snapshots, listed"]["stdout"]
 CUSTDYN = [sys.executable, "-c", "from custdyn_widgets.cli import main; main()"]
-ADDED = {"saved_query", "failure_recipients", "data_gaps", "next", "last", "schedule", "resent"}
+ADDED = {
+    "saved_query",
+    "failure_recipients",
+    "data_gaps",
+    "next",
+    "last",
+    "schedule",
+    "resent",
+    "webhook",
+    "waiting",
+    "failure_unsent",
+}
 FORMATS = {"html": "report.html", "csv": "report.csv", "xlsx": "report.xlsx", "json": "report.json"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -209,3 +210,14 @@ def test_a_path_that_cannot_be_one_is_rejected_instead_of_created(
     if path:
         with pytest.raises(SettingsError, match=f"CUSTDYN_{name.upper()} .*{what}"):
             settings.load({f"CUSTDYN_{name.upper()}": path}, tmp_path.parent)
+
+
+def test_without_platformdirs_only_the_store_has_no_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "platformdirs", None)
+    with pytest.raises(SettingsError, match="CUSTDYN_SNAPSHOTS is not set"):
+        settings.load({}, tmp_path)
+    found = settings.load({"CUSTDYN_SNAPSHOTS": str(tmp_path)}, tmp_path)
+    assert found.snapshots == tmp_path
+    assert not found.cache.exists()

@@ -1,4 +1,4 @@
-"""The MCP server of `custdyn mcp`: reports for agents, with snapshots by which people can check them."""
+"""The MCP server of `custdyn mcp`: reports for agents, which people can check at a link."""
 
 import lazy_loader
 

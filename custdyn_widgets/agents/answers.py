@@ -1,4 +1,4 @@
-"""What the tools answer: JSON of limited size, whose text from the data is on one line and shortened."""
+"""The answers of the tools: JSON of limited size; text from the data is shortened and put on one line."""
 
 from __future__ import annotations
 

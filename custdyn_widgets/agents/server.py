@@ -1,4 +1,4 @@
-"""The MCP server over standard input and output, by the official SDK (the extra `mcp`).
+"""The MCP server over standard input and output, built on the official SDK (the extra `mcp`).
 
 Only the protocol is written to stdout: the SDK points the process's own stdout to stderr, where progress and
 logs go. Sources are used by name only, so that an agent cannot read files of its choice.
@@ -95,12 +95,12 @@ async def _stdout_to_stderr(_: Any) -> AsyncIterator[None]:
 
 
 def list_sources() -> str:
-    """List the names of the sources (billing data) that reports can be made of."""
+    """List the names of the sources (billing data) that reports can be made from."""
     return answers.as_text(answers.sources())
 
 
 def describe_columns() -> str:
-    """Return the definition and unit of every column, by the groups that `columns` of a query takes."""
+    """Return the definition and unit of every column, by the groups that a query can list in `columns`."""
     return answers.as_text(answers.columns())
 
 

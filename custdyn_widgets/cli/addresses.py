@@ -29,7 +29,7 @@ def address_command(name: str | None, old: str | None, revoke: bool, as_json: bo
     that recorded runs under this account made, and it can be revoked. The newest snapshot is the one made for
     the latest time. Without NAME, list all addresses of this account.
 
-    After renaming a saved query, `custdyn queries address NEW --was OLD` lets the addresses of the old name
+    After renaming a saved query, `custdyn queries address NEW --was OLD` makes the addresses of the old name
     lead to the snapshots of the new one. Deleting a saved query revokes them.
     """
     from custdyn_widgets import settings

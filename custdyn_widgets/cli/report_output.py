@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 SOURCE_HELP = (
-    "A folder of CSV or Parquet files, a DuckDB file, either on object storage (s3://bucket/folder), a name "
-    'in sources.toml, or "demo".'
+    "A folder of CSV or Parquet files or a DuckDB file, here or on object storage (s3://bucket/folder); a "
+    'name in sources.toml; or "demo".'
 )
 source_option = click.option("--source", "-s", required=True, help=SOURCE_HELP, metavar="SOURCE")
 engine_option = click.option(
@@ -56,7 +56,7 @@ _BY_ENDING = {".csv": "csv", ".json": "json", ".xlsx": "xlsx", ".pdf": "pdf", ".
 _FILES = {"xlsx": "workbook", "pdf": "PDF"}  # formats that a terminal cannot show
 
 pdf_option = click.option(
-    "--pdf", is_flag=True, help="Put a PDF of the page into the snapshot, as the setting pdf does for all."
+    "--pdf", is_flag=True, help="Add a PDF of the page to the snapshot; the setting pdf does so for all."
 )
 
 
@@ -165,7 +165,7 @@ def print_report(
 ) -> None:
     """Run a report, print it or write it to a file, and print its notes to stderr.
 
-    With `pdf`, or if the report is written as a PDF, its snapshot has the PDF, too.
+    With `pdf`, or if the report is written as a PDF, its snapshot contains the PDF, too.
 
     Raises
     ------
@@ -248,7 +248,7 @@ def _formatted(report: Report, form: str, total: bool, paper: str) -> bytes:
 
 
 def write_output(path: Path, data: bytes) -> None:
-    """Write a file that a user asked for; through a link, and into a pipe or a device."""
+    """Write a file that a user asked for: follow a link, and write into a pipe or a device."""
     from custdyn_widgets.files import write_whole
 
     try:

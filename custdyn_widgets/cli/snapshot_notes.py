@@ -62,7 +62,7 @@ def _list(store: Store, snapshot_id: str, *, as_json: bool) -> None:
         click.echo("\n".join(align_rows(rows, right={0})))
     if found.incomplete:
         raise SnapshotError(
-            f"Some of what was done to {snapshot_id} cannot be read: check acts/ in the store.",
+            f"Part of the history of {snapshot_id} cannot be read: check acts/ in the store.",
             field="id",
         )
 
@@ -71,9 +71,9 @@ def _list(store: Store, snapshot_id: str, *, as_json: bool) -> None:
 @click.argument("given", metavar="ID")
 @json_option("Print the acts as JSON.")
 def history_command(given: str, as_json: bool) -> None:
-    """List what was done to a snapshot: who revoked, dated, noted or deleted it, and when.
+    """List what was done to a snapshot: who revoked it, set its expiry, added a note or deleted it, and when.
 
-    The account is that of the system. Snapshots that were deleted have a history too.
+    Accounts are those of the operating system. Deleted snapshots have a history, too.
     """
     from custdyn_widgets.files import reason
     from custdyn_widgets.snapshots import Store, acts, id_in, ownership

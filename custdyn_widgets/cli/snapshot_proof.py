@@ -21,7 +21,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 
 @click.group("key")
 def key_group() -> None:
-    """Manage the key with which snapshots are signed."""
+    """Manage the key that signs snapshots."""
 
 
 @key_group.command("new")
@@ -152,8 +152,8 @@ def _signing_key() -> signing.SigningKey:
     current = settings.load()
     if current.signing_key is None:
         raise SettingsError(
-            "No signing key is set. Set CUSTDYN_SIGNING_KEY, or signing_key in custdyn.toml, to the file of "
-            "one; `custdyn snapshots key new` makes one.",
+            "No signing key is set. Set CUSTDYN_SIGNING_KEY, or signing_key in custdyn.toml, to the path "
+            "of a key; `custdyn snapshots key new` makes one.",
             field="signing_key",
         )
     return signing.load_key(current.signing_key, current.snapshots)

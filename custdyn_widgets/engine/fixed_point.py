@@ -22,7 +22,7 @@ UInt64s = npt.NDArray[np.uint64]
 _PLACES, _LIMB = 48, 24  # the binary places of an amount, in two limbs
 _PART, _MASK = (1 << _PLACES) - 1, (1 << _LIMB) - 1
 _HALF = 1 << (_PLACES - 1)
-_LIMIT = 1 << 60  # a whole number that is not below is not kept
+_LIMIT = 1 << 60  # whole numbers must stay below this
 _WORD, _LOW = np.uint64(32), np.uint64((1 << 32) - 1)  # factors have two words of binary places
 _LARGEST_FACTOR, _LARGEST_SIZE = 1 << 31, 1 << 32
 _LARGEST_DIVISOR = 1 << 38
@@ -90,7 +90,7 @@ class Amounts:
         return found, found | (self.missing == 0)
 
     def scaled(self) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.object_]]:
-        """Return the amounts and what they may miss as Python ints, in millionths / 2**48."""
+        """Return the amounts and the bounds on their errors as Python ints, in millionths / 2**48."""
         return (self.whole.astype(object) << _PLACES) + self.part.astype(object), self.missing.astype(object)
 
     @classmethod

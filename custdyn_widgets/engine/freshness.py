@@ -83,11 +83,11 @@ def _pause_warning(what: str, last: int, end: int, zone: str) -> str:
 
 @dataclass(frozen=True)
 class _RecentUses:
-    """What the transactions since a day before a report's end show.
+    """What the transactions in the day before a report's end show.
 
     `last` is the time of the last transaction before the data was written, if there is one. `going` and
-    `exists` say for each kind of use whether it has occurred since then, and whether it occurs at all;
-    `exists` may be incomplete if all are going.
+    `exists` say for each kind of use whether it occurs in that day, and whether it occurs at all; `exists`
+    may be incomplete if every kind occurs in that day.
     """
 
     last: int | None

@@ -69,7 +69,7 @@ def _shown_values(plan: Plan, now: Lines, before: Lines) -> tuple[Int64s, list[V
 
 @contextmanager
 def _without_garbage_collection() -> Iterator[None]:
-    """Pause the search for reference cycles: rows have none, and making them would start it many times."""
+    """Pause garbage collection: rows have no reference cycles, but making rows would start it many times."""
     enabled = gc.isenabled()
     gc.disable()
     try:

@@ -1,8 +1,8 @@
 """Values of a report's rows: metrics computed in fixed point, and exactly where that is uncertain.
 
 The exact numbers of a metric define its values. In fixed point, the built-in metrics give the same values
-much faster, or say of which rows they are not certain; these are computed again from Fractions. An analyst's
-own metrics always get Fractions.
+much faster, or mark rows as uncertain; these are computed again from Fractions. An analyst's own metrics
+always get Fractions.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from custdyn_widgets.report import Column, Value
 
 Numbers = FixedArray | list[Number]  # a column of numbers
 ValueRow = tuple[Value, ...]
-_TOGETHER = 1 << 22  # numbers that are rounded at once
+_TOGETHER = 1 << 22  # how many numbers are rounded at a time
 
 
 def compute_values(

@@ -1,4 +1,4 @@
-"""Secrets of the environment: the value of a variable, or of a file that another variable names."""
+"""Secrets from the environment: the value of a variable, or of a file that another variable names."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _MAX_BYTES = 64_000
 def read_secret(variable: str, environ: Mapping[str, str]) -> str | None:
     """Return the value of a variable, or the content of the file named in `variable_FILE`.
 
-    Line breaks at the end of the file are left out. It is read each time, so that what replaces it counts at
-    once.
+    Line breaks at the end of the file are left out. The file is read each time, so that a new secret takes
+    effect at once.
 
     Raises
     ------

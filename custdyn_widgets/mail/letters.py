@@ -65,7 +65,7 @@ class ReportLetter:
     mark
         The word that begins the subject, such as "Alert"; empty for none.
     earlier
-        What each report is about that could not be sent earlier, and its link.
+        For each report that could not be sent earlier, what it is about and its link.
     pictures
         The charts.
     own_subject, opening

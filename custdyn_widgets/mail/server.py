@@ -47,7 +47,7 @@ class MailServer:
     user, password
         The login; None if there is none.
     token
-        Where the OAuth token comes from that is used instead of a password; None for a password.
+        The source of the OAuth token that replaces a password; None for a password.
     waits
         The seconds to wait before each further attempt.
     """

@@ -1,6 +1,6 @@
-"""OAuth tokens for the mail server: from the environment, a file or a command, and their login, XOAUTH2.
+"""OAuth tokens for the mail server, from the environment, a file or a command, and XOAUTH2 logins with them.
 
-A token is valid for about an hour, so it is read at each login and not when the settings are.
+A token is valid for about an hour, so it is read at each login and not with the settings.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def token_source(environ: Mapping[str, str]) -> TokenSource | None:
     Raises
     ------
     SettingsError
-        If it is set twice, or a file that should have it cannot be read.
+        If it is set twice, or a file that should contain it cannot be read.
     """
     command = environ.get(COMMAND) or None
     given = read_secret(TOKEN, environ)
@@ -80,7 +80,7 @@ def token_source(environ: Mapping[str, str]) -> TokenSource | None:
 def _read(environ: Mapping[str, str]) -> str:
     try:
         return _checked(read_secret(TOKEN, environ) or "", TOKEN)
-    except SettingsError as error:  # the file is gone in the meantime
+    except SettingsError as error:  # the file has disappeared in the meantime
         raise TokenError(error.message) from None
 
 
@@ -101,7 +101,7 @@ def _run(words: list[str]) -> str:
 
 def _checked(token: str, where: str) -> str:
     if not token or not token.isascii() or not token.isprintable() or " " in token:
-        raise TokenError(f"{where} does not give a token: one word of ASCII characters.")
+        raise TokenError(f"{where} does not give a token, which is one word of ASCII characters.")
     return token
 
 
@@ -122,8 +122,8 @@ def log_in_with_token(smtp: smtplib.SMTP, user: str, token: str) -> None:
     """
     offered = smtp.esmtp_features.get("auth", "").upper().split()
     if "XOAUTH2" not in offered:
-        known = f"only {', '.join(offered)}" if offered else "no login at all"
-        raise smtplib.SMTPNotSupportedError(f"it does not offer XOAUTH2 but {printable(known)}.")
+        known = f"but only {', '.join(offered)}" if offered else "or any other login"
+        raise smtplib.SMTPNotSupportedError(f"it does not offer XOAUTH2 {printable(known)}.")
     code, reply = smtp.docmd("AUTH", f"XOAUTH2 {xoauth2_response(user, token)}")
     detail = ""
     if code == _CHALLENGE:  # the reason as JSON; the reply to the login comes after an empty line

@@ -1,4 +1,4 @@
-"""Addresses that are no sources: they are refused without showing a password in them."""
+"""Addresses that are not sources: they are refused, and passwords in them are not shown."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def notebook_page(notebook: NotebookNode, title: str, settings: Settings) -> byt
     code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
     if code and not any(cell.outputs or cell.execution_count for cell in code):
         raise RunError(
-            "The notebook has not been run, so there is nothing to show. Run it first; an export does not."
+            "The notebook has not been run, so there is nothing to show. Run it first: exporting does not."
         )
     failed = next((number for number, cell in enumerate(code, start=1) if _has_failed(cell)), None)
     frozen = list(_frozen(code)) if failed is None else []

@@ -119,7 +119,7 @@ def publish(
     saved_query
         The name of the saved query that is being run, to be recorded in the manifest.
     for_each
-        What the saved query makes separate reports for, such as `company`, if it does.
+        What the saved query makes separate reports for, such as `company`, if anything.
 
     Raises
     ------

@@ -37,7 +37,7 @@ class Retention:
     older_than
         The age at which snapshots are deleted (`90d`, `12w`, `6m`, `1y`); None means no limit.
     max_size
-        The size that they may take up together (`500MB`, `5GB`); the oldest are deleted. None means no limit.
+        The total size that they may take up (`500MB`, `5GB`); the oldest are deleted. None means no limit.
 
     Raises
     ------

@@ -131,7 +131,7 @@ def send_unsent_failures(recorder: Recorder) -> None:
 
 
 def _write(recorder: Recorder, run: Run) -> None:
-    with contextlib.suppress(RunError):  # it is told again in the worst case
+    with contextlib.suppress(RunError):  # at worst, it is reported again
         recorder.runs.write(run)
     if run.id == recorder.run.id:
         recorder.run = run
@@ -169,7 +169,7 @@ def post_event(recorder: Recorder, run: Run, kind: str, command: str = "") -> Ru
     data |= {"run": run.id, "machine": platform.node()} | ({"command": command} if command else {})
     receipt = post(recorder.webhook, kind, data)
     if receipt["outcome"] != "sent":
-        recorder.warn(f"The webhook at {receipt['host']} was not told of this run. {receipt['words']}")
+        recorder.warn(f"The webhook at {receipt['host']} was not notified of this run. {receipt['words']}")
     return replace(run, webhook=(*run.webhook, receipt))
 
 

@@ -63,4 +63,4 @@ def _picture(store: Store, snapshot_id: str, number: int, name: str) -> Picture 
         return None
     label = _LABEL.search(svg)
     what = html.unescape(label[1]) if label else "Chart"
-    return Picture(f"chart-{number}", f"Chart: {what}. The report has its numbers.", data)
+    return Picture(f"chart-{number}", f"Chart: {what}. Its numbers are in the report.", data)

@@ -77,7 +77,7 @@ def _refusal_after_sending(
 
 
 def send_if_unsent(recorder: Recorder) -> bool:
-    """Send what earlier runs could not send, if there is anything, and return whether that was tried."""
+    """Send what earlier runs could not send, if anything, and return whether an attempt was made."""
     folder, name = recorder.runs.folder, recorder.run.saved
     if recorder.server is None or not recorder.runs.unsent(name):
         return False

@@ -78,7 +78,7 @@ class Recorder:
     webhook
         The webhook of the settings; None if there is none, or if nothing is to be sent.
     has_sent
-        Whether the run has come as far as sending, also what earlier runs could not send.
+        Whether the run has got as far as sending, even if only what earlier runs could not send.
     is_recorded
         Whether the final record was written.
     """
@@ -138,7 +138,7 @@ class Recorder:
         self.update(reports=reports)
 
     def read_notice_settings(self) -> None:
-        """Read whom the settings tell of failures; warn if they cannot be used, but let the run go on."""
+        """Read whom the settings name for failures; warn if they cannot be used, but let the run go on."""
         try:
             self.webhook = Webhook.from_settings(self.settings)
         except SettingsError as error:
@@ -148,7 +148,7 @@ class Recorder:
             if self._other_recipients:
                 self.read_server()
         except SettingsError as error:
-            self.warn(f"The failure recipients of the settings cannot be told. {error.message}")
+            self.warn(f"The failure recipients of the settings cannot be notified. {error.message}")
 
     def read_server(self) -> None:
         """Read the mail server's settings.
@@ -163,7 +163,7 @@ class Recorder:
 
     @property
     def failure_recipients(self) -> tuple[str, ...]:
-        """Who is told of a failure: those of the saved query, or else those of the settings."""
+        """Who is notified of a failure: those named by the saved query, or else by the settings."""
         return self.run.failure_recipients or self._other_recipients
 
     def recover_failure_recipients(self) -> None:

@@ -42,7 +42,7 @@ def prune(
         Returns the snapshots that earlier runs recorded; manifests written by earlier versions do not name
         the saved query.
     unsent
-        The snapshots that somebody is still to be sent, which are kept.
+        The snapshots that still have to be sent to somebody, which are kept.
 
     Raises
     ------

@@ -29,7 +29,7 @@ _NO_FILE = {
 
 @dataclass(frozen=True)
 class _Post:
-    """A letter: the position of its report, of earlier ones that it has links to, and its recipients."""
+    """A letter: the positions of its report and of the earlier ones that it links to, and its recipients."""
 
     at: int
     earlier: tuple[int, ...]
@@ -102,7 +102,7 @@ def _letters(
 def _receipts(
     made: Sequence[MadeReport], posts: Sequence[_Post], delivered: Sequence[Sequence[Delivery]]
 ) -> dict[int, list[dict[str, Any]]]:
-    """Return the receipts of each report, also of those that a letter has only links to."""
+    """Return the receipts of each report, including those that a letter only links to."""
     receipts: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for post, deliveries in zip(posts, delivered, strict=True):
         for one in deliveries:
@@ -140,7 +140,7 @@ def _receipt_by_link(delivery: Delivery, made: MadeReport) -> dict[str, Any]:
     known = _message_ids(made.outcome).get(delivery.recipient, delivery.message_id)
     receipt = delivery.to_dict() | {"attached": False}
     if delivery.outcome == "sent":
-        return receipt | {"words": "The letter with the next report has a link to it."}
+        return receipt | {"words": "The email with the next report has a link to it."}
     return receipt | {"message_id": known}
 
 
@@ -180,7 +180,7 @@ def _with_report(made: MadeReport, task: Task) -> MadeReport:
 
 
 def _links(reports: Sequence[MadeReport], task: Task, post: _Post) -> tuple[tuple[str, str], ...]:
-    """Return the earlier reports that a letter has links to; not those for the same time as its own."""
+    """Return the earlier reports that a letter links to, except those for the same time as its own."""
     own = reports[post.at].made_for or format_instant_utc(task.logical_time)
     earlier = (reports[at] for at in reversed(post.earlier))
     return tuple(_link(one, task) for one in earlier if one.made_for != own)

@@ -33,7 +33,7 @@ PATIENCE_S = 120.0  # how long a run waits for another that is sending
 
 @dataclass(frozen=True)
 class Unsent:
-    """A run whose reports did not reach everybody, and its reports with the recipients that are left."""
+    """A run whose reports did not reach everybody, and its reports with the recipients still to reach."""
 
     run: Run
     made: tuple[MadeReport, ...]
@@ -103,7 +103,7 @@ def find_unsent(recorder: Recorder, task: Task) -> list[Unsent]:
 
 
 def _still_unreached(outcome: Outcome, run: Run, task: Task, recorder: Recorder) -> MadeReport:
-    """Return a report with its recipients that may be reached now; without any if it is gone."""
+    """Return a report with the recipients that are still to get it; with none if its snapshot is gone."""
     given_up = {mailbox(one["recipient"]) for one in outcome.deliveries if one["outcome"] == "given up"}
     try:
         made = unreached(outcome, run, task, lambda _: None)
@@ -171,7 +171,7 @@ def record_unsent(recorder: Recorder, unsent: Sequence[Unsent], outcomes: Sequen
         if is_other and _outcomes(run) == _outcomes(one.run):
             continue  # nobody was reached, and each run would write the records of all before it
         run = replace(run, problem=run.problem and recorder.redact(run.problem))
-        with contextlib.suppress(RunError):  # it is sent again in the worst case
+        with contextlib.suppress(RunError):  # at worst, it is sent again
             recorder.runs.write(run)
         if not is_other:
             recorder.run = run
@@ -208,7 +208,7 @@ def send_unsent(recorder: Recorder) -> None:
 
 
 def wait_and_send(recorder: Recorder, close: Callable[[], None], sleep: Callable[[float], object]) -> None:
-    """Wait without the lock for the mail server, as long as something of the run is unsent, then close it.
+    """Wait without the lock for the mail server, as long as something of the run is unsent, then end the run.
 
     Parameters
     ----------

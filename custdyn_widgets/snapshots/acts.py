@@ -1,4 +1,4 @@
-"""The record of what was done to a snapshot: who revoked, dated, noted or deleted it, and when.
+"""The record of what was done to a snapshot: who revoked it, set its expiry, added a note or deleted it.
 
     acts/<first two>/<id>.<time>.<random digits>.json
 

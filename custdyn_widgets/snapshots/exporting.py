@@ -23,7 +23,7 @@ def snapshot_zip(store: Store, snapshot_id: str) -> bytes:
     Raises
     ------
     SnapshotNotFoundError, SnapshotDamagedError
-        As for `Store.read`; also if the signature does not fit.
+        As for `Store.read`, and if the signature does not fit.
     """
     manifest = store.manifest(snapshot_id)
     files = {MANIFEST: public_manifest(snapshot_id, manifest)}

@@ -21,7 +21,7 @@ from custdyn_widgets.snapshots.state import read_state
 from custdyn_widgets.snapshots.store import Store
 from custdyn_widgets.text import parse_instant
 
-# A folder that changed this recently may change again without a new time of change.
+# A folder that changed this recently may change again without a new modification time.
 _SETTLED_NS = 2_000_000_000
 
 
@@ -38,7 +38,7 @@ class _Made:
 
 @dataclass
 class _Shelf:
-    """One of the two-letter folders: its time of change if settled, its snapshots, and those made by runs."""
+    """A two-letter folder: its modification time once settled, its snapshots, and those made by runs."""
 
     changed_ns: int
     known: set[str]

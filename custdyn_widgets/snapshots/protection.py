@@ -1,8 +1,7 @@
 """Protecting a shared store: only the owner of a snapshot and root can change or delete it.
 
 Every shared folder belongs to root and is sticky, so that people can add to it but not replace or delete
-what is not theirs. Readers need only to be able to enter the folder above the store: a viewer has no right to
-write.
+what is not theirs. Readers only have to enter the folder above the store: a viewer needs no right to write.
 
 Others may write to the store while root protects it, so nothing is opened through a link.
 """
@@ -118,7 +117,7 @@ def _states(store: Path) -> Iterator[tuple[tuple[str, ...], str, str]]:
 
 
 def _open_to_readers(store: Path, group: int) -> None:
-    """Let readers read acts, addresses and signatures, which keep their owners: these are who acted."""
+    """Let readers read acts, addresses and signatures, which keep their owners: the owner is who acted."""
     inside = ((name, shelf) for name in ("acts", "signatures") for shelf in _SHELVES)
     for places in (("latest",), ("keys",), *inside):
         with folder_below(store, *places) as folder:

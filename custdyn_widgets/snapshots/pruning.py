@@ -41,7 +41,7 @@ class Rule:
     before
         It was generated before this time.
     keep_last
-        It is not among so many of the newest of the same query. Only visible snapshots count among these;
+        It is not among this many of the newest of the same query. Only visible snapshots count among these;
         revoked and expired ones do not.
     max_bytes
         All snapshots together, less the older ones that are deleted, take up more than this.
@@ -164,7 +164,7 @@ def delete(store: Store, snapshot_id: str, why: str = "") -> None:
         ) from error
     if not (recorded or _recorded(store, snapshot_id, why)):  # a full disk has room now
         raise SnapshotError(
-            f"{snapshot_id} was deleted, but this is not recorded: the store's acts/ cannot be written to. "
+            f"{snapshot_id} was deleted, but this was not recorded: the store's acts/ cannot be written to. "
             "Make acts/ writable for this account.",
             field="id",
         )
@@ -179,7 +179,7 @@ def _recorded(store: Store, snapshot_id: str, why: str) -> bool:
 
 
 def _oldest(newest_first: Sequence[Entry], size: int) -> list[Entry]:
-    """Return as many of the oldest entries as have at least this size together, newest first."""
+    """Return the fewest of the oldest entries that together have at least this size, newest first."""
     chosen: list[Entry] = []
     for entry in reversed(newest_first):
         if size <= 0:

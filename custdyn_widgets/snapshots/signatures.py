@@ -3,13 +3,12 @@
     signatures/<first two>/<id>.json   the public key and the signature, as `{"key": …, "signature": …}`
     keys/<public key>.json             when the key first signed a snapshot of this store
 
-What is signed is the public manifest: the manifest with the id and without the evidence, whose nonce is for
-nobody who has no access to the store. Pruning keeps signatures, as it keeps states.
+What is signed is the public manifest: the manifest with the id and without the evidence, whose nonce is only
+for those with access to the store. Pruning keeps signatures, as it keeps states.
 """
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,7 +29,7 @@ from custdyn_widgets.files import (
     put_file,
     reason,
 )
-from custdyn_widgets.snapshots.ownership import counts
+from custdyn_widgets.snapshots.ownership import counts, refuse_strangers
 from custdyn_widgets.snapshots.proof.ed25519 import is_key, is_signed
 from custdyn_widgets.snapshots.store import Problem, Store
 from custdyn_widgets.text import format_instant_utc, parse_instant
@@ -95,7 +94,7 @@ def sign(store: Store, snapshot_id: str, signer: Signer, *, replace: bool = Fals
         not be written.
     """
     manifest = store.manifest(snapshot_id)
-    _check_owner(store, snapshot_id)
+    refuse_strangers(store.folder, snapshot_id, "signed")
     try:
         present = signature_of(store, snapshot_id)
     except SnapshotDamagedError:
@@ -125,9 +124,9 @@ def sign(store: Store, snapshot_id: str, signer: Signer, *, replace: bool = Fals
 
 
 def signature_of(store: Store, snapshot_id: str) -> Signature | None:
-    """Return a snapshot's signature after verifying it, even if the snapshot is hidden; None without one.
+    """Return a snapshot's signature after verifying it, even if the snapshot is hidden.
 
-    In a protected store, only a signature that the owner of the snapshot or root has written counts.
+    None without one, or if its writer may not change the snapshot.
 
     Raises
     ------
@@ -205,15 +204,6 @@ def _publish_key(store: Path, key: str) -> None:
     if not is_published(store, key):
         now = format_instant_utc(datetime.now(UTC).replace(microsecond=0))
         put_file(store, "tmp", (_KEYS,), f"{key}.json", canonical_json({"since": now}))
-
-
-def _check_owner(store: Store, snapshot_id: str) -> None:
-    owner, user = store.place(snapshot_id).lstat().st_uid, os.geteuid()
-    if user not in (owner, 0):
-        raise SnapshotError(
-            f"{snapshot_id} was frozen by another user of this store. Only that user or root can sign it.",
-            field="id",
-        )
 
 
 def _is_signature(stored: Mapping[str, Any]) -> bool:

@@ -36,6 +36,7 @@ class LoggedInHandler(BaseHandler, JupyterHandler):
     """Base of handlers for users who are logged in. Others are redirected to the login page."""
 
     log = JupyterHandler.log
+    other_parameters = frozenset({"token"})  # Jupyter's own, in the addresses that it prints
 
     def is_own_host(self) -> bool:
         """Return whether Jupyter Server serves the host of the request."""
@@ -65,6 +66,14 @@ class NoReportsHandler(LoggedInHandler):
     """Handler that always responds with 404, because Jupyter's own 404 handler would log full ids."""
 
 
+class NoViewHandler(JupyterViewHandler):
+    """The same for links."""
+
+    async def get(self) -> None:
+        """Respond with 404."""
+        raise tornado.web.HTTPError(404)
+
+
 # The handler of each path, and the arguments of its `initialize`.
 _Handlers = Mapping[str, tuple[type[LoggedInHandler], dict[str, Any]]]
 
@@ -79,7 +88,10 @@ def _load_jupyter_server_extension(serverapp: ServerApp) -> None:
         own = settings.load(folder=Path(serverapp.root_dir))
     except SettingsError as error:
         serverapp.log.warning("custdyn: %s Until this is fixed, this server shows no reports.", error.message)
-        nothing: _Handlers = dict.fromkeys(("view", "latest", "key"), (NoReportsHandler, {}))
+        nothing: _Handlers = {
+            "view": (NoViewHandler, {"site": Site(Store(Path(os.devnull)))}),
+            **dict.fromkeys(("latest", "key"), (NoReportsHandler, {})),
+        }
         _mount(serverapp, nothing, answers=False)
         return
     os.environ.update(_environment(own))

@@ -13,7 +13,7 @@ _SECONDS = 5  # a network file system that does not answer is as good as gone
 
 
 def problem_with(store: Store) -> str:
-    """Return why the store cannot be read; "" if it can. A store without snapshots can."""
+    """Return why the store cannot be read; "" if it can, even without any snapshots."""
     try:
         with folder_below(store.folder):
             pass

@@ -20,7 +20,7 @@ _PAGE = (
     "margin:8vh auto;padding:0 1rem}h2{font-size:1.1rem;margin:2rem 0 0}h2+p{margin:0}"
     "pre{overflow-wrap:anywhere;white-space:pre-wrap}</style>"
     "<title>Signing keys</title><h1>Signing keys</h1>"
-    "<p>Signed reports are signed with one of these keys (Ed25519); the first is the newest. "
+    "<p>Each signed report is signed with one of these keys (Ed25519); the first is the newest. "
     "Compare a key with the one that you have from the operator in another way before you rely on it.</p>"
 )
 

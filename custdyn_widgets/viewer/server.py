@@ -130,7 +130,7 @@ def serve(
     base_url, allowed_hosts, share_url, embed_origins
         As for `make_app`. `hosts_for` returns suitable names for a host.
     metrics_token
-        Who sends it may read `/metrics`. Without one, processes on this machine may, if the viewer serves
+        Whoever sends it may read `/metrics`. Without one, processes on this machine may, if the viewer serves
         nothing but this machine.
     announce
         Told the address when the viewer is ready. Defaults to printing it to stderr.

@@ -55,7 +55,7 @@ class Site:
 
     store: Store
     share_url: str | None = None
-    # The content of a snapshot never changes, so its bar is made again only for what else it depends on.
+    # The content of a snapshot never changes, so its bar is made again only if something else changes.
     _bars: dict[_Bar, bytes] = field(default_factory=dict, repr=False)
 
     def file(self, snapshot_id: str, kind: str) -> Content:

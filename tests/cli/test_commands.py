@@ -71,7 +71,7 @@ def test_csv_is_that_of_the_report_with_the_total_when_asked_for() -> None:
     assert query("--format", "csv-excel", "--total").stdout_bytes == to_excel_csv(report, total=True)
 
 
-WITHOUT_DATA = {  # these print links, messages, a crontab or SQL, or serve
+WITHOUT_DATA = {  # these print links, messages, a crontab or SQL, write files, or serve
     "mapping show",
     "run",
     "demo",
@@ -83,6 +83,12 @@ WITHOUT_DATA = {  # these print links, messages, a crontab or SQL, or serve
     "snapshots pdf",
     "snapshots revoke",
     "snapshots expire",
+    "snapshots export",
+    "snapshots key new",
+    "snapshots protect",
+    "snapshots sign",
+    "snapshots verifier",
+    "mcp",
 }
 
 

@@ -107,7 +107,7 @@ def test_an_exported_snapshot_is_verified_without_the_store(
     assert done.exit_code == 1
     verdict = json.loads(done.stdout)
     assert (verdict["verdict"], verdict["id"]) == ("not as published", snapshot_id)
-    assert "another key than the given one" in verdict["problems"][0]
+    assert "a key other than the given one" in verdict["problems"][0]
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ CONFIG = 'snapshots = "kept/here"\nqueries = "queries"\ncache = "cache"\nsources
 QUERY = {"interval": {"start": "2021-01-01 00:00:00", "end": "2021-06-30 23:59:59"}, "group_by": ["month"]}
 PATIENCE_S = 120
 PAGE = "custdyn_widgets.nbconvert_exporter.html"
+WITH_PAGE = "--SchedulerApp.environment_manager_class=custdyn_widgets.scheduler_formats.EnvironmentManager"
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +51,7 @@ def make_project(folder: Path) -> None:
 @pytest.fixture(scope="module")
 def jupyter(project: Path) -> Iterator[Jupyter]:
     """A server of the folder, which gets its settings from the `custdyn.toml` there and from nowhere else."""
-    formats = "--SchedulerApp.environment_manager_class=custdyn_widgets.scheduler_formats.EnvironmentManager"
-    with running(project, CONFIG, "--TaskRunner.poll_interval=1", formats, scheduler=True) as server:
+    with running(project, CONFIG, "--TaskRunner.poll_interval=1", WITH_PAGE, scheduler=True) as server:
         yield server
 
 
@@ -171,6 +171,6 @@ def test_settings_of_the_servers_environment_hold_in_a_job(tmp_path: Path) -> No
         "CUSTDYN_SOURCES": str(tmp_path / "work" / "sources.toml"),
         "CUSTDYN_CACHE": str(tmp_path / "cache"),
     }
-    with running(tmp_path, None, scheduler=True, **variables) as server:
+    with running(tmp_path, None, WITH_PAGE, scheduler=True, **variables) as server:
         assert run(server, saved='"board"')["status"] == "COMPLETED"
     assert len(store.ids()) == 1

@@ -193,12 +193,12 @@ def test_a_saved_query_that_cannot_be_read_is_told_once_a_day(
     trigger(MONDAY)
     request = RunRequest("board", within=HOUR)
     path = settings.queries / "board.json"
-    path.write_text(path.read_text().replace('"csv"', '"pdf"'))
+    path.write_text(path.read_text().replace('"csv"', '"docx"'))
     now = datetime.now(UTC)
     for minutes in range(3):
         at = now + timedelta(minutes=minutes)
         if minutes:
-            with pytest.raises(NotDueError, match="pdf"):
+            with pytest.raises(NotDueError, match="docx"):
                 dispatch(request, settings=settings, progress=print, now=at)
         else:
             assert dispatch(request, settings=settings, progress=print, now=at).result == "failed"

@@ -182,7 +182,7 @@ def test_mail_down_for_an_hour_under_a_minutely_schedule_is_one_letter_in_the_en
     up: float,
     minutes: int,
 ) -> None:
-    """Each second minute of an hour, or each minute of ten."""
+    """Every second minute of an hour, or every minute of ten."""
     monkeypatch.setenv("CUSTDYN_SMTP_WAITS", waits)
     step = 2 if minutes > 10 else 1
     keep(replace(BOARD, schedule=Schedule(f"*/{step} * * * *", "UTC")), settings)

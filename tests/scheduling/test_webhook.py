@@ -193,7 +193,7 @@ def test_nothing_is_posted_or_told_of_a_run_that_sends_nothing(
 
 @contextlib.contextmanager
 def hanging(talk: Callable[[socket.socket], None]) -> Iterator[str]:
-    """A server that accepts and then talks its own way."""
+    """A server that accepts connections and then replies as a test wants."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def accept() -> None:
@@ -245,7 +245,7 @@ def test_no_part_of_the_url_but_its_host_and_no_secret_is_recorded_or_printed(
 ) -> None:
     hooked.replies = [500]
     run = ask(replace(BROKEN, source=f"/srv/{TOKEN}"))
-    assert "was not told of this run. It replied 500." in capsys.readouterr().out
+    assert "was not notified of this run. It replied 500." in capsys.readouterr().out
     monkeypatch.setenv("CUSTDYN_WEBHOOK_URL", f"http://127.0.0.1:9/hooks/{TOKEN}")
     other = ask(BROKEN)
     everything = repr((run, other, load_settings(), received.mails)) + capsys.readouterr().out
@@ -363,7 +363,7 @@ def test_settings_that_can_tell_nobody_are_said_and_break_no_run(
     monkeypatch.setenv("CUSTDYN_WEBHOOK_URL", "https://a.example")
     assert ask().result == "sent"
     said = capsys.readouterr().out
-    assert "The failure recipients of the settings cannot be told. CUSTDYN_FAILURE_RECIPIENTS" in said
+    assert "The failure recipients of the settings cannot be notified. CUSTDYN_FAILURE_RECIPIENTS" in said
     assert "The webhook is not used. CUSTDYN_WEBHOOK_SECRET is not set." in said
 
 

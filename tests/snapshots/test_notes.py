@@ -172,7 +172,7 @@ def test_a_deletion_that_cannot_be_recorded_is_told(
         raise OSError(errno.EACCES, os.strerror(errno.EACCES))
 
     monkeypatch.setattr(acts_module, "put_file", refused)
-    with pytest.raises(SnapshotError, match="was deleted, but this is not recorded"):
+    with pytest.raises(SnapshotError, match="was deleted, but this was not recorded"):
         delete(store, snapshot_id, "a test")
     assert not store.holds(snapshot_id)
 

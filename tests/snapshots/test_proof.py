@@ -118,7 +118,7 @@ def test_after_a_change_of_keys_the_old_key_verifies_what_it_signed(signed: Sign
     assert verdict_of(tmp_path, newer, new.public)[0] == 0
     code, [problem] = verdict_of(tmp_path, signed.zip, new.public)
     assert code == 1
-    assert problem.startswith(f"It is signed with another key than the given one: {signed.key.public}.")
+    assert problem.startswith(f"It is signed with a key other than the given one: {signed.key.public}.")
     assert "give the operator's key of that time" in problem
     assert verdict_of(tmp_path, newer, signed.key.public)[0] == 1
     both = b"".join(pem(one.key) for one in signatures.published_keys(signed.store.folder))
@@ -174,8 +174,8 @@ ATTACKS = {
         "The signature does not fit: the manifest, the signature or the key",
     ),
     "changed file and manifest": (_changed_file_and_manifest, "The signature does not fit"),
-    "signed by another": (_signed_by_another, "It is signed with another key than the given one"),
-    "changed key": (_changed_key, "PUBLIC_KEY.pem was changed; the signature is by the given key"),
+    "signed by another": (_signed_by_another, "It is signed with a key other than the given one"),
+    "changed key": (_changed_key, "PUBLIC_KEY.pem was changed; the signature was made with the given key"),
     "no signature": (_without("SIGNATURE.bin"), "SIGNATURE.bin or PUBLIC_KEY.pem is missing or damaged"),
     "no key": (_without("PUBLIC_KEY.pem"), "SIGNATURE.bin or PUBLIC_KEY.pem is missing or damaged"),
     "two keys": (_with("PUBLIC_KEY.pem", pem("11" * 32) * 2), "PUBLIC_KEY.pem is missing or damaged"),

@@ -152,7 +152,7 @@ def test_only_who_froze_a_snapshot_and_root_sign_it(signed: Signed, monkeypatch:
     owner = signed.store.place(signed.id).stat().st_uid
     other = signing.new_key(signed.store.folder.parent / "other.pem", signed.store.folder)
     monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
-    with pytest.raises(SnapshotError, match="frozen by another user"):
+    with pytest.raises(SnapshotError, match="was not signed: it belongs to"):
         signatures.sign(signed.store, signed.id, other, replace=True)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert signatures.sign(signed.store, signed.id, other, replace=True)

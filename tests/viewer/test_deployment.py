@@ -59,7 +59,7 @@ def can_be_others() -> bool:
 
 
 def by(account: int, group: int, command: list[str], groups: str = f"{GROUP},{READERS}") -> list[str]:
-    """Return a command as somebody of the groups runs it; where nobody else can come here, as we do."""
+    """Return a command to run as a member of the groups, or as ourselves if only we can enter this folder."""
     if not can_be_others():
         return command
     return ["setpriv", f"--reuid={account}", f"--regid={group}", f"--groups={groups}", *command]

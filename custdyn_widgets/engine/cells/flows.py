@@ -102,7 +102,7 @@ class FlowEntries:
 
 @dataclass(frozen=True)
 class _Lines:
-    """Lines of cells: their keys, and counts and amounts by line and flow class, which all are distinct."""
+    """Lines of cells: their keys, and counts and amounts by line and flow class; each pair occurs once."""
 
     keys: Mapping[str, Int64s]
     line: Int64s

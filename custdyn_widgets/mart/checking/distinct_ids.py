@@ -36,7 +36,7 @@ class DistinctIds:
     count, first_row
         The number of rows of the ledger, and the number of its first row.
     empty
-        Returns an array of a length and a type whose values are not set.
+        Returns an array of a given length and type whose values are not set.
     """
 
     def __init__(self, count: int, first_row: int, empty: Callable[..., Keys] = np.empty) -> None:

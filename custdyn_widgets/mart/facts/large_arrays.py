@@ -16,7 +16,7 @@ from custdyn_widgets import settings
 from custdyn_widgets.mart.facts.memory import memory_limit
 
 _IN_MEMORY = 2**28  # bytes: larger arrays are kept in files
-_SHARE = 32  # and those larger than this part of the memory that the process may use
+_SHARE = 32  # so are arrays larger than this fraction, 1/_SHARE, of the memory limit
 
 
 class LargeArrays:
@@ -72,7 +72,7 @@ def save_array(path: Path, array: npt.NDArray[Any]) -> None:
 
 
 def _named(descriptor: int, path: Path) -> bool:
-    """Give a file without a name this one, and return whether that was possible."""
+    """Give a nameless file this path, and return whether that was possible."""
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         # With a folder, Python makes the system call that follows the link below /proc.

@@ -93,7 +93,7 @@ def _matching(root: Path, listing: Listing) -> Path | None:
 
 
 def _content(copy: Path) -> Listing:
-    """Return the listing of which a folder is the copy."""
+    """Return the listing that a folder is a copy of."""
     found = Listing()
     with contextlib.suppress(FileNotFoundError):  # removed by another process
         for path in copy.rglob("*"):
@@ -147,7 +147,7 @@ def _fill(
 
 
 def _link(source: Path, target: Path) -> bool:
-    """Make a file of an earlier copy a file of this one too; return whether that succeeded."""
+    """Link a file of an earlier copy into this one, and return whether that succeeded."""
     try:
         os.link(source, target)
     except FileNotFoundError:  # removed by another process
@@ -158,7 +158,7 @@ def _link(source: Path, target: Path) -> bool:
 
 
 def _remove_unused(root: Path, keep: Path) -> None:
-    """Remove copies, and what killed processes left behind, unless used or begun within the last hour."""
+    """Remove copies, and what killed processes left behind, unless used or started within the last hour."""
     for path in root.iterdir():
         with contextlib.suppress(FileNotFoundError):  # removed by another process
             if path != keep and time.time() - path.stat().st_mtime > _ABANDONED:

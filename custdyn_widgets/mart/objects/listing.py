@@ -133,5 +133,5 @@ def _nothing_there(service: S3FileSystem, address: ObjectAddress) -> SourceError
     if address.key and service.get_file_info(address.path).is_file:
         words = f"is an object. Give its folder: s3://{address.path.rpartition('/')[0]}"
     else:
-        words = "contains no objects. Check the name of the folder; capital and small letters differ"
+        words = "contains no objects. Check the name of the folder; upper and lower case differ"
     return SourceError(f"Source {shown(address.url)} {words}.", field="source")

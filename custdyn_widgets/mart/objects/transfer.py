@@ -27,7 +27,7 @@ class ObjectChangedError(Exception):
 
 
 class Transfer:
-    """The reading of objects into files of a folder, which have the sizes and times of the objects.
+    """Reads objects into files of a folder, which get the sizes and times of the objects.
 
     Parameters
     ----------

@@ -167,7 +167,7 @@ def _of_environment(env: Mapping[str, str]) -> Iterator[Secret]:
 def _of_webhook(url: str) -> Iterator[Secret]:
     rest = url.partition("://")[2]
     for text in (url, rest.partition("/")[2], rest.partition("?")[2]):
-        if len(text) >= _TOKEN_LENGTH:  # a shorter path, such as `custdyn`, may be a usual word
+        if len(text) >= _TOKEN_LENGTH:  # a shorter path, such as `custdyn`, may be an ordinary word
             yield from _secret("the address of the webhook", text)
 
 

@@ -1,4 +1,4 @@
-"""Charts in a PDF: vector drawings, or pictures where their text needs a shaping that WeasyPrint lacks."""
+"""Charts in a PDF: vector drawings, or pictures if their text needs shaping that WeasyPrint lacks."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from typing import Any
 
 
 def complete_tags(_document: Any, pdf: Any) -> None:
-    """Say of each heading cell whether it heads columns or a row.
+    """Mark each heading cell as the heading of columns or of a row.
 
     WeasyPrint instead lists the headings of each data cell, and of a heading above several columns, it lists
     only the first column's. Its lists are removed, because they take precedence over what heading cells say.

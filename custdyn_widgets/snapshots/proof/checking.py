@@ -146,7 +146,7 @@ def _named(entries: list[Entry], problems: list[str]) -> dict[str, Entry]:
         elif entry.is_link:
             problem = "is a symbolic link"
         elif not entry.is_stored:
-            problem = "is compressed or encrypted, as it is not in the original download"
+            problem = "is compressed or encrypted, unlike in the original download"
         else:
             problem = ""
         by_name[entry.name] = entry
@@ -187,11 +187,11 @@ def _check_signature(data: bytes, seal: Mapping[str, bytes], keys: Collection[st
         verdict.key, verdict.is_trusted = key, key in keys
         if keys and not verdict.is_trusted:
             problems.append(
-                f"It is signed with another key than the given one: {key}. If the operator has changed "
+                f"It is signed with a key other than the given one: {key}. If the operator has changed "
                 "keys since, give the operator's key of that time."
             )
     elif any(is_signed(data, signature, other) for other in keys):
-        problems.append(f"{PUBLIC_KEY} was changed; the signature is by the given key.")
+        problems.append(f"{PUBLIC_KEY} was changed; the signature was made with the given key.")
     else:
         problems.append("The signature does not fit: the manifest, the signature or the key was changed.")
 

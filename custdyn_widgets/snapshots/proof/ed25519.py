@@ -24,7 +24,7 @@ _ZERO: _Point = (0, 1, 1, 0)
 
 
 def is_signed(message: bytes, signature: bytes, key: str) -> bool:
-    """Return whether a signature of a message is by this key.
+    """Return whether a signature of a message was made with this key.
 
     The answer is that of OpenSSL, except that keys of small order are rejected: with such a key, anyone can
     write bytes that OpenSSL takes for a signature of many messages.

@@ -1,6 +1,6 @@
 """The only form of a snapshot's ZIP: uncompressed, undated, so that equal content gives equal bytes.
 
-A reader needs no decompression, and every byte that is not a file's content follows from the files.
+A reader needs no decompression, and the files determine every byte that is not their content.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def content(file: BinaryIO, entry: Entry) -> Iterator[bytes]:
 
 
 def is_as_written(file: BinaryIO, sums: Mapping[str, tuple[int, int]]) -> bool:
-    """Return whether a ZIP of files with these sizes and checksums (CRC-32) has no byte of its own."""
+    """Return whether a ZIP of files with these sizes and checksums (CRC-32) contains nothing else."""
     at, entries = 0, []
     for name, (size, crc) in sums.items():
         entry = Entry(name, size, at)

@@ -1,0 +1,19 @@
+"""Settings: where to find the snapshot store, the saved queries and the cache, and where links point.
+
+A setting comes from the environment, then from the nearest `custdyn.toml` in the working folder or a parent
+(or the file that `CUSTDYN_CONFIG` names), then from a default in the user's own folders. Settings are read
+when needed, never on import, so that tests, kernels and servers can each have their own.
+"""
+
+from custdyn_widgets.settings.loading import CONFIG_NAME, default_signing_key, load
+from custdyn_widgets.settings.settings import PAPERS, VIEWER_HOST, VIEWER_PORT, Settings
+
+__all__ = [
+    "CONFIG_NAME",
+    "PAPERS",
+    "VIEWER_HOST",
+    "VIEWER_PORT",
+    "Settings",
+    "default_signing_key",
+    "load",
+]
