@@ -38,6 +38,8 @@ class Runs:
     def write(self, run: Run) -> None:
         """Write a record, replacing its previous state, and delete the oldest records beyond the limit.
 
+        Records that say that something is still to be sent are kept.
+
         Raises
         ------
         RunError
@@ -57,8 +59,9 @@ class Runs:
                 field="runs",
             ) from error
         for old in sorted(_names(own))[:-KEPT]:
-            with contextlib.suppress(OSError):
-                (own / old).unlink()
+            if not _may_be_unsent(own / old):
+                with contextlib.suppress(OSError):
+                    (own / old).unlink()
 
     def _write(self, own: Path, run: Run, data: bytes) -> None:
         """Write a record; during the run, reserve space, so that its end can be recorded on a full disk."""

@@ -118,6 +118,7 @@ class Access:
         if self.token is not None:
             return self.has_token(request)
         forwarded = any(n in _FORWARDED or n.startswith("X-Forwarded-") for n in request.headers)
+        forwarded |= request.version == "HTTP/1.0"  # as nginx forwards requests by default, adding no header
         return self.local and not forwarded and _is_loopback(request.remote_ip)
 
 

@@ -132,6 +132,17 @@ def test_the_oldest_of_many_records_go(runs: Runs, monkeypatch: pytest.MonkeyPat
     assert runs.listing() == kept[1:]
 
 
+def test_records_of_what_is_still_to_be_sent_are_kept(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records, "KEPT", 1)
+    first, second, third = (run_of("board", "sent", f"2026-11-0{day}T06:00:00Z") for day in (1, 2, 3))
+    waiting = replace(first, result="undelivered", waiting=True)
+    for run in (waiting, second, third):
+        runs.write(run)
+    assert runs.listing() == [waiting, third]
+    runs.write(first)  # now everybody has it
+    assert runs.listing() == [third]
+
+
 def test_a_run_that_never_told_its_end_is_told_as_killed_unless_it_holds_its_lock(runs: Runs) -> None:
     runs.write(Run.begun("board", logical_time="2026-11-01T06:00:00Z"))
     with RunLock(runs.folder, "board"):

@@ -117,6 +117,9 @@ def test_without_a_token_only_this_machine_may_read_them(store: Store) -> None:
             reply = running.ask("/metrics", **{name.replace("-", "_"): "127.0.0.1"})
             assert reply.all_but_date == nothing.all_but_date, name
         assert running.ask("/metrics", Host="evil.example").status == 421
+        with socket.create_connection(("127.0.0.1", running.port), 10) as connection:
+            connection.sendall(b"GET /metrics HTTP/1.0\r\nHost: localhost\r\n\r\n")  # as nginx forwards it
+            assert b" 404 " in connection.recv(100).splitlines()[0]
     with served(store) as running:  # a viewer that serves more than this machine
         assert running.ask("/metrics").all_but_date == nothing.all_but_date
 
