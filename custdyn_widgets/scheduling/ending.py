@@ -65,7 +65,7 @@ def _report(recorder: Recorder, request: RunRequest) -> None:
     if not run.problem:
         is_wanted = recorder.webhook is not None and recorder.webhook.events == "all"
         recorder.run = post_event(recorder, run, "run.succeeded") if is_wanted else run
-    elif not run.told and not any(receipt["type"] == "run.failed" for receipt in run.webhook):
+    elif not run.was_reported:
         if request.is_once and run.logical_time and not recorder.is_recorded:
             at = int(datetime.fromisoformat(run.logical_time).timestamp())
             if mark_as_reported(recorder.runs.folder, run.saved, at):

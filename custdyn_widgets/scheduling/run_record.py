@@ -112,6 +112,11 @@ class Run:
         return self.result == "killed" and self.where is None
 
     @property
+    def was_reported(self) -> bool:
+        """Whether somebody has been notified of its failure, or was to be."""
+        return bool(self.told) or any(receipt["type"] == "run.failed" for receipt in self.webhook)
+
+    @property
     def can_be_resent(self) -> bool:
         """Whether the run made all its reports and all that is left is to send them to everybody."""
         made_all = self.where == SENDING or not any(one.company for one in self.reports)

@@ -16,7 +16,7 @@ from custdyn_widgets import saved_queries
 from custdyn_widgets.errors import CustDynError, RunError, StillRunningError
 from custdyn_widgets.publish import Frozen
 from custdyn_widgets.scheduling.company_addresses import read_addresses
-from custdyn_widgets.scheduling.failure import send_unsent_failures
+from custdyn_widgets.scheduling.failure import report_failure, send_unsent_failures
 from custdyn_widgets.scheduling.locks import RunLock
 from custdyn_widgets.scheduling.making import MadeReport, Task
 from custdyn_widgets.scheduling.outcomes import Outcome, list_problems, with_receipts, worst_result
@@ -177,6 +177,17 @@ def record_unsent(recorder: Recorder, unsent: Sequence[Unsent], outcomes: Sequen
             recorder.run = run
 
 
+def _report_refusals(recorder: Recorder, unsent: Sequence[Unsent]) -> None:
+    """Report earlier runs that will never reach everybody: theirs may have been killed before it could."""
+    for one in unsent:
+        run = recorder.runs.read(one.run)
+        if run.id == recorder.run.id or not run.problem or run.waiting or run.was_reported:
+            continue
+        repeat_command = RunRequest(run.saved).repeat_command(run.logical_time)
+        with contextlib.suppress(RunError):  # at worst, it is reported again
+            recorder.runs.write(report_failure(recorder, run, repeat_command))
+
+
 def _outcomes(run: Run) -> list[tuple[str, str]]:
     return [(one["recipient"], one["outcome"]) for report in run.reports for one in report.deliveries]
 
@@ -202,6 +213,7 @@ def send_unsent(recorder: Recorder) -> None:
             lambda so_far: record_unsent(recorder, unsent, so_far()),
         )
         record_unsent(recorder, unsent, outcomes)
+        _report_refusals(recorder, unsent)
     except CustDynError as error:  # the saved query or its address file cannot be read
         recorder.say(recorder.redact(f"Earlier reports cannot be sent yet. {error.message}"))
     send_unsent_failures(recorder)

@@ -412,6 +412,39 @@ def test_a_run_that_is_stopped_while_it_waits_leaves_its_letter_to_the_next(
     assert received.recipients() == [ANNA, BEN]
 
 
+class Killed(BaseException):
+    """Ends a run as SIGKILL does: nothing of it handles this."""
+
+
+def test_a_refusal_is_reported_although_the_run_was_killed_while_it_waited(
+    settings: Settings, received: Received, down: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUSTDYN_SMTP_WAITS", "60")
+    keep(BOARD, settings)
+
+    def sleep(_: float) -> None:
+        raise Killed
+
+    request = RunRequest("board", again=True)
+    with pytest.raises(Killed):
+        dispatch(request, settings=load_settings(), progress=print, now=NOW, sleep=sleep)
+    runs = Runs(settings.runs or Path())
+    [killed] = runs.listing()
+    assert (killed.waiting, killed.told) == (True, ())
+    received.at_recipient = lambda _, to: "550 no such person" if to == BEN else None
+    keep(replace(BOARD, source="none-such"), settings)
+    with mail_server(received, port=down):
+        for _ in range(2):
+            dispatch(request, settings=load_settings(), progress=print, now=NOW)
+    first = runs.listing()[0]
+    assert (first.result, first.waiting, [one["recipient"] for one in first.told]) == (
+        "undelivered",
+        False,
+        [EVA],
+    )
+    assert received.recipients() == [EVA, ANNA, EVA, EVA]  # of each later run once, and of the first once
+
+
 def test_a_run_waits_for_one_that_is_only_sending_and_not_for_one_that_computes(
     ask: Ask, settings: Settings
 ) -> None:
