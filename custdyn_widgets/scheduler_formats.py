@@ -1,6 +1,6 @@
 """Output formats for the dialog of jupyter-scheduler, which otherwise offers only Notebook and HTML.
 
-It is loaded only by a line in `jupyter_server_config.py`:
+This module is loaded only if `jupyter_server_config.py` contains:
 
     c.SchedulerApp.environment_manager_class = "custdyn_widgets.scheduler_formats.EnvironmentManager"
 """

@@ -38,7 +38,7 @@ def address_command(name: str | None, old: str | None, revoke: bool, as_json: bo
     if name is None and (old or revoke):
         raise click.UsageError("Give the NAME of the saved query.")
     if old and revoke:
-        raise click.UsageError("Give either --was or --revoke.")
+        raise click.UsageError("Give --was or --revoke, not both.")
     current = settings.load()
     store = Store(current.snapshots)
     if revoke:

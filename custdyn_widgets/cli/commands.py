@@ -155,7 +155,7 @@ def query_command(
 @click.option(
     "--within",
     metavar="AGE",
-    help="With --scheduled: record the run as missed if it is later than this, such as 1h.",
+    help="With --scheduled: record the run as missed if it is late by more than this, such as 1h.",
 )
 @click.option(
     "--sync", "synced", is_flag=True, help="Read the database of the source first, as custdyn sync does."

@@ -1,7 +1,7 @@
 """Columns of numbers in fixed point for pandas, so that the built-in metrics compute all rows at once.
 
 A column has the dtype `fixed`. It can be added, subtracted and negated, and divided by `ratio`; anything else
-is an error, so that no metric gets an inexact number without noticing. See `fixed_point` for what
+is an error, so that no metric silently gets an inexact number. See `fixed_point` for what
 the numbers are; in a column, a number may also be missing, such as an average over nothing.
 """
 

@@ -35,8 +35,8 @@ def data_gaps(mart: OpenedMart, interval: ResolvedInterval, time_group: str | No
     """Yield a sentence for each sign that the data ends before the report does.
 
     While an interval has not ended, the data may be slightly older than the report: by up to an hour if
-    the rows are days, otherwise by up to a day, but not older than the interval's start. A transaction dated
-    after the data was written does not show that the data is complete.
+    the rows are days, otherwise by up to a day, but never from before the interval's start. A transaction
+    dated after the data was written does not show that the data is complete.
 
     Parameters
     ----------

@@ -274,7 +274,7 @@ class SettingsError(CustDynError):
 
 
 class ExportError(CustDynError):
-    """A report cannot be written in a format."""
+    """A report cannot be written in the requested format."""
 
     code = "export"
 

@@ -18,7 +18,7 @@ class StillRunningError(RunError):
 
 
 class NotDueError(RunError):
-    """A scheduled time is not run now; `failed` says whether its earlier run failed or was missed."""
+    """No run for a scheduled time is due now; `failed` says whether its earlier run failed or was missed."""
 
     code = "not-due"
 

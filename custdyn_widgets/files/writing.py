@@ -45,7 +45,7 @@ def make_folder(folder: Path) -> None:
 
 
 def _share(folder: Path) -> None:
-    """Copy the mode of a shared parent, in case a process was killed before it did."""
+    """Copy the mode of a shared parent, in case a process was killed before it could do so."""
     shared, own = _shared_mode(folder.parent.stat()), folder.lstat().st_mode
     if shared and stat.S_ISDIR(own) and stat.S_IMODE(own) != shared:
         folder.chmod(shared)

@@ -253,7 +253,7 @@ class FailureLetter:
         return tuple(lines) if more <= 0 else (*lines[:_MAX_FAULTS], f"And {more:,} more lines.")
 
     def _others(self) -> tuple[str, ...]:
-        """Return the first of the other failures, and how many there are."""
+        """Return the first few of the other failures, and their number."""
         count = len(self.earlier)
         if not count:
             return ()

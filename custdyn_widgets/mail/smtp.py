@@ -42,7 +42,7 @@ def deliver(
 ) -> list[list[Delivery]]:
     """Send emails, each to its own recipients, and return the outcome of each email's copies.
 
-    All copies share one connection, as long as it lasts, and one series of waits. Failures never raise an
+    All copies share one connection, for as long as it lasts, and one series of waits. Failures never raise an
     exception.
 
     Parameters

@@ -31,8 +31,9 @@ class Dialect:
     dates
         The order of day, month and year: `DMY`, `MDY` or `YMD`.
     timezone
-        The IANA name of the time zone of times without an offset. None means UTC. If clocks repeat an hour,
-        times refer to the first one; a time that clocks skip is read with the offset before the change.
+        The IANA name of the time zone of times without an offset. None means UTC. When the clocks
+        go back, a repeated time means its first occurrence; when they go forward, a skipped time is read with
+        the offset before the change.
     """
 
     delimiter: str | None = None

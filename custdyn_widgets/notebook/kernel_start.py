@@ -1,4 +1,4 @@
-"""The code that a run's kernel executes while it starts, given by `START`."""
+"""The code that a run's kernel executes while it starts: `START`."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from custdyn_widgets.query.checks import YEARS, Period
 
 
 def preset_period(name: str, timezone: str, as_of: datetime) -> Period:
-    """Return the period of a preset at a given time, on the calendar of a time zone.
+    """Return the period of a preset at a given time, by the calendar of a time zone.
 
     Raises
     ------

@@ -32,8 +32,8 @@ class ClientChanges:
     headings
         The label headings of the report.
     lines
-        One for each client and row where the client's contribution changed, in the order of the rows and by
-        id. Empty in a frozen difference, which does not contain client names.
+        One for each client and row where the client's contribution changed, in row order and then
+        by id. Empty in a frozen difference, which does not contain client names.
     count
         The number of these clients.
     gone

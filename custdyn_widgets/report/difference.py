@@ -121,7 +121,7 @@ class ReportDifference:
         return (*self.headings, "Column", "Old", "New", "Change")
 
     def lines(self) -> list[tuple[str | Value, ...]]:
-        """Return for each cell the label of each heading, the column's name, old, new and change."""
+        """Return a line for each cell: the row's labels, the column's name, old value, new value, change."""
         return [(*self._names(cell), cell.old, cell.new, cell.change) for cell in self.cells]
 
     def texts(self) -> list[tuple[str, ...]]:

@@ -117,7 +117,7 @@ def check_busy(request: RunRequest, saved: SavedQuery, runs: Runs, now: datetime
     Raises
     ------
     NotDueError
-        If it is, or if it was already recorded that this time has to wait.
+        If it is, or if the records already say that this time must wait.
     """
     assert saved.schedule is not None
     instant = saved.schedule.last(now)

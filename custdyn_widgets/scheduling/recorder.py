@@ -78,7 +78,7 @@ class Recorder:
     webhook
         The webhook of the settings; None if there is none, or if nothing is to be sent.
     has_sent
-        Whether the run has got as far as sending, even if only what earlier runs could not send.
+        Whether the run has begun to send anything, even if only what earlier runs left unsent.
     is_recorded
         Whether the final record was written.
     """

@@ -101,7 +101,7 @@ class Runs:
                 yield run
 
     def unfinished(self, saved: str) -> list[Run]:
-        """Return the runs without an end; if the caller holds the lock, these were killed."""
+        """Return the runs with no recorded end; if the caller holds the lock, they were killed."""
         return [run for run in self.listing(_RECENT, saved=saved) if run.result == "running"]
 
     def unsent(self, saved: str) -> list[Run]:

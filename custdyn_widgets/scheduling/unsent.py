@@ -1,4 +1,4 @@
-"""What could not be sent because the mail server was not available: a later run, or the same one, sends it.
+"""Sending what could not be sent while the mail server was unavailable, in the same run or a later one.
 
 A run tries once and lets go of its lock before it waits, so that the next run is not refused. Whoever comes
 first, holding the lock, sends what the records say is unsent; the others find it sent. The waits are those of

@@ -62,7 +62,7 @@ def load(environ: Mapping[str, str] | None = None, folder: Path | None = None) -
 
 
 def default_signing_key() -> Path:
-    """Return where a new signing key goes if the settings name no file."""
+    """Return the default path of a new signing key, used if the settings name no file."""
     import platformdirs  # imported late: few commands need it
 
     return platformdirs.user_data_path(_APP) / "signing_key.pem"

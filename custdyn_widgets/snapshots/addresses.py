@@ -55,7 +55,7 @@ class Address:
     owner
         The user id of the account that made it and the snapshots.
     renamed
-        Until when each earlier name was its name: a new saved query may have that name since.
+        When each earlier name stopped being used: a new saved query may have taken it since.
     """
 
     token: str
@@ -66,7 +66,7 @@ class Address:
     renamed: tuple[datetime, ...] = ()
 
     def is_made_by(self, saved_query: str, generated_at: datetime) -> bool:
-        """Return whether a snapshot that a saved query made is one of this saved query."""
+        """Return whether a snapshot made under the name of a saved query belongs to this one."""
         if saved_query == self.name:
             return True
         earlier = dict(zip(self.saved_queries[1:], self.renamed, strict=True))

@@ -1,4 +1,4 @@
-"""The handler for `/key`: the public keys that snapshots are signed with, `&format=pem` for programs."""
+"""The handler for `/key`: the public keys for checking signatures of snapshots; as PEM with `&format=pem`."""
 
 from __future__ import annotations
 

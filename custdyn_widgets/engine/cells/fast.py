@@ -42,7 +42,7 @@ class Kernel:
         )
 
     def add(self, span: Span, flows: FlowSums, stocks: StockSums) -> None:
-        """Add the clients of a span, who have one currency, to the sums."""
+        """Add the clients of a span, who all have the same currency, to the sums."""
         self._module.add_clients(self._ledger, self._clients(span), flows.tables(), stocks.tables())
 
     def _clients(self, span: Span) -> Any:
@@ -67,7 +67,7 @@ class Kernel:
 def kernel_for(facts: Facts, grid: Grid, rows: int) -> Kernel | None:
     """Return the kernel for a report on this many rows, or None if NumPy is to sum them.
 
-    A process loads the kernel once it has summed enough rows without it for loading to have paid off.
+    A process loads the kernel once it has summed so many rows without it that loading would have paid off.
     """
     global _summed
     if grid.by_package or facts.time.dtype != np.uint32:

@@ -171,7 +171,7 @@ def _keyed_sums(size: int, totals: tuple[Int64s, ...]) -> KeyedSums:
 
 
 def _add_up(place: Int64s, amounts: Int64s, size: int) -> tuple[Int64s | None, Int64s]:
-    """Return the sums by slot in two halves; the upper one is None if the lower one is enough."""
+    """Return the sums by slot in two halves; the upper one is None if the lower one suffices."""
     if _largest(amounts) * len(amounts) < 2**53:
         return None, np.bincount(place, weights=amounts, minlength=size).astype(np.int64)
     high = np.bincount(place, weights=amounts >> _HALF, minlength=size).astype(np.int64)

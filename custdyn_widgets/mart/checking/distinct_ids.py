@@ -1,8 +1,8 @@
 """Finding duplicate ids: in a column, or in a ledger that is read in batches.
 
 Ids usually increase from row to row, which proves that they differ. From the first id that does not, each id
-becomes a 64-bit key, and the keys are sorted: a number is its own key, and the key of text is its hash. Ids
-with different keys differ.
+becomes a 64-bit key, and the keys are sorted: a numeric id is its own key, and the key of a text id is its
+hash. Ids with different keys differ.
 """
 
 from __future__ import annotations

@@ -102,7 +102,7 @@ _CLOSED: dict[str, Any] = {"autoinstall_known_extensions": False, "autoload_know
 
 @dataclass(frozen=True)
 class PastChange:
-    """Counts of the transactions of one month and kind that differ from the previous sync."""
+    """How many transactions of one month and kind differ from the previous sync."""
 
     month: str
     kind: str

@@ -154,7 +154,7 @@ def own_presets() -> dict[str, Preset]:
 
 
 def presets_of(report: Report) -> dict[str, Preset]:
-    """Return the presets, this process's or the report's own, whose columns the report has."""
+    """Return the presets, from this process or the report itself, for which the report has all columns."""
     carried = {name: Preset.read_from(name, spec) for name, spec in report.charts.items()}
     own = {name: preset for name, preset in carried.items() if preset is not None}
     known = {**PRESETS, **{name: bridge for name, bridge in BRIDGES.items() if name not in PRESETS}, **own}

@@ -32,7 +32,7 @@ class Sheet:
 
     @property
     def css(self) -> str:
-        """The size as CSS writes it."""
+        """The size in CSS syntax."""
         return f"{self.paper} {'landscape' if self.is_landscape else 'portrait'}"
 
     @property

@@ -20,7 +20,8 @@ def trusted_keys(given: str) -> list[str]:
     Raises
     ------
     ValueError
-        If there is no such file, or no Ed25519 key in it; the message says which, after the argument.
+        If there is no such file, or no Ed25519 key in it. The message, which follows the argument, says
+        which.
     """
     if is_key(given.lower()):
         return [given.lower()]
