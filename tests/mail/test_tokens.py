@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -40,7 +41,7 @@ def from_file(folder: Path, token: str) -> dict[str, str]:
 def from_command(folder: Path, token: str) -> dict[str, str]:
     script = folder / "print token.py"
     script.write_text(f"import sys; sys.stderr.write('noise'); print({token!r})")
-    return {"CUSTDYN_SMTP_TOKEN_COMMAND": f"{sys.executable} '{script}'"}
+    return {"CUSTDYN_SMTP_TOKEN_COMMAND": shlex.join([sys.executable, str(script)])}
 
 
 Source = Callable[[Path, str], dict[str, str]]
@@ -144,7 +145,7 @@ def test_a_command_without_a_token_is_reported_and_its_output_is_not(
     if "sleep" in script:
         monkeypatch.setattr("custdyn_widgets.mail.tokens._COMMAND_TIMEOUT_S", 0.5)
     (tmp_path / "script.py").write_text(script)
-    command = {"CUSTDYN_SMTP_TOKEN_COMMAND": f"{sys.executable} {tmp_path}/script.py"}
+    command = {"CUSTDYN_SMTP_TOKEN_COMMAND": shlex.join([sys.executable, f"{tmp_path}/script.py"])}
     with mail_server(received, authenticator=received.login, auth_require_tls=False) as port:
         found = server_of(tmp_path, f"smtp://127.0.0.1:{port}", CUSTDYN_SMTP_WAITS="", **command)
         [delivery] = send(LETTER, [ANNA], found)
