@@ -24,7 +24,7 @@ TEXT = (
     .read_text(encoding="utf-8")
     .partition("\n## From another scheduler\n")[2]
 )
-DAG, BASH = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+DAG, BASH = (block for block in re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL) if "Operator(" in block)
 MART = str(ROOT / "tests" / "golden" / "small" / "mart")
 MOMENT = "2026-11-01T05:00:00+00:00"  # as Airflow's filter `ts` writes it
 
