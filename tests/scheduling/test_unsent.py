@@ -340,7 +340,8 @@ def test_a_report_that_was_revoked_while_it_waited_is_not_sent(
     life.revoke(Store(settings.snapshots), str(first.reports[0].snapshot))
     with mail_server(received, port=down):
         assert ask(replace(BOARD, source="none-such")).result == "failed"
-    assert received.recipients() == [EVA]
+    assert received.recipients() == [EVA, EVA]  # about this run, and about the first, of which nobody knew
+    assert any("There is no snapshot" in text_of(received, n) for n in range(2))
     now = Runs(settings.runs or Path()).listing()[0]
     assert (now.waiting, now.result) == (False, "undelivered")
     assert "There is no snapshot" in str(now.problem)
