@@ -15,21 +15,20 @@ from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import tornado.web
 from tornado.httputil import HTTPServerRequest
 
 from custdyn_widgets import __version__
 from custdyn_widgets.errors import SettingsError
-from custdyn_widgets.files import NotPlainError, read_plain
+from custdyn_widgets.files import read_secret
 from custdyn_widgets.snapshots import Store
 from custdyn_widgets.viewer.base_handler import BaseHandler
 from custdyn_widgets.viewer.health import problem_within_seconds
 
-TOKEN_VARIABLE, TOKEN_FILE_VARIABLE = "CUSTDYN_METRICS_TOKEN", "CUSTDYN_METRICS_TOKEN_FILE"
+TOKEN_VARIABLE = "CUSTDYN_METRICS_TOKEN"  # noqa: S105  # the name of the variable
 _TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8"
-_MIN_TOKEN, _MAX_TOKEN = 16, 1024
+_MIN_TOKEN = 16
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # seconds
 _FORWARDED = ("Forwarded", "Via", "X-Real-Ip")
 
@@ -128,30 +127,16 @@ def token_from(environ: Mapping[str, str]) -> str | None:
     Raises
     ------
     SettingsError
-        If it cannot be read or is too short; the error does not show it.
+        As for `read_secret`, or if it is too short; the error does not show it.
     """
-    given, file = environ.get(TOKEN_VARIABLE), environ.get(TOKEN_FILE_VARIABLE)
-    if given and file:
-        raise SettingsError(
-            f"Set either {TOKEN_VARIABLE} or {TOKEN_FILE_VARIABLE}, not both.", field=TOKEN_VARIABLE
-        )
-    name = TOKEN_FILE_VARIABLE if file else TOKEN_VARIABLE
-    if file:
-        path = Path(file).expanduser().absolute()
-        target = Path(os.path.realpath(path))  # a file in a volume of secrets is a link
-        try:
-            given = read_plain(target.parent, target.name, _MAX_TOKEN).decode("ascii", "replace").strip()
-        except (OSError, NotPlainError) as error:
-            why = "does not exist" if isinstance(error, FileNotFoundError) else str(error)
-            raise SettingsError(f"{name}: the file {path} {why}.", field=name) from None
-    if not file and not given:
+    token = read_secret(TOKEN_VARIABLE, environ)
+    if token is None:
         return None
-    token = given or ""
     if len(token) < _MIN_TOKEN or not (token.isascii() and token.isprintable()) or " " in token:
         raise SettingsError(
-            f"{name} must have at least {_MIN_TOKEN} letters, digits and signs without spaces, such as the "
-            "output of: openssl rand -hex 32",
-            field=name,
+            f"{TOKEN_VARIABLE} must have at least {_MIN_TOKEN} letters, digits or signs, without spaces. "
+            "Make one with: openssl rand -hex 32",
+            field=TOKEN_VARIABLE,
         )
     return token
 

@@ -195,6 +195,15 @@ def test_values_of_variables_with_these_names_are_secret(name: str) -> None:
     assert refusal("it was 'correct horse'!", env={f"{name}_FILE": "correct horse"}) == ""
 
 
+@pytest.mark.parametrize("name", ["SMTP_PASSWORD", "SMTP_TOKEN", "WEBHOOK_SECRET", "METRICS_TOKEN"])
+def test_the_secret_in_a_file_that_a_setting_names_is_found(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "secret"
+    file.write_text("correct horse battery\n")
+    found = refusal("it was 'correct horse battery'!", env={f"CUSTDYN_{name}_FILE": str(file)})
+    assert f"CUSTDYN_{name}_FILE" in found
+    assert "correct" not in found
+
+
 @pytest.mark.parametrize("name", ["PWD", "OLDPWD", "COMPASS", "MONKEY", "KEYBOARD_KEY", "DB_PASS_FILE"])
 def test_values_of_variables_with_similar_names_are_not_secret(name: str) -> None:
     assert refusal("the 'correct horse' it was", env={name: "correct horse"}) == ""

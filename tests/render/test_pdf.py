@@ -31,6 +31,7 @@ from custdyn_widgets.render.pdf.names import with_directions
 from custdyn_widgets.report import table_view
 from custdyn_widgets.report.report import Column, Report
 from tests.make_report import COLUMNS, make_comparison, make_report
+from tests.progress.test_parts import Recorded
 
 NAMES = (
     "</td></tr><script>alert(1)</script>",
@@ -43,20 +44,6 @@ NAMES = (
     "\U0001f9ff unknown",
     "W" * 300,
 )
-
-
-class Heard:
-    """Collects progress and messages."""
-
-    def __init__(self) -> None:
-        self.steps: list[tuple[str, float]] = []
-        self.notes: list[str] = []
-
-    def step(self, words: str, done: float) -> None:
-        self.steps.append((words, done))
-
-    def note(self, words: str) -> None:
-        self.notes.append(words)
 
 
 def opened(data: bytes) -> pikepdf.Pdf:
@@ -112,9 +99,9 @@ def data(report: Report) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def hostile() -> Iterator[tuple[bytes, Heard, socket.socket]]:
+def hostile() -> Iterator[tuple[bytes, Recorded, socket.socket]]:
     """Yield the PDF of hostile names, what was reported, and a server that nothing should have called."""
-    heard = Heard()
+    heard = Recorded()
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"http://127.0.0.1:{server.getsockname()[1]}"
         sections = [

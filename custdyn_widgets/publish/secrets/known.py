@@ -10,7 +10,8 @@ The search looks for the text of:
   ACCESS_KEY, SECRET_KEY, PRIVATE_KEY, _PASS or _PWD;
 - the passwords of sources: `CUSTDYN_PASSWORD_<NAME>`, the files that `CUSTDYN_PASSWORD_<NAME>_FILE` names,
   `~/.pgpass`, `~/.my.cnf` and `~/.aws/credentials`;
-- the files with the password or token of the mail server, and with the secret of the webhook;
+- the files with the password or token of the mail server, the secret of the webhook and the token of the
+  viewer's figures;
 - the address of the webhook, in full and without its scheme and host, because it may contain a token;
 - the private key with which snapshots are signed;
 - the paths of the snapshot store and of the user's home folder.
@@ -52,7 +53,12 @@ _SECRET_NAME = re.compile(
 )
 _URL = re.compile(r"(?P<scheme>[\w+.-]+://)(?:(?P<user>[^:/@]*)(?::(?P<password>.*))?@)?(?P<rest>.*)", re.S)
 _SOURCE_PASSWORD = re.compile(r"CUSTDYN_PASSWORD_(.+?)(_FILE)?")
-_SECRET_FILES = ("CUSTDYN_SMTP_PASSWORD_FILE", "CUSTDYN_SMTP_TOKEN_FILE", "CUSTDYN_WEBHOOK_SECRET_FILE")
+_SECRET_FILES = (
+    "CUSTDYN_SMTP_PASSWORD_FILE",
+    "CUSTDYN_SMTP_TOKEN_FILE",
+    "CUSTDYN_WEBHOOK_SECRET_FILE",
+    "CUSTDYN_METRICS_TOKEN_FILE",
+)
 _CLIENT_FILES = {
     ".pgpass": re.compile(r"^(?!#)(?:(?:[^:\\\n]|\\.)*:){4}(.+)$", re.MULTILINE),
     ".my.cnf": re.compile(r"^\s*password\s*=\s*(.+?)\s*$", re.MULTILINE),
