@@ -1,4 +1,4 @@
-"""The README's set-up for people without an account, block for block: store, service, nginx with TLS."""
+"""The set-up of a viewer in docs/operating.md, block for block: store, service, nginx with TLS."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ import pytest
 
 from custdyn_widgets.snapshots.store import Store
 from custdyn_widgets.viewer.base_handler import HEADERS
-from tests.readme_columns import README
 
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0 or not Path("/usr/sbin/nginx").exists(), reason="needs root and nginx"
 )
-SECTION = README.read_text(encoding="utf-8").partition("### For people without an account here")[2]
+ROOT = Path(__file__).parents[2]
+OPERATING = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
+SECTION = OPERATING.partition("## A viewer for everyone\n")[2].partition("\n## ")[0]
 NAME = "reports.example"
-ROOT = README.parent
 MART = Path(__file__).parents[1] / "golden" / "mixed" / "mart"
 CUSTDYN = [sys.executable, "-c", "from custdyn_widgets.cli import main; main()"]
 ANNA, BOB, VIEWER, GROUP, READERS = 48_801, 48_802, 48_803, 48_899, 48_898
@@ -107,7 +107,7 @@ class Site:
 
 @pytest.fixture(scope="module")
 def store() -> Iterator[Path]:
-    """The store's folder, made by the README's own line; not among pytest's, where nobody else may come."""
+    """The store's folder, made by the documented command; not among pytest's, where nobody else may come."""
     with tempfile.TemporaryDirectory(prefix="custdyn-srv-") as place:
         Path(place).chmod(0o711)
         [line] = [line for line in block("sh").splitlines() if line.startswith("install ")]
@@ -154,7 +154,7 @@ def viewer(store: Path) -> Iterator[int]:
 
 @pytest.fixture(scope="module")
 def site(store: Path, viewer: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A real nginx with the README's configuration, on ports of its own."""
+    """A real nginx with the documented configuration, on ports of its own."""
     place = tmp_path_factory.mktemp("nginx")
     certificate, key = place / "cert.pem", place / "key.pem"
     subprocess.run(
@@ -211,7 +211,7 @@ def _running_nginx(place: Path) -> Iterator[None]:
 
 
 def frozen(site: Site, account: int, home: Path) -> str:
-    """Freeze a report as one of the group, with the settings of the README; return its link."""
+    """Freeze a report as one of the group, with the documented settings; return its link."""
     home.mkdir()
     (home / "custdyn.toml").write_text(block("toml").replace("/srv/reports/store", str(site.store)))
     home.chmod(0o700)
