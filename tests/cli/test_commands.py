@@ -393,7 +393,7 @@ def test_check_sums_up_the_kinds_of_fault_on_stdout_and_fails(tmp_path: Path) ->
     assert lines[1:3] == [
         "  First: row 2: 'soon'",
         "  Remedy: Write times as 2021-10-01T09:30:00Z, in UTC or with an offset. A mapping can read "
-        "other forms: see docs/own-mapping.md.",
+        "other formats: see docs/own-mapping.md.",
     ]
     assert "Note: clients.csv: extra columns are ignored: 'shoe'." in lines
     assert lines[-1].endswith(": 3 clients, 1 transactions. 5 faults of 4 kinds.")
@@ -428,7 +428,8 @@ def test_check_prints_json(tmp_path: Path, options: tuple[str, ...], examples: i
     exponent = next(kind for kind in found["kinds"] if kind["kind"] == "exponent")
     assert len(exponent["examples"]) == examples
     assert exponent["examples"][1] == {
-        "row": 3, "column": "amount", "value": "1e3", "why": "has an exponent; amounts are plain decimals",
+        "row": 3, "column": "amount", "value": "1e3",
+        "why": "has an exponent, but amounts must be plain decimals",
     }  # fmt: skip
     assert {name: exponent[name] for name in ("file", "column", "count", "remedy")} == {
         "file": "transactions.csv",

@@ -90,11 +90,11 @@ def test_a_first_example_has_its_row_its_value_and_what_the_kind_does_not_say(tm
         "transactions.csv, at: is not an ISO 8601 time (1 fault)",
         "  First: row 7: '2021-01-05Z'",
         "  Remedy: Write times as 2021-10-01T09:30:00Z, in UTC or with an offset. A mapping can read "
-        "other forms: see docs/own-mapping.md.",
+        "other formats: see docs/own-mapping.md.",
         "transactions.csv, kind: is not a known kind (2 faults)",
         "  First: row 7: 'Usage' is not a known kind (did you mean usage?)",
         "  Remedy: Use one of these: refill, usage, package_activation, package_renewal, other.",
-        "transactions.csv, amount: has an exponent; amounts are plain decimals (1 fault)",
+        "transactions.csv, amount: has an exponent, but amounts must be plain decimals (1 fault)",
         "  First: row 8: '1e5'",
         "  Remedy: Write all digits: 0.00001, not 1e-5.",
     ]

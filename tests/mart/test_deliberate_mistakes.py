@@ -218,7 +218,7 @@ MISTAKES: dict[str, tuple[Callable[[Frames], Frames], str, str]] = {
         "1 quote is about the inverse of the next quote",
     ),
     "commas in tags": (commas_in_tags, "commas_in_tags", "tags have a comma"),
-    "local times as UTC": (local_times, "local_times", "may be local times and not UTC"),
+    "local times as UTC": (local_times, "local_times", "may be local times rather than UTC"),
     "local times without offset": (local_times_without_offset, "times_without_offset", "read as UTC"),
     "calls and daily summaries": (daily_summaries, "summaries", "other usage of the same day"),
     "calls and morning summaries": (summaries_at_the_beginning_of_the_day, "summaries", "the same day"),
@@ -233,7 +233,7 @@ MISTAKES: dict[str, tuple[Callable[[Frames], Frames], str, str]] = {
     "cut client by client near the beginning": (
         cut_client_by_client_at_the_beginning,
         "cut_off",
-        "none of the last 50 clients has a transaction, but its rows are ordered by client",
+        "none of the last 50 clients has a transaction, although its rows are sorted by client",
     ),
     "a month twice": (a_month_twice, "repeated_rows", "as if a file had been read twice"),
     "a file of usage twice": (a_file_of_usage_twice, "repeated_rows", "all of kind usage on 10 of the days"),
@@ -347,7 +347,7 @@ def test_a_copy_of_a_file_is_named(tmp_path: Path, mart: Frames) -> None:
     files = [tmp_path / "clients.csv", tmp_path / "transactions.csv", Path(copy)]
     [note] = likely_mistakes(tables, files)
     assert note == (
-        "transactions.csv and transactions (1).csv are the same file, byte for byte: if both are read, its "
+        "transactions.csv and transactions (1).csv are identical, byte for byte. If both are read, their "
         "rows count twice. Remove one of them."
     )
     assert likely_mistakes(tables, files[:2]) == []
@@ -382,7 +382,7 @@ TWELVE_AN_HOUR = pd.date_range("2021-01-04", "2024-01-08", freq="5min", tz="UTC"
 def test_times_that_keep_off_the_hours_that_clocks_skip_are_noted(zone: str, named: str) -> None:
     [note] = check_source(calls_in(zone, TWELVE_AN_HOUR[::2])).notes
     assert note.kind == "local_times"
-    assert f"local times of {named} or a zone with the same clock changes, not UTC" in note
+    assert f"local times in {named} or a zone with the same clock changes, not UTC" in note
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo"])
@@ -395,7 +395,7 @@ def test_the_clocks_of_a_zone_move_what_is_done_at_fixed_times_in_utc(zone: str)
     at_work = TWELVE_AN_HOUR[::4][TWELVE_AN_HOUR[::4].hour % 12 >= 8]
     [note] = check_source(calls_in(zone, at_work)).notes
     assert note.kind == "local_times"
-    assert f"a zone whose clocks change with those of {zone}, not UTC" in note
+    assert f"local times in {zone} or a zone whose clocks change at the same time, not UTC" in note
 
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Australia/Sydney", "Asia/Tokyo"])
@@ -419,7 +419,7 @@ def test_a_note_on_times_without_an_offset_names_their_zone(tmp_path: Path) -> N
     mart["transactions"]["at"] = mart["transactions"]["at"].str.rstrip("Z")
     [note] = check_source(mart).notes
     assert note.kind == "times_without_offset"
-    assert "local times of Europe/Kyiv" in note
+    assert "local times in Europe/Kyiv" in note
 
 
 def test_clients_with_transactions_hours_before_their_creation_are_noted(mart: Frames) -> None:

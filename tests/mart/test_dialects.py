@@ -206,12 +206,12 @@ ISO = "2021-03-01T00:00:00Z"
          "transactions, at: '01/02/2021' may be 1 February or 2 January 2021. Set dates = \"DMY\" or "
          "dates = \"MDY\" for the source"),
         (tables(["13/02/2021", "02/13/2021"], ["1", "2"]), "dates",
-         "transactions, at: '13/02/2021' and '02/13/2021' are written in different forms. Set dates"),
+         "transactions, at: '13/02/2021' and '02/13/2021' are in different formats. Set dates"),
         (tables(ISO, ["1,234"]), "decimal",
          "transactions, amount: '1,234' may be 1234 or 1.234. Set decimal = \",\" or decimal = \".\" for"),
         (tables(ISO, ["1,5"], rates=["1.234"]), "decimal", "rates, units_per_base: '1.234' may be 1234 or"),
         (tables(ISO, ["1,5", "2,5", "1.5"]), "decimal",
-         "transactions, amount: '1,5' and '1.5' are written in different forms. Set decimal"),
+         "transactions, amount: '1,5' and '1.5' are in different formats. Set decimal"),
     ],
 )  # fmt: skip
 def test_what_is_ambiguous_is_an_error_that_names_value_and_setting(
@@ -249,7 +249,7 @@ def test_what_is_certain_is_read_and_noted(
     assert ledger.columns["amount"].tolist() == amounts
     assert pd.Timestamp(ledger.columns["at"][0] * 1000).date().isoformat() == first
     [note] = [note for note in mart.notes if note.kind == "guessed_dialect"]
-    assert note.startswith(f"transactions was read with {' and '.join(guessed)}, as its values show.")
+    assert note.startswith(f"transactions was read with {' and '.join(guessed)}, detected from the data.")
     assert note.figures == {"files": ["transactions"], "guessed": list(guessed)}
     open_mart(given)
 
@@ -276,7 +276,7 @@ def test_a_query_says_what_was_guessed_when_it_reads_the_files(tmp_path: Path) -
     folder(tmp_path, transactions=re.sub(r",(-?\d+)\.(\d+),", r',"\1,\2",', CSV["transactions"]))
     result = CliRunner().invoke(cli.main, asked)
     assert result.exit_code == 0, result.output
-    assert "transactions.csv was read with decimal ',', as its values show." in result.stderr
+    assert "transactions.csv was read with decimal ',', detected from the data." in result.stderr
 
 
 def test_one_file_decides_for_those_that_decide_nothing() -> None:
@@ -302,7 +302,7 @@ def test_one_file_decides_for_those_that_decide_nothing() -> None:
         (tables(ISO, ["1,234", "2.5", "3.5"]), "row 1, amount: '1,234' is not a plain decimal number"),
         (
             tables(["44561", ISO, ISO], ["1", "2", "3"]),
-            "row 1, at: '44561' looks like a spreadsheet's number of days, not an ISO 8601 time",
+            "row 1, at: '44561' looks like the day number of a spreadsheet, not an ISO 8601 time",
         ),
     ],
 )
@@ -347,7 +347,7 @@ def test_another_delimiter_is_found_and_noted(
     mart = check_source(folder(tmp_path, clients=mark + out.getvalue()))
     assert mart.faults == []
     [note] = [note for note in mart.notes if note.kind == "guessed_dialect"]
-    assert note.startswith(f"clients.csv was read with delimiter {delimiter!r}, as its values show.")
+    assert note.startswith(f"clients.csv was read with delimiter {delimiter!r}, detected from the data.")
     assert mart.tables["clients"].columns["name"].to_pylist() == ["One", None, "Three"]
 
 
@@ -377,9 +377,7 @@ def test_headings_in_another_case_are_read_only_beside_another_sign_of_a_dialect
     headings, _, rows = CSV["packages"].partition("\n")
     assert headings == "package_id,name"
     plain = f"Package ID,Name\n{rows}"
-    assert any(
-        "is almost the name of the column" in fault for fault in faults(folder(tmp_path, packages=plain))
-    )
+    assert any("resembles the column" in fault for fault in faults(folder(tmp_path, packages=plain)))
     for source in (
         folder(tmp_path / "semicolons", packages=plain.replace(",", ";")),
         folder(tmp_path / "packed", packages=gzip.compress(plain.encode())),

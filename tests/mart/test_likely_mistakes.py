@@ -51,14 +51,16 @@ def test_rows_in_the_future_are_counted_with_the_first() -> None:
     times = ["2021-01-05T00:00:00Z", "9999-01-01T10:00:00Z", "2021-01-06T00:00:00Z", "9998-01-01T00:00:00Z"]
     [note] = notes(ledger(4, at=times), "future_times")
     assert note == (
-        "transactions, at: 2 times are in the future, the first in row 2: 9999-01-01T10:00:00Z. Reports do "
-        "not count such rows until then; correct those that are wrong."
+        "transactions, at: 2 times are in the future; the first is 9999-01-01T10:00:00Z, in row 2. Reports "
+        "ignore a row until its time has come; correct those that are wrong."
     )
     assert note.figures["count"] == 2
     mart = ledger(4)
     mart["clients"].loc[mart["clients"].index[-1], "created_at"] = "9999-01-01T00:00:00Z"
     [note] = notes(mart, "future_times")
-    assert note.startswith("clients, created_at: 1 time is in the future, the first in row ")
+    assert note.startswith(
+        "clients, created_at: 1 time is in the future; the first is 9999-01-01T00:00:00Z, in row "
+    )
 
 
 @pytest.mark.parametrize(("hours", "is_told"), [(-1, False), (23, False), (25, True)])
@@ -152,7 +154,7 @@ def test_typed_times_without_a_zone_are_counted(tmp_path: Path, kind: pa.DataTyp
 def test_amounts_that_came_as_floats_are_noted(amounts: Any) -> None:
     [note] = notes(ledger(2, amount=amounts), "binary_floats")
     assert note.startswith("Some numbers are binary floats (transactions, amount); each was read as the ")
-    assert "Decimals are exact" in note
+    assert "For exact numbers, export decimals or text" in note
     assert "coerce_float=False" in note
 
 
@@ -204,7 +206,7 @@ def test_usage_that_is_mostly_positive_is_noted_with_its_share(rows: list[tuple[
 def test_a_few_reversals_are_not_noted_and_the_share_is_in_the_note() -> None:
     assert notes(ledger(3, amount=["-1", "-1", "1"]), "positive_usage") == []
     [note] = notes(ledger(3, amount=["1", "x", "1"]), "positive_usage")
-    assert note.startswith("transactions: most usage is positive: 2 of 2 (100%). ")
+    assert note.startswith("transactions: most usage is positive (2 of 2 amounts, 100%). ")
     [note] = notes(ledger(300, amount=["1"] * 299 + ["-1"]), "positive_usage")
     assert "299 of 300 (99%)" in note
 
@@ -374,9 +376,8 @@ def test_a_word_for_a_missing_value_is_noted_where_text_is_optional(tmp_path: Pa
     for source, end in ((mart, ""), (in_form(mart, tmp_path, "csv"), ".csv")):
         [note] = notes(source, "words_for_null")
         assert note == (
-            f"Some values are words for missing values (clients{end}, company: 1, as {word!r}; "
-            f"transactions{end}, package_id: 2, as {word!r}), but are read as text. "
-            "Leave such cells empty."
+            f"Some values are words for missing values but were read as text (clients{end}, company: 1, as "
+            f"{word!r}; transactions{end}, package_id: 2, as {word!r}). Leave such cells blank."
         )
 
 
@@ -393,7 +394,9 @@ def test_most_clients_without_a_transaction_are_noted(idle: int, noted: bool) ->
     mart = ledger(3)
     one = mart["clients"].iloc[:1]
     mart["clients"] = pd.concat([one, *(one.assign(client_id=f"idle{i}") for i in range(idle))])
-    words = f"clients: most clients have no transaction: {idle} of {idle + 1}. The ledger may be incomplete."
+    words = (
+        f"clients: most clients ({idle} of {idle + 1}) have no transactions. The ledger may be incomplete."
+    )
     assert notes(mart, "clients_without_transactions") == ([words] if noted else [])
 
 

@@ -145,7 +145,7 @@ FAULTS = [
     ]),
     (changed("transactions", "other", "x"), [
         "transactions.csv, row 6, kind: 'x' is not a known kind "
-        "(one of refill, usage, package_activation, package_renewal, other)",
+        "(choices: refill, usage, package_activation, package_renewal, other)",
     ]),
     (changed("clients", "reseller", "resseller"), [
         "clients.csv, row 4, client_type: 'resseller' is not a known client_type (did you mean reseller?)",
@@ -177,14 +177,14 @@ FAULTS = [
     ]),
     (changed("transactions", "-2.25", "NaN"), ["transactions.csv, row 3, amount: 'NaN' is not a number"]),
     (changed("clients", "USD,2021-01-03,,-2", "USD,2021-01-03,,-2e3"), [
-        "clients.csv, row 4, opening_balance: '-2e3' has an exponent; amounts are plain decimals",
+        "clients.csv, row 4, opening_balance: '-2e3' has an exponent, but amounts must be plain decimals",
     ]),
     (changed("transactions", "-3.000001", "-3.0000001"), [
         "transactions.csv, row 5, amount: '-3.0000001' has more than 6 decimal places",
     ]),
     (changed("transactions", "refill,10", "refill," + "9" * 300), [
         "transactions.csv, row 2, amount: '" + "9" * 78 + "… is too large: "
-        "amounts go up to 9 223 372 036 854.775807",
+        "the largest amount is 9 223 372 036 854.775807",
     ]),
     (changed("clients", "2021-03-01", "2020-12-31"), [
         "clients.csv, row 3, closed_at: '2020-12-31' is before created_at",
@@ -192,8 +192,8 @@ FAULTS = [
     (changed("clients", "EUR", "Euro"), [
         "clients.csv, row 3, currency: 'Euro' is not an ISO 4217 code of three capital letters",
     ]),
-    (changed("rates", "0.82", "0"), ["rates.csv, row 3, units_per_base: '0' must be more than 0"]),
-    (changed("rates", "0.82", "-1"), ["rates.csv, row 3, units_per_base: '-1' must be more than 0"]),
+    (changed("rates", "0.82", "0"), ["rates.csv, row 3, units_per_base: '0' must be greater than 0"]),
+    (changed("rates", "0.82", "-1"), ["rates.csv, row 3, units_per_base: '-1' must be greater than 0"]),
     ({"rates": CSV["rates"] + "EUR,2021-01-01,0.83,USD\n"}, [
         "rates.csv, row 3, date: '2021-01-01' is a second quote for EUR on this date",
         "rates.csv, row 4, date: '2021-01-01' is a second quote for EUR on this date",
@@ -297,7 +297,10 @@ def test_a_heading_that_nearly_names_a_column_is_a_fault(
         assert near == []
         return
     assert len(near) == 1
-    assert f"is almost the name of the column {meant}, so it is not read: rename or remove it" in near[0]
+    assert (
+        f"resembles the column {meant} but does not match it, so it is not read: rename or remove it"
+        in near[0]
+    )
     for rule in ("refuse", "quarantine"):
         with pytest.raises(MartError, match="almost the name"):
             run_report(EVERYONE, Source(source, rule))
@@ -312,7 +315,7 @@ def test_a_heading_with_a_letter_that_only_looks_latin_is_a_fault(meant: str, na
     mart["clients"] = mart["clients"].assign(**{name: ""})
     [fault] = [fault for fault in faults(mart) if "almost" in fault]
     assert f"the name of the column {meant}, so it is not read" in fault
-    assert f"its letter '{letter}' is Cyrillic" in fault
+    assert f"the letter '{letter}' in it is Cyrillic" in fault
     mart["clients"] = mart["clients"].rename(columns={name: "\u0441\u0443\u043c\u043c\u0430"})
     assert not [fault for fault in faults(mart) if "almost" in fault]
 
@@ -708,12 +711,12 @@ def test_an_amount_is_the_same_whatever_the_column_is(amounts: object) -> None:
 @pytest.mark.parametrize(
     ("amount", "why"),
     [
-        (Decimal("1E+100000"), "has an exponent; amounts are plain decimals"),
+        (Decimal("1E+100000"), "has an exponent, but amounts must be plain decimals"),
         (Decimal("Infinity"), "is not a number"),
         (True, "is not a plain decimal number"),
         (1j, "is not a plain decimal number"),
         ([1], "is not a plain decimal number"),
-        (2**80, "is too large: amounts go up to 9 223 372 036 854.775807"),
+        (2**80, "is too large: the largest amount is 9 223 372 036 854.775807"),
         (0.1 + 0.2, "has more than 6 decimal places"),
         ("\ud800", "is not a plain decimal number"),
         (np.timedelta64(1, "s"), "is not a plain decimal number"),

@@ -177,9 +177,9 @@ def test_rows_that_refer_to_a_faulty_row_are_left_out_at_every_level() -> None:
         frames({"clients": [{**client, "company": "c49"}], "transactions": [used], "companies": chain})
     )
     assert [(line["file"], line["row"], line["why"]) for line in found] == [
-        ("clients", "1", "is left out of companies"),
-        ("transactions", "1", "is left out of clients"),
-        *(("companies", str(i), "is left out of companies") for i in range(1, depth)),
+        ("clients", "1", "refers to a row that is left out of companies"),
+        ("transactions", "1", "refers to a row that is left out of clients"),
+        *(("companies", str(i), "refers to a row that is left out of companies") for i in range(1, depth)),
         ("companies", str(depth), "is not in companies"),
     ]
 

@@ -1,1 +1,1 @@
-"""Checking a mart: read every value exactly, and report every fault."""
+"""Check a mart: read every value exactly and report every fault."""

@@ -1,4 +1,4 @@
-"""Finding balances that do not fit in an int64 of millionths."""
+"""Find balances that do not fit in an int64 of millionths."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _SAFE = 2.0**62
 
 
 def balance_faults(tables: Mapping[str, CheckedTable], counts: Bools | None = None) -> Iterator[Fault]:
-    """Find the clients whose balance exceeds the range of an int64 at the end of any second.
+    """Yield a fault for each client whose balance exceeds the range of an int64 at the end of any second.
 
     Parameters
     ----------
     tables
-        Clients and transactions; each transaction has the position of its client.
+        The checked clients and transactions, including the codes of each transaction's client.
     counts
-        A mask of the transactions to include; None for all.
+        A mask of the transactions to include, or None to include all.
     """
     clients, ledger = tables["clients"], tables["transactions"]
     client, at, amount = ledger.codes["client_id"], ledger.columns["at"], ledger.columns["amount"]
@@ -40,7 +40,7 @@ def overflowing(client: Codes, second: Int64s, amount: Int64s, opening: Int64s) 
     Parameters
     ----------
     client, second, amount
-        The position of the client, the time and the amount of each transaction, in any order of clients.
+        The client's position, the time in seconds and the amount of each transaction, in any order.
     opening
         Each client's opening balance.
     """
@@ -66,12 +66,12 @@ def might_overflow(rows: Int64s, largest: int, opening: Int64s) -> bool:
 
 
 def largest_amount(amount: Int64s) -> int:
-    """Return the largest absolute amount, or 0 if there are none."""
+    """Return the largest absolute amount, or 0 if there are no amounts."""
     return max(int(amount.max(initial=0)), -int(amount.min(initial=0)))
 
 
 def _suspects(client: Codes, amount: Int64s, opening: Int64s) -> Int64s:
-    """Return the clients whose absolute amounts add up to so much that a balance might overflow."""
+    """Return the clients whose absolute amounts are large enough in total for a balance to overflow."""
     rows = np.bincount(client, minlength=len(opening))
     if not might_overflow(rows, largest_amount(amount), opening):
         return np.empty(0, np.int64)
@@ -80,7 +80,7 @@ def _suspects(client: Codes, amount: Int64s, opening: Int64s) -> Int64s:
 
 
 def _overflows(balance: int, second: Int64s, amount: Int64s) -> bool:
-    """Return whether a client's balance exceeds an int64 at the end of any second."""
+    """Return whether a client's balance exceeds the range of an int64 at the end of any second."""
     order = np.argsort(second, kind="stable")
     ends = np.append(np.diff(second[order]) > 0, True)
     for value, end in zip(amount[order].tolist(), ends.tolist(), strict=False):

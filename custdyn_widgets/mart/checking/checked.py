@@ -16,25 +16,26 @@ from custdyn_widgets.mart.checking.summary import CheckSummary
 from custdyn_widgets.mart.columns import Bools, Codes
 from custdyn_widgets.mart.reading.stored import StoredTable
 
-LISTED = 20  # faults in an error
+LISTED = 20  # the maximum number of faults in an error message
 
 
 @dataclass
 class CheckedTable:
-    """A table whose values were read exactly.
+    """A table whose values have been read exactly.
 
     Attributes
     ----------
     stored
         The table as stored.
     columns
-        Per column: large-string arrays for text, int64 arrays for times (µs), dates (days) and amounts
-        (millionths), lists of Decimal for quotes, list arrays of text for tags. An absent column is
-        filled with blanks.
+        The values of each column: a large-string array for text, an int64 array for times (µs), dates
+        (days) and amounts (millionths), a list of Decimal for quotes, and a list array of text for tags.
+        An absent column is filled with blanks.
     blank
-        Per column: a mask of the values that are missing, because they are blank or faulty.
+        For each column, a mask of the values that are missing because they are blank or faulty.
     codes
-        Per column of choices or references: the position of the choice or of the row referred to, or -1.
+        For each column of choices or references, the positions of the choices or of the rows that it
+        refers to; -1 if there is none.
     """
 
     stored: StoredTable
@@ -46,17 +47,17 @@ class CheckedTable:
         return int(self.stored.data.num_rows)
 
     def fault(self, row: int, column: str, kind: FaultKind, why: str = "") -> Fault:
-        """Return a fault for the value at a row position; the reason defaults to the kind's reason."""
+        """Return a fault for the value at a row position; `why` defaults to the kind's reason."""
         known = column in self.stored.data.column_names
         text = stored_text(self.stored.data.column(column)[row]) if known else ""
         return Fault(self.stored.origin, row + self.stored.first_row, column, text, why or kind.reason, kind)
 
     def position(self, fault: Fault) -> int:
-        """Return the row position of a fault."""
+        """Return the position of a fault's row."""
         return fault.row - self.stored.first_row
 
     def rows(self, kept: Bools) -> CheckedTable:
-        """Return the table with only some of its rows; codes still refer to positions in the full mart."""
+        """Return the table with only the rows in a mask; codes still refer to positions in the full mart."""
         mask = pa.array(kept)
 
         def of(column: Any) -> Any:
@@ -74,7 +75,7 @@ class CheckedTable:
 
 @dataclass(repr=False)
 class CheckedMart:
-    """The checked tables of a mart, their faults, and notes.
+    """The checked tables of a mart, with their faults and notes.
 
     `str()` returns the output of `custdyn check`, which lists kinds of fault; `faults` contains every fault.
     """
@@ -91,12 +92,12 @@ class CheckedMart:
         return str(self)
 
     def _repr_html_(self) -> str:
-        from custdyn_widgets.mart.checking.html import summary_html  # imported late: for display only
+        from custdyn_widgets.mart.checking.html import summary_html  # imported late: only needed for display
 
         return summary_html(self.summary())
 
     def summary(self, examples: int | None = EXAMPLES) -> CheckSummary:
-        """Return the kinds of fault, with the first `examples` of each (None: all), and the notes."""
+        """Return a summary of the check, with up to `examples` faults of each kind, or all if it is None."""
         sizes = {name: len(table) for name, table in self.tables.items()}
         return CheckSummary(self.name, sizes, group_faults(self.faults, examples), self.notes)
 
@@ -106,7 +107,7 @@ class CheckedMart:
         Raises
         ------
         MartError
-            If there are faults; the message gives their number and the first ones.
+            If there are faults; the message says how many and lists the first ones.
         """
         if self.faults:
             raise fault_error(
@@ -115,7 +116,7 @@ class CheckedMart:
 
 
 def fault_error(name: str, first: Sequence[Fault], count: int, more: str) -> MartError:
-    """Return the error for faulty data: the first faults, their number, and what shows the others."""
+    """Return the error for faulty data: the number of faults, the first ones, and how to see the others."""
     lines = [f"The data of {shown(name)} has {count:,} fault{'s' if count > 1 else ''}:"]
     lines += [f"  {fault}" for fault in first]
     if count > len(first):
@@ -127,6 +128,6 @@ def stored_text(value: pa.Scalar) -> str:
     """Return a stored value as text for display in a fault."""
     try:
         plain = value.as_py()
-    except (ValueError, OverflowError):  # a time outside the range of Python
+    except (ValueError, OverflowError):  # a time that Python cannot represent
         plain = value.cast(pa.large_string()).as_py()
     return "" if plain is None else str(plain)

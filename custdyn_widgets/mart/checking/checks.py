@@ -1,7 +1,7 @@
-"""Checking a mart against section 1 of the specification, and locating every fault.
+"""Check a mart against section 1 of the specification, and locate every fault.
 
 `check` reads all columns of all tables, then checks the references between tables. It never drops or guesses
-a value: a faulty value becomes a `Fault`, and callers that compute numbers first call `reject_faults`.
+a value: each faulty value becomes a `Fault`. Code that computes numbers must call `reject_faults` first.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from custdyn_widgets.mart.dialect import Dialect
 from custdyn_widgets.mart.reading.stored import StoredMart, StoredTable
 from custdyn_widgets.mart.schema import Kind, MartColumn
 
-# References between tables as (table, column, other table, its key); referenced tables come first.
+# (table, column, referenced table, its key); the references of a table come before the references to it.
 REFERENCES = (
     ("companies", "parent", "companies", "company"),
     ("clients", "company", "companies", "company"),
@@ -46,7 +46,7 @@ REFERENCES = (
 
 
 def check(stored: StoredMart) -> CheckedMart:
-    """Read every value of a mart and find all faults, in the order of tables and rows.
+    """Read every value of a mart and find all faults, ordered by table and row.
 
     This does not search for likely mistakes; `check_source` does.
     """
@@ -69,15 +69,15 @@ def check_others(stored: StoredMart) -> CheckedMart:
 
 
 class BatchCheck:
-    """Checks the ledger in batches; several threads may use it at once.
+    """Checks the ledger in batches; several threads may share an instance.
 
-    Duplicate ids and balances beyond an int64 are not checked here, because they involve all batches. Ids
-    that are whole numbers stay numbers, because comparing them as text takes ten times as long.
+    Duplicate ids and balances that exceed an int64 are not detected here, because finding them requires all
+    batches. Integer ids are not converted to text, because comparing text takes ten times as long.
 
     Parameters
     ----------
     others
-        The other tables, which have no faults.
+        The other tables, which must have no faults.
     """
 
     def __init__(self, others: Mapping[str, CheckedTable]) -> None:
@@ -88,7 +88,7 @@ class BatchCheck:
         }
 
     def read(self, batch: StoredTable) -> tuple[CheckedTable, list[Fault]]:
-        """Read a batch, and return it with its faults."""
+        """Read a batch and return it with its faults."""
         faults = [*_misshapen(batch), *near_misses(batch)]
         table = _read_table(batch, faults, in_batches=True)
         for column, (lookup, other) in self._lookups.items():
@@ -111,7 +111,7 @@ def _checked(name: str, stored: Mapping[str, StoredTable]) -> CheckedMart:
         tables[table_name] = _read_table(table, faults)
     for check_between in (_unknown_references, _early_closings, _company_cycles, wrong_quotes):
         faults.extend(check_between(tables))
-    if not faults and "transactions" in tables:  # a faulty row may make a balance too large
+    if not faults and "transactions" in tables:  # otherwise, a faulty row may make a balance too large
         faults.extend(balance_faults(tables))
     order = {table.stored.origin: i for i, table in enumerate(tables.values())}
     faults.sort(key=lambda f: (order[f.file], f.row))
@@ -125,7 +125,7 @@ def _misshapen(table: StoredTable) -> Iterator[Fault]:
 
 
 def _read_table(stored: StoredTable, faults: list[Fault], *, in_batches: bool = False) -> CheckedTable:
-    """Read the columns of a table; in batches, keep ids that are numbers, and do not look for duplicates."""
+    """Read the columns of a table; in a batch, keep numeric ids as numbers and do not look for duplicates."""
     table = CheckedTable(stored)
     for spec in stored.spec.columns:
         if spec.name not in stored.data.column_names:
@@ -192,7 +192,7 @@ def _read_column(table: CheckedTable, spec: MartColumn, array: pa.Array) -> Iter
 def _read_values(
     array: pa.Array, kind: Kind, blank: columns.Bools, dialect: Dialect
 ) -> tuple[Any, values.Faults]:
-    """Return the values of a column of times, dates or numbers, and its faults."""
+    """Return the values and the faults of a column of times, dates or numbers."""
     if columns.is_text(array.type):
         if dialect.dates and kind in ("time", "date"):
             array = iso_times(array, dialect.dates)
@@ -217,7 +217,7 @@ _READERS: Mapping[Kind, Callable[[pa.Array, columns.Bools], tuple[Any, values.Fa
 
 
 def _text_or_none(array: pa.Array, blank: columns.Bools) -> pa.Array | None:
-    """Return a column as text with nulls for blanks, or None if its type cannot be text."""
+    """Return a column as text with nulls for blanks, or None if its type cannot be converted to text."""
     try:
         text = columns.as_text(array)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
@@ -255,12 +255,12 @@ def _unknown_choices(
         given = text[int(i)].as_py()
         if given not in hints:
             close = nearest(given, spec.choices, 1)
-            hints[given] = f"did you mean {close[0]}?" if close else f"one of {', '.join(spec.choices)}"
+            hints[given] = f"did you mean {close[0]}?" if close else f"choices: {', '.join(spec.choices)}"
         yield table.fault(int(i), spec.name, kind, f"{kind.reason} ({hints[given]})")
 
 
 def _unknown_references(tables: Mapping[str, CheckedTable]) -> Iterator[Fault]:
-    """Find references to rows that do not exist."""
+    """Yield a fault for each reference to a row that does not exist."""
     for table, column, other, key in REFERENCES:
         if table not in tables or other not in tables or key not in tables[other].stored.data.column_names:
             continue
@@ -284,7 +284,7 @@ def _early_closings(tables: Mapping[str, CheckedTable]) -> Iterator[Fault]:
 
 
 def _company_cycles(tables: Mapping[str, CheckedTable]) -> Iterator[Fault]:
-    """Find companies that are their own ancestors."""
+    """Yield a fault for each company that is its own ancestor."""
     if "companies" not in tables:
         return
     table = tables["companies"]

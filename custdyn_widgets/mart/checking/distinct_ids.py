@@ -1,8 +1,8 @@
-"""Finding duplicate ids: in a column, or in a ledger that is read in batches.
+"""Find duplicate ids in a column, or in a ledger that is read in batches.
 
-Ids usually increase from row to row, which proves that they differ. From the first id that does not, each id
-becomes a 64-bit key, and the keys are sorted: a numeric id is its own key, and the key of a text id is its
-hash. Ids with different keys differ.
+Ids usually increase from row to row, which proves that they are distinct. If they do not, each id is
+converted to a 64-bit key, and the keys are sorted: a numeric id is its own key, and the key of a text id is
+its hash. Ids with distinct keys are distinct.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ Keys = npt.NDArray[np.uint64]
 
 
 class DistinctIds:
-    """The ids of a ledger; several threads may add batches in any order.
+    """The ids of a ledger; several threads may add batches, in any order.
 
     Parameters
     ----------
     count, first_row
-        The number of rows of the ledger, and the number of its first row.
+        The number of rows in the ledger, and the row number of the first one.
     empty
-        Returns an array of a given length and type whose values are not set.
+        A function that returns an uninitialized array of a given length and type.
     """
 
     def __init__(self, count: int, first_row: int, empty: Callable[..., Keys] = np.empty) -> None:
@@ -48,7 +48,7 @@ class DistinctIds:
         self._hashes = _Hashes()
 
     def add(self, first_row: int, ids: pa.Array) -> None:
-        """Add a batch of ids: text, or whole numbers as int64."""
+        """Add a batch of ids, as text or int64."""
         ids = decoded(ids)
         if not len(ids):
             return
@@ -65,7 +65,7 @@ class DistinctIds:
             self._add_keys(keys, first_row, ids)
 
     def differ(self, pieces: Iterable[Piece]) -> bool:
-        """Return whether all ids certainly differ.
+        """Return whether all ids are known to be distinct.
 
         Batches that were added before the ids stopped increasing are read again from `pieces`.
         """
@@ -101,7 +101,7 @@ class DistinctIds:
 
 
 class _Hashes(threading.local):
-    """Computes hashes of text; each thread has its own connection, which takes time to open."""
+    """Computes hashes of text; each thread reuses its own connection, because opening one is slow."""
 
     @cached_property
     def _connection(self) -> duckdb.DuckDBPyConnection:
@@ -115,13 +115,13 @@ class _Hashes(threading.local):
 
 
 def rising(ids: pa.Array) -> bool:
-    """Return whether each id is greater than the previous one, which quickly proves that all differ."""
+    """Return whether each id is greater than the previous one, a fast proof that all ids are distinct."""
     greater = pc.greater(ids[1:], ids[:-1])
     return len(ids) == 0 or bool(pc.all(greater, skip_nulls=False, min_count=0).as_py())
 
 
 def duplicates(text: pa.Array) -> Bools:
-    """Return a mask of the texts that occur more than once."""
+    """Return a mask of the values that occur more than once."""
     if rising(text) or len(pc.unique(text)) == len(text):
         return np.zeros(len(text), np.bool_)
     counts = pc.value_counts(text)

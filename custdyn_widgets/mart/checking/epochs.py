@@ -1,4 +1,4 @@
-"""Numbers that represent times: the time since 1970 in some unit, or a spreadsheet's number of days."""
+"""Numbers that represent times: the time since 1970 in some unit, or the day number of a spreadsheet."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ _UNITS = (
     (10**6, fault_kinds.EPOCH_MICROSECONDS),
     (10**9, fault_kinds.EPOCH_NANOSECONDS),
 )
-_SPREADSHEET = (36_526, 51_501)  # the same years, in days since the end of 1899
+_SPREADSHEET = (36_526, 51_501)  # the same years, in days since 1899-12-30
 
 
 def not_a_time(value: object) -> FaultKind:
-    """Return the kind of fault for a value that is not a time; for a number, by its likely unit."""
+    """Return the kind of fault for a value that is not a time; for a number, it names the likely unit."""
     if isinstance(value, str):
         value = float(value) if _NUMBER.fullmatch(value) else None
     return number_as_time(value) if isinstance(value, (int, float)) else fault_kinds.NOT_A_TIME
 
 
 def number_as_time(value: float) -> FaultKind:
-    """Return the kind of fault for a number, by the unit in which it would be a time from 2000 to 2039."""
+    """Return the kind of fault for a number, which names the unit that makes it a time from 2000 to 2039."""
     if _SPREADSHEET[0] <= value < _SPREADSHEET[1]:
         return fault_kinds.SPREADSHEET_DAYS
     return next((kind for unit, kind in _UNITS if _is_recent(value / unit)), fault_kinds.NOT_A_TIME)
 
 
 def outside_calendar(seconds: float) -> FaultKind:
-    """Return the kind of fault for a time outside the calendar, in seconds since 1970."""
+    """Return the kind of fault for a time in seconds since 1970 that is outside the years 1 to 9999."""
     in_larger_unit = any(_is_recent(seconds / unit) for unit, _ in _UNITS)
     return fault_kinds.LARGER_UNIT if in_larger_unit else fault_kinds.OUTSIDE_CALENDAR
 

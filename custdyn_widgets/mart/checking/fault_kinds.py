@@ -11,8 +11,8 @@ from custdyn_widgets.mart.schema import MartColumn
 NO_COLUMN = FaultKind("no_column", "is missing: the table has no such column", "Add the column.")
 NEAR_HEADING = FaultKind(
     "near_heading",
-    "is almost the name of a column, so it is not read",
-    "Rename or remove the column. With delimiter set for the source, such headings are read.",
+    "resembles the name of a column but does not match it, so it is not read",
+    "Rename or remove the column, or set delimiter for the source to accept such headings.",
     of_column=False,
 )
 CELL_COUNT = FaultKind(
@@ -34,14 +34,14 @@ DUPLICATE = FaultKind(
 NOT_A_CURRENCY = FaultKind(
     "not_a_currency",
     "is not an ISO 4217 code of three capital letters",
-    "Write the currency's code, such as USD.",
+    "Use the code of the currency, such as USD.",
 )
 
 # Times and dates
 NOT_A_TIME = FaultKind(
     "not_a_time",
     "is not an ISO 8601 time",
-    "Write times as 2021-10-01T09:30:00Z, in UTC or with an offset. A mapping can read other forms: see "
+    "Write times as 2021-10-01T09:30:00Z, in UTC or with an offset. A mapping can read other formats: see "
     "docs/own-mapping.md.",
 )
 OUTSIDE_CALENDAR = FaultKind(
@@ -52,11 +52,11 @@ OUTSIDE_CALENDAR = FaultKind(
 LARGER_UNIT = FaultKind(
     "larger_unit",
     "is outside the years 1 to 9999, as if milliseconds had been read as seconds",
-    "Convert the numbers to times with the right unit.",
+    "Use the right unit when you convert numbers to times.",
 )
 INFINITE_TIME = FaultKind(
     "infinite_time",
-    "is the first or last time of its type, which means infinity",
+    "is the earliest or latest time of its type, which represents infinity",
     "Leave the time blank if there is none.",
 )
 EPOCH_SECONDS = FaultKind(
@@ -82,7 +82,7 @@ EPOCH_NANOSECONDS = replace(
 SPREADSHEET_DAYS = replace(
     EPOCH_SECONDS,
     code="spreadsheet_days",
-    reason="looks like a spreadsheet's number of days, not an ISO 8601 time",
+    reason="looks like the day number of a spreadsheet, not an ISO 8601 time",
 )
 NOT_A_DATE = FaultKind("not_a_date", "is not a date in the form YYYY-MM-DD", "Write dates as 2021-10-01.")
 EARLY_CLOSING = FaultKind(
@@ -93,26 +93,26 @@ EARLY_CLOSING = FaultKind(
 NOT_AN_AMOUNT = FaultKind(
     "not_an_amount",
     "is not a plain decimal number",
-    "Write digits and a decimal point without separators, currency or spaces: -1234.50. A mapping can read "
-    "other forms: see docs/own-mapping.md.",
+    "Write only digits and a decimal point, without thousands separators, currencies or spaces: -1234.50. "
+    "A mapping can read other formats: see docs/own-mapping.md.",
 )
 NOT_WITH_COMMA = FaultKind(
     "not_with_comma",
     "is not a number with a decimal comma",
-    "Write all numbers of the source with a decimal comma: -1234,50.",
+    "Write all numbers in the source with a decimal comma: -1234,50.",
 )
 EXPONENT = FaultKind(
-    "exponent", "has an exponent; amounts are plain decimals", "Write all digits: 0.00001, not 1e-5."
+    "exponent", "has an exponent, but amounts must be plain decimals", "Write all digits: 0.00001, not 1e-5."
 )
 TOO_PRECISE = FaultKind("too_precise", "has more than 6 decimal places", "Round amounts to 6 decimal places.")
 TOO_LARGE = FaultKind(
-    "too_large", "is too large: amounts go up to 9 223 372 036 854.775807", "Correct the amount."
+    "too_large", "is too large: the largest amount is 9 223 372 036 854.775807", "Correct the amount."
 )
 NOT_A_NUMBER = FaultKind("not_a_number", "is not a number", "Write the amount as a number.")
 NOT_POSITIVE = FaultKind(
     "not_positive",
-    "must be more than 0",
-    "Write the number of units of the currency that one unit of the base buys.",
+    "must be greater than 0",
+    "Write how many units of the currency one unit of the base buys.",
 )
 SECOND_QUOTE = FaultKind(
     "second_quote",
@@ -150,4 +150,6 @@ def unknown_reference(origin: str) -> FaultKind:
 
 def lost_reference(origin: str) -> FaultKind:
     """Return the kind of fault for a reference to a row that is left out."""
-    return FaultKind("lost_reference", f"is left out of {origin}", f"Fix its row in {origin}.")
+    return FaultKind(
+        "lost_reference", f"refers to a row that is left out of {origin}", f"Fix its row in {origin}."
+    )

@@ -1,4 +1,4 @@
-"""Faults of a mart, and their kinds: what is wrong and how to fix it."""
+"""Faults in a mart, and kinds of fault, which say what is wrong and how to fix it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class FaultKind:
     Attributes
     ----------
     code
-        Its name in JSON.
+        The name of the kind in JSON.
     reason
-        What is wrong, in words that follow the value: "is not a number".
+        What is wrong, as a phrase that follows the value: "is not a number".
     remedy
-        How to fix it, as a sentence.
+        How to fix the fault, as a sentence.
     of_column
         Whether faults in different columns are counted separately.
     """
@@ -81,7 +81,7 @@ def group_faults(faults: Iterable[Fault], examples: int | None = EXAMPLES) -> li
     faults
         The faults.
     examples
-        The number of faults to keep as examples in each group; None for all.
+        The maximum number of faults to keep as examples in each group, or None to keep all.
     """
     groups: dict[tuple[str, str, FaultKind], FaultGroup] = {}
     for fault in faults:

@@ -1,9 +1,9 @@
-"""Detecting the format of numbers and dates from the values that are not in the format of a mart.
+"""Detect the format of numbers and dates, based on the values that are not in the format of a mart.
 
-This runs only if there are such values, among the first values of a column or the faults of a check, and only
-for settings that the source lacks. If the values in a file have only one possible format, it is used for that
-file; if a file does not show a format, it is read like the other files. If the format remains ambiguous, an
-error names the setting.
+Detection runs only if such values are among the first values of a column or the faults of a check, and only
+for settings that the source lacks. If only one format fits the values in a file, that format is used for the
+file. If no value in a file shows a format, the file is read like the other files. If the format remains
+ambiguous, an error names the setting.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _CODES = ("not_an_amount", "not_a_time", "not_a_date", "spreadsheet_days")
 _PLAIN_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)$"
 _PLAIN_TIME = r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?(Z|[+-]\d\d(:?\d\d(:?\d\d)?)?)?)?$"
 _SAMPLE = 1000  # rows
-_IN_GROUPS = r"\d[^\d.,]+\d|,.*\.|,.*,"  # if the decimal separator is a point, these must be thousands
+_IN_GROUPS = r"\d[^\d.,]+\d|,.*\.|,.*,"  # if the decimal separator is a point, these separate thousands
 
 
 @dataclass
@@ -40,9 +40,9 @@ class _Forms:
     Attributes
     ----------
     counts
-        The number of values that are in one form only, by form.
+        For each form, the number of values that are only in that form.
     examples
-        The first such value of each form, as (column, value).
+        For each form, the first such value, as (column, value).
     doubtful
         The first value that has different meanings in two forms.
     """
@@ -52,19 +52,19 @@ class _Forms:
     doubtful: tuple[str, str] | None = None
 
     def add(self, form: str, column: str, values: pa.Array) -> None:
-        """Count values that are in this form only."""
+        """Count values that are only in this form."""
         if len(values):
             self.counts[form] = self.counts.get(form, 0) + len(values)
             self.examples.setdefault(form, (column, values[0].as_py()))
 
     def doubt(self, column: str, values: pa.Array) -> None:
-        """Keep the first of the values that have different meanings in two forms."""
+        """Record the first of the values that have different meanings in two forms."""
         if len(values) and self.doubtful is None:
             self.doubtful = column, values[0].as_py()
 
 
 def have_other_formats(tables: Mapping[str, StoredTable]) -> bool:
-    """Return whether some of the first numbers or times are not in the format of a mart."""
+    """Return whether the first rows contain numbers or times that are not in the format of a mart."""
     return any(
         len(_unlike(text, plain))
         for table in (replace(table, data=table.data.slice(0, _SAMPLE)) for table in tables.values())
@@ -83,7 +83,7 @@ def may_have_other_formats(faults: Iterable[Fault]) -> bool:
 
 
 def guess_dialects(tables: Mapping[str, StoredTable]) -> dict[str, StoredTable]:
-    """Return the tables to read in another dialect, by name.
+    """Detect dialects, and return the tables to read in another dialect, by name.
 
     Raises
     ------
@@ -134,7 +134,7 @@ def _matching(text: pa.Array, *patterns: str, unlike: Sequence[str] = ()) -> pa.
 
 
 def _guess_decimals(tables: Mapping[str, StoredTable]) -> dict[str, DecimalMark | None]:
-    """Return the decimal separator of the tables whose numbers are not plain."""
+    """Return the decimal separator of each table whose numbers are not plain decimals."""
     unset = {name: table for name, table in tables.items() if table.dialect.decimal is None}
     seen = {name: _other_number_forms(table) for name, table in unset.items()}
     if not any(forms.counts or forms.doubtful for forms in seen.values()):
@@ -165,7 +165,7 @@ def _other_number_forms(table: StoredTable) -> _Forms:
 
 
 def _add_plain_numbers(forms: _Forms, table: StoredTable) -> None:
-    """Add the numbers with a point: a decimal point, or one that may separate thousands."""
+    """Add the numbers that contain a point, which may be the decimal point or separate thousands."""
     point, comma = number_pattern("."), number_pattern(",")
     for name, text in _text_columns(table, "amount", "positive"):
         pointed = text.filter(pc.fill_null(pc.match_substring(text, "."), False))
@@ -174,7 +174,7 @@ def _add_plain_numbers(forms: _Forms, table: StoredTable) -> None:
 
 
 def _decimal(table: StoredTable, forms: _Forms) -> DecimalMark | None:
-    """Return the only decimal separator that fits the values in a file, if they are not plain."""
+    """Return the only decimal separator that fits a file's values, or None if they are plain or ambiguous."""
     commas, points = forms.counts.get("comma", 0), forms.counts.get("point", 0)
     if commas > points > 0:
         raise _mixed(table, forms.examples["comma"], forms.examples["point"], "decimal", ",", ".")
@@ -196,7 +196,7 @@ def _ambiguous_number(table: StoredTable, column: str, value: str) -> SourceErro
 
 
 def _guess_dates(tables: Mapping[str, StoredTable]) -> dict[str, DateOrder | None]:
-    """Return the order of day, month and year in the tables whose dates are not ISO 8601."""
+    """Return the order of day, month and year in each table whose dates are not in ISO 8601."""
     seen = {name: _date_forms(table) for name, table in tables.items() if table.dialect.dates is None}
     found = {name: _order(tables[name], forms) for name, forms in seen.items()}
     others = {order for order in found.values() if order in ("DMY", "MDY")}
@@ -215,7 +215,7 @@ def _date_forms(table: StoredTable) -> _Forms:
         some = (len(text) - int(columns.blanks(text).sum())) // 2
         forms.add("YMD", name, _matching(other, DATE_PATTERNS["YMD"]))
         serials, short = _matching(other, SERIAL_PATTERN), _matching(other, DATE_PATTERNS["DMY"])
-        if len(serials) + len(short) <= some:  # a few other dates among ISO 8601 dates are faults
+        if len(serials) + len(short) <= some:  # a few dates in another format among ISO 8601 dates are faults
             continue
         forms.add("YMD", name, serials)
         parts = pc.extract_regex(short, DATE_PATTERNS["DMY"])
@@ -230,7 +230,7 @@ def _date_forms(table: StoredTable) -> _Forms:
 
 
 def _order(table: StoredTable, forms: _Forms) -> DateOrder | None:
-    """Return the only order that fits the dates in a file, if they are not ISO 8601."""
+    """Return the only order that fits the dates in a file, or None if they are in ISO 8601 or ambiguous."""
     if "DMY" in forms.counts and "MDY" in forms.counts:
         raise _mixed(table, forms.examples["DMY"], forms.examples["MDY"], "dates", "DMY", "MDY")
     found: DateOrder
@@ -261,7 +261,7 @@ def _mixed(
     (column, value), (second, different) = one, other
     places = column if column == second else f"{column} and {second}"
     return SourceError(
-        f"{table.origin}, {places}: {shown(value)} and {shown(different)} are written in different forms. "
+        f"{table.origin}, {places}: {shown(value)} and {shown(different)} are in different formats. "
         f"{_set(setting, *choices)}",
         field=setting,
     )
@@ -269,7 +269,7 @@ def _mixed(
 
 def _set(name: str, *choices: str) -> str:
     settings = " or ".join(f'{name} = "{choice}"' for choice in choices)
-    return f"Set {settings} for the source: in sources.toml, or as Source(…, dialect=Dialect(…))."
+    return f"Set {settings} for the source, in sources.toml or with Source(…, dialect=Dialect(…))."
 
 
 def guessed_dialects(tables: Mapping[str, StoredTable]) -> Iterator[Note]:
@@ -279,10 +279,10 @@ def guessed_dialects(tables: Mapping[str, StoredTable]) -> Iterator[Note]:
         if table.guessed:
             files.setdefault(table.guessed, []).append(table.origin)
     for guessed, names in files.items():
-        was, its = ("was", "its") if len(names) == 1 else ("were", "their")
+        was = "was" if len(names) == 1 else "were"
         yield Note(
-            f"{_listing(names)} {was} read with {_listing(guessed)}, as {its} values show. If that is wrong, "
-            "set it for the source in sources.toml.",
+            f"{_listing(names)} {was} read with {_listing(guessed)}, detected from the data. If that is "
+            "wrong, set it for the source in sources.toml.",
             "guessed_dialect",
             files=names,
             guessed=list(guessed),

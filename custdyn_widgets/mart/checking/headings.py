@@ -1,4 +1,4 @@
-"""Misspelled headings, which would lead to wrong numbers if they were ignored, and extra headings."""
+"""Find extra headings, and misspelled ones, which would lead to wrong numbers if they were ignored."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from custdyn_widgets.mart.reading.stored import StoredTable
 from custdyn_widgets.text import printable
 
 _LISTED = 20
-# Cyrillic letters that look like Latin ones: people type headings on both keyboards.
+# Cyrillic letters that look like Latin ones, and are easily typed with the wrong keyboard layout.
 _LOOKALIKES = str.maketrans("авекмнорстухіјѕ", "abekmhopctyxijs")
 _MARKS = ("\ufeff", "\u00ef\u00bb\u00bf")  # the second is UTF-8 read as Windows-1252
 
 
 def near_misses(table: StoredTable) -> Iterator[Fault]:
-    """Yield a fault for each extra column that differs from a known one only in case or punctuation."""
+    """Yield a fault for each extra column that is a known one except for case, punctuation or lookalikes."""
     known = {normalized_name(name): name for name in table.spec.column_names}
     for name in table.extra:
         plain = normalized_name(_without_marks(name))
@@ -28,13 +28,16 @@ def near_misses(table: StoredTable) -> Iterator[Fault]:
             mark = "; it begins with a byte order mark (BOM)" if name.startswith(_MARKS) else ""
             if plain not in known:
                 other = next(c for c, of_latin in zip(plain, latin, strict=True) if c != of_latin)
-                mark = f"; its letter {other!r} is Cyrillic"
-            why = f"is almost the name of the column {meant}, so it is not read: rename or remove it{mark}"
+                mark = f"; the letter {other!r} in it is Cyrillic"
+            why = (
+                f"resembles the column {meant} but does not match it, so it is not read: rename or remove "
+                f"it{mark}"
+            )
             yield Fault(table.origin, 1, printable(name), name, why, NEAR_HEADING)
 
 
 def extra_columns(table: StoredTable, near: Collection[Fault]) -> Iterator[Note]:
-    """Yield a note on the ignored columns of a table: the extra ones that are not near misses."""
+    """Yield a note on the extra columns of a table that are not near misses and are therefore ignored."""
     missed = {fault.value for fault in near}
     if ignored := [name for name in table.extra if name not in missed]:
         names = ", ".join(map(shown, ignored[:_LISTED]))

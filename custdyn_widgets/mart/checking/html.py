@@ -1,4 +1,4 @@
-"""Render the summary of a check as HTML for a notebook, in the colours of its theme."""
+"""Render the summary of a check as HTML, in the colours of the notebook's theme."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BALANCES = {
     "Difference": "difference",
     "Currency": "currency",
 }
-# JupyterLab squeezes wide tables in outputs and aligns their text to the right; its rules have two classes.
+# JupyterLab narrows wide tables in outputs and right-aligns their text, with rules that have two classes.
 _STYLE = """
 .custdyn-check table { table-layout: auto; width: max-content; max-width: 100%; border-collapse: collapse;
   margin: 0; }
@@ -33,7 +33,7 @@ _STYLE = """
 
 
 def summary_html(summary: CheckSummary) -> str:
-    """Return a summary as HTML: the kinds of fault, the notes and the verdict, all escaped."""
+    """Return a summary as HTML, with the kinds of fault, the notes and the verdict, all escaped."""
     parts = []
     if summary.kinds:
         heads = "".join(f'<th scope="col">{heading}</th>' for heading in _HEADINGS)

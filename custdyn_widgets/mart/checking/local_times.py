@@ -1,7 +1,8 @@
-"""Converting whole columns of local times to instants, with the same results as Python with `fold=0`.
+"""Convert whole columns of local times to UTC, with the same results as Python with `fold=0`.
 
-If clocks repeat an hour, times refer to the first one; a time that clocks skip is read with the offset before
-the change. `zoneinfo` is called once for each day of the years in the data; the rest is a lookup in a table.
+If clocks repeat an hour, a time in it refers to the first occurrence. If clocks skip an hour, a time in it is
+read with the offset before the change. `zoneinfo` is called once for each day of the years in the data; the
+offsets of individual times are then looked up in a table.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ _EPOCH = datetime(1970, 1, 1)
 
 
 def to_utc(walls: Int64s, zone: str) -> Int64s:
-    """Convert local times of a zone to UTC, both in microseconds since 1970.
+    """Convert local times in a zone to UTC, both in microseconds since 1970.
 
-    The times must be in the years 1 to 9999; results may be slightly outside.
+    The times must be in the years 1 to 9999; results may be slightly outside these years.
     """
     if zone == "UTC" or not len(walls):
         return walls
@@ -39,9 +40,9 @@ def to_utc(walls: Int64s, zone: str) -> Int64s:
 
 @functools.lru_cache(maxsize=1024)
 def _offsets_of_year(zone: str, year: int) -> tuple[Int64s, Int64s]:
-    """Return the local time at which each offset takes effect, in seconds since 1970, and the offsets.
+    """Return the local times at which offsets take effect, in seconds since 1970, and the offsets in seconds.
 
-    This finds one change per day, which is enough: no zone has changes less than six days apart.
+    At most one change per day is found, which is enough: no zone has changes less than six days apart.
     """
     clock = ZoneInfo(zone)
 

@@ -1,4 +1,4 @@
-"""Notes of a check: sentences about data that is allowed but may be unintended."""
+"""Notes of a check: sentences about data that is allowed but may be a mistake."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class Note(str):
-    """A sentence, with the kind and the figures of the note for programs."""
+    """A sentence that also has the kind and the figures of the note, for use in programs."""
 
     __slots__ = ("figures", "kind")
 

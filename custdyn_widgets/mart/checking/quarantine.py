@@ -1,10 +1,10 @@
-"""Leaving out faulty rows, for sources with `on_fault = "quarantine"`.
+"""Leave out faulty rows, for sources with `on_fault = "quarantine"`.
 
-A row is left out if it has a fault (all duplicates do), if it refers to a row that is left out, or if it is a
-client whose balance exceeds an int64. This repeats until every reference points to a remaining row. The
-result is the same as if those rows were deleted from the source.
+A row is left out if it has a fault (as all duplicates do), if it refers to a row that is left out, or if it
+is a client whose balance exceeds an int64. This is repeated until every reference points to a remaining row.
+The result is the same as if those rows had been deleted from the source.
 
-Rows are never left out silently: a warning in every report counts them, and a CSV file lists them.
+Rows are never left out silently: every report has a warning with their number, and a CSV file lists them.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ from custdyn_widgets.text import format_millionths, guard_formula
 _HEADINGS = ("file", "row", "column", "value", "why", "whole row")
 _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 
-RowsLeftOut = dict[str, Bools]  # per table: a mask of the rows left out
+RowsLeftOut = dict[str, Bools]  # for each table, a mask of the rows left out
 
 
 @dataclass(frozen=True)
 class Quarantine:
-    """The rows left out: the warning about them and the content of the CSV file that lists them."""
+    """The warning about the rows left out, and the content of the CSV file that lists them."""
 
     warning: str
     listing: bytes
 
 
 def leave_out_faulty_rows(mart: CheckedMart) -> tuple[CheckedMart, Quarantine | None]:
-    """Return a mart without its faulty rows, and a summary of them (None if there are none).
+    """Return a mart without its faulty rows, and the quarantine of these rows (None if there are none).
 
     Raises
     ------
@@ -86,8 +86,8 @@ def _mark(tables: Mapping[str, CheckedTable], left_out: RowsLeftOut, faults: lis
 def _referrers(tables: Mapping[str, CheckedTable], left_out: RowsLeftOut) -> Iterator[Fault]:
     """Leave out rows that refer to a row left out, and yield a fault for each.
 
-    Only companies refer to their own table, so the loop runs once per level of companies. Tables that others
-    refer to come first.
+    Only companies refer to their own table, so the loop runs once per level of companies. The references of
+    each table are processed before the references to it.
     """
     for name, column, other, _ in REFERENCES:
         if not _refers(tables, name, column):
@@ -140,7 +140,7 @@ def _warning(tables: Mapping[str, CheckedTable], left_out: RowsLeftOut) -> str:
 
 
 def _absent(table: CheckedTable, column: str) -> Bools:
-    """Return the rows in which an optional column is blank rather than faulty."""
+    """Return a mask of the rows in which an optional column is blank rather than faulty."""
     if column not in table.stored.data.column_names:
         return np.ones(len(table), np.bool_)
     stored = table.stored.data.column(column)
@@ -151,9 +151,9 @@ def _absent(table: CheckedTable, column: str) -> Bools:
 
 
 def _currencies(clients: CheckedTable, left_out: Bools) -> tuple[list[str], Codes, Codes]:
-    """Return the currencies, and the currency code of each client row and of its id; -1 if unknown.
+    """Return the currencies, and the position of the currency of each client row and of its id, or -1.
 
-    An id whose rows have different currencies has no currency.
+    The currency of an id is unknown if its rows have different currencies.
     """
     texts = clients.columns["currency"].to_pylist()
     names = sorted({text for text in texts if text and _CURRENCY.fullmatch(text)})
@@ -168,7 +168,7 @@ def _currencies(clients: CheckedTable, left_out: Bools) -> tuple[list[str], Code
 
 
 def _sums(amount: Int64s, unreadable: Bools, currency: Codes, names: list[str]) -> str:
-    """Return a phrase with the sums of amounts by currency and the number of unknown amounts."""
+    """Return a phrase with the sums of amounts by currency, and the numbers of amounts not in them."""
     known = ~unreadable & (currency >= 0)
     words = [
         f"{format_millionths(_exact_sum(amount[known & (currency == code)]))} {names[code]}"

@@ -1,4 +1,4 @@
-"""Checking the rates as a whole: one quote per currency and date, and a single base, quoted at 1."""
+"""Check that rates have one quote per currency and date, and a single base, quoted at 1."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LONGEST_CODE = 20
 
 
 def wrong_quotes(tables: Mapping[str, CheckedTable]) -> Iterator[Fault]:
-    """Find duplicate quotes, second bases, and bases that are not quoted at 1."""
+    """Yield faults for duplicate quotes, second bases, and bases that are not quoted at 1."""
     if "rates" not in tables:
         return
     table = tables["rates"]
@@ -41,16 +41,16 @@ def wrong_quotes(tables: Mapping[str, CheckedTable]) -> Iterator[Fault]:
 
 
 def _code(currency: str | None) -> str:
-    """Return a currency for use in a sentence; it may be any string."""
+    """Return a currency, which may be any string, as text that is safe to print in a message."""
     return printable(cut_short(currency or "", _LONGEST_CODE))
 
 
 def _main_base(
     currencies: Sequence[str | None], bases: Sequence[str | None], quotes: Sequence[Decimal]
 ) -> str:
-    """Return the base in most rows, or an empty string if there are no rows.
+    """Return the most frequent base, or an empty string if there is none.
 
-    If there are several, prefer one that is quoted at 1, then the first by code points.
+    Break ties in favour of a base that is quoted at 1, then of the first one in code point order.
     """
     counts = Counter(base for base in bases if base)
     ones = {c for c, base, quote in zip(currencies, bases, quotes, strict=True) if c == base and quote == 1}

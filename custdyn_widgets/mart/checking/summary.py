@@ -1,4 +1,4 @@
-"""The summary of a check, for people and programs: the kinds of fault, the notes and the verdict."""
+"""The summary of a check, as text or JSON: the kinds of fault, the notes and the verdict."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class CheckSummary:
     kinds
         The faults by file, column and kind.
     notes
-        Sentences about data that is allowed but rarely intended, or that is ignored or left out.
+        Sentences about data that is allowed but probably a mistake, or that is ignored or left out.
     """
 
     name: str
@@ -39,7 +39,7 @@ class CheckSummary:
 
     @property
     def verdict(self) -> str:
-        """The number of faults and of kinds, in words."""
+        """The number of faults and the number of kinds, as a phrase."""
         if not self.kinds:
             return "No faults"
         return f"{_counted(self.fault_count, 'fault')} of {_counted(len(self.kinds), 'kind')}"
@@ -56,7 +56,7 @@ class CheckSummary:
         return "\n".join([*found, *(f"Note: {printable(note)}" for note in self.notes), self.closing])
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the summary for JSON."""
+        """Return the summary as JSON values."""
         return {
             "source": self.name,
             "verdict": self.verdict,

@@ -1,8 +1,8 @@
-"""Reading stored columns into exact arrays, with a reason for every value that cannot be read.
+"""Read stored columns into exact arrays, and give a reason for every value that cannot be read.
 
-Each function takes a column as a pyarrow array and returns a NumPy array of the same length and the faults:
-a dict from position to kind. Slices without faults are read with Arrow's casts, and other slices value by
-value to find each fault.
+Each function takes a column as a pyarrow array, and returns its values, in a NumPy array or a list of the
+same length, and its faults, as a dict from position to kind. Slices without faults are read with Arrow's
+casts; other slices are read value by value to find each fault.
 
 A blank (null or empty text) is not a fault here and becomes a filler value; the caller decides whether blanks
 are allowed.
@@ -51,9 +51,9 @@ _FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1
 _LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 _PLAIN_DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)", re.ASCII)
 _DATE_THEN_TIME = re.compile(r"\d{4}-?(\d{2}-?\d{2}|W\d{2}(-?\d)?)([T ].+)?", re.ASCII)
-_INFINITE = 2**63 - 1  # infinity in DuckDB, and the last time in pandas; the negative is the first time
+_INFINITE = 2**63 - 1  # infinity in DuckDB and the latest time in pandas; its negative is the earliest
 _INT64 = range(-(2**63), 2**63)
-_LONGEST = 64  # the longest amount that Arrow reads: with more than 127 digits it returns wrong numbers
+_LONGEST = 64  # the longest amount to read with Arrow, which returns wrong numbers for more than 127 digits
 _INSTANTS = pa.timestamp("us", "UTC")
 _EXACT_FLOAT = 2.0**32  # below it, doubles are closer together than decimals of 6 places
 
@@ -114,7 +114,7 @@ def amounts(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
 def dates(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
     """Return dates as days since 1970; accept text `YYYY-MM-DD`, dates, and timestamps (in UTC).
 
-    Time zones do not change a date.
+    The time zone of the source does not affect dates.
     """
     micros, faults = times(column, blank)
     return micros // DAY, dict.fromkeys(faults, NOT_A_DATE)
@@ -163,7 +163,7 @@ def _no_times(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
 
 
 def _filled(column: pa.Array) -> Int64s:
-    """Return a timestamp or integer array as int64, nulls as 0."""
+    """Return a timestamp or integer array as int64, with 0 for nulls."""
     integers = column.cast(pa.int64()) if not pa.types.is_int64(column.type) else column
     integers = pc.fill_null(integers, 0) if integers.null_count else integers
     return np.asarray(integers.to_numpy(zero_copy_only=False), dtype=np.int64)
@@ -175,7 +175,7 @@ def _by_slices(
     read_slice: Callable[[pa.Array], Int64s],
     read_value: Callable[[Any], int | FaultKind],
 ) -> tuple[Int64s, Faults]:
-    """Read a column in one step, or slice by slice if that fails, and failing slices value by value."""
+    """Read a column in one step; if that fails, read it in slices, and failing slices value by value."""
     if blank.any():
         column = pc.if_else(pa.array(blank), None, column)
     try:
@@ -200,11 +200,11 @@ def _by_slices(
 
 def _times_by_arrow(column: pa.Array, zone: str) -> Int64s:
     first = column.slice(max(pc.index(column.is_valid(), True).as_py(), 0), 1)
-    try:  # try the first value: a failing cast tries all, at a microsecond each
+    try:  # try the first value: a cast that fails takes a microsecond per value
         first.cast(_INSTANTS)
     except pa.ArrowInvalid:
         return to_utc(_filled(column.cast(pa.timestamp("us"))), zone)  # fails if a value has an offset
-    return _filled(column.cast(_INSTANTS))  # fails if a value has none
+    return _filled(column.cast(_INSTANTS))  # fails if a value has no offset
 
 
 def _read_time(value: str, zone: ZoneInfo) -> int | FaultKind:
@@ -223,7 +223,7 @@ def _amounts_by_arrow(column: pa.Array) -> Int64s:
         pc.any(pc.match_substring(column, "e", ignore_case=True)).as_py()
         or (pc.max(pc.binary_length(column)).as_py() or 0) > _LONGEST
     ):
-        raise pa.ArrowInvalid("an exponent, or too long for Arrow")
+        raise pa.ArrowInvalid("an exponent, or a number that is too long for Arrow")
     kind = column.type
     fits = pa.types.is_decimal128(kind) and kind.scale == PLACES
     decimals = column if fits else column.cast(pa.decimal128(38, PLACES))
@@ -260,8 +260,8 @@ def _why_not_an_amount(value: str) -> FaultKind:
 def _float_amounts(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
     """Read each float as the nearest decimal with up to 6 places.
 
-    Below 2**32 there is at most one: the nearest multiple of 10**-6, which IEEE division reproduces exactly.
-    From there on, use the shortest decimal that converts back to the same double.
+    Below 2**32, at most one decimal converts to the same double: the nearest multiple of 10**-6, which IEEE
+    division reproduces exactly. From 2**32 on, use the shortest decimal that converts back to the double.
     """
     floats = np.where(blank, 0.0, column.cast(pa.float64()).to_numpy(zero_copy_only=False))
     small = np.abs(floats) < _EXACT_FLOAT

@@ -1,6 +1,6 @@
-"""Converting numbers and times from the formats of other systems to those of a mart, for whole columns.
+"""Convert whole columns of numbers and times from the formats of other systems to those of a mart.
 
-A value in no expected format stays as it is, so that reading it reports the fault.
+A value in any other format is left unchanged, so that reading it reports the fault.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from custdyn_widgets.mart.dialect import DateOrder, DecimalMark
 
-_SPACES = " \u00a0\u2009\u202f"  # including the non-breaking and the narrow ones
+_SPACES = " \u00a0\u2009\u202f"  # including non-breaking and narrow spaces
 _GROUP_MARKS = f"{_SPACES}'\u2019"
 _SIGNS = "+\u2212-"  # including the minus sign U+2212
 _UNREADABLE = "\0"  # no number starts with this
@@ -45,7 +45,7 @@ _DAY_MILLIS = Decimal(86_400_000)
 
 
 def number_pattern(decimal: DecimalMark) -> str:
-    """Return the pattern of numbers with a decimal separator and optional thousands separators."""
+    """Return a pattern for numbers with a decimal separator and optional thousands separators."""
     marks = (*_GROUP_MARKS, "." if decimal == "," else ",")
     grouped = "|".join(rf"[1-9]\d{{0,2}}(?:[{mark}]\d{{3}})+" for mark in marks)
     return (
@@ -55,9 +55,9 @@ def number_pattern(decimal: DecimalMark) -> str:
 
 
 def plain_numbers(text: pa.Array, decimal: DecimalMark) -> pa.Array:
-    """Return numbers with a sign, digits and a decimal point only.
+    """Return numbers with only a sign, digits and a decimal point.
 
-    If a decimal comma is expected, `1.500` is one thousand five hundred, and `1.5` becomes unreadable.
+    If `decimal` is a comma, `1.500` is read as one thousand five hundred, and `1.5` becomes unreadable.
     """
     simple = text if decimal == "." else pc.replace_substring(text, ",", ".", max_replacements=1)
     rest = pc.invert(pc.match_substring_regex(simple, _SIMPLE_NUMBER))
@@ -79,7 +79,7 @@ def _any_plain_numbers(text: pa.Array, decimal: DecimalMark) -> pa.Array:
 
 
 def iso_times(text: pa.Array, order: DateOrder) -> pa.Array:
-    """Return dates and times as ISO 8601; also accept the year first, and Excel's day numbers."""
+    """Return dates and times in ISO 8601; also accept dates with the year first, and Excel's day numbers."""
     simple = pc.replace_substring_regex(text, *_SIMPLE_TIMES[order])
     rest = pc.invert(pc.match_substring_regex(simple, _ISO_TIME))
     return _for_the_rest(simple, rest, text, lambda some: _any_iso_times(some, order))
@@ -93,7 +93,7 @@ def _any_iso_times(text: pa.Array, order: DateOrder) -> pa.Array:
 def _for_the_rest(
     simple: pa.Array, rest: pa.Array, text: pa.Array, convert: Callable[[pa.Array], pa.Array]
 ) -> pa.Array:
-    """Convert values in the usual formats together, and the rest with more patterns."""
+    """Return `simple`, with the values of `text` in the mask `rest` converted in its place."""
     rest = pc.fill_null(rest, False)
     if not pc.any(rest, min_count=0).as_py():
         return simple
@@ -101,7 +101,7 @@ def _for_the_rest(
 
 
 def _iso(text: pa.Array, pattern: str) -> pa.Array:
-    """Return the times that match a pattern as ISO 8601, and null for other values."""
+    """Return the times that match a pattern in ISO 8601, and null for other values."""
     found = pc.extract_regex(text, pattern)
     hour, minute, half = found.field("hour"), found.field("minute"), found.field("half")
     fits = found.is_valid()
@@ -120,7 +120,7 @@ def _iso(text: pa.Array, pattern: str) -> pa.Array:
 
 
 def _in_24_hours(hour: pa.Array, half: pa.Array) -> tuple[pa.Array, pa.Array]:
-    """Convert hours of a 12-hour clock to a 24-hour clock; also return whether each is possible."""
+    """Convert hours on a 12-hour clock to a 24-hour clock; also return whether each hour is valid."""
     hours = pc.if_else(pc.equal(hour, ""), "0", hour).cast(pa.int64()).fill_null(0).to_numpy()
     halves = pc.utf8_lower(half).fill_null("").to_numpy(zero_copy_only=False)
     given = halves != ""
@@ -139,7 +139,7 @@ def _of_serials(text: pa.Array) -> pa.Array:
 
 
 def _joined(separator: str, *parts: pa.Array | str) -> pa.Array:
-    """Join texts row by row; all must have the type of the first array."""
+    """Join texts row by row, in the type of the first array."""
     kind = next(part.type for part in parts if isinstance(part, pa.Array))
     scalars = [pa.scalar(part, kind) if isinstance(part, str) else part.cast(kind) for part in parts]
     return pc.binary_join_element_wise(*scalars, pa.scalar(separator, kind))

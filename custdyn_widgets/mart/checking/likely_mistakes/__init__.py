@@ -1,1 +1,1 @@
-"""Notes on data that is allowed but probably a mistake, such as usage that is mostly positive."""
+"""Notes on data that is allowed but probably wrong, such as usage that is mostly positive."""

@@ -1,7 +1,8 @@
-"""Evidence, around the days when clocks change, that the times in a ledger are local times rather than UTC.
+"""Find evidence, around clock changes, that the times in a ledger are local times rather than UTC.
 
-Local times are never in an hour that clocks skip. And events at fixed times in UTC, such as a bill run, move
-by an hour in the direction of the clocks. (Events that follow people's clocks move the other way in UTC.)
+Local times are never in an hour that clocks skip. Events at a fixed time in UTC, such as a bill run, move by
+an hour in local time, in the direction of the clocks. (Events at a fixed local time move the other way in
+UTC.)
 """
 
 from __future__ import annotations
@@ -26,14 +27,11 @@ _ZONES = (
     "Asia/Jerusalem", "Asia/Beirut", "Asia/Tehran", "Africa/Cairo", "Australia/Sydney", "Pacific/Auckland",
 )  # fmt: skip
 _WEEK = 7 * 24  # hours
-_EXPECTED = (
-    36  # the fewest transactions missing from a skipped hour; a third of that if three hours lack them
-)
-_SPAN, _ROWS, _CHANGES = (
-    14,
-    300,
-    2,
-)  # days before and after a change; the fewest rows in them; the fewest changes
+# The fewest transactions missing from skipped hours; a third of this number if there are three such hours.
+_EXPECTED = 36
+_SPAN = 14  # days to compare before and after a clock change
+_ROWS = 300  # the fewest transactions in these days
+_CHANGES = 2  # the fewest clock changes
 _REMEDY = "Convert them to UTC, or write them without an offset and set timezone."
 
 Floats = npt.NDArray[np.float64]
@@ -59,9 +57,9 @@ def skipped_hours(evidence: Evidence) -> Iterator[str]:
         expected, zone, example = max(found)
         day = day_text(evidence.range_of_days[0] + example // 24)
         yield (
-            f"{evidence.file}, at: these seem to be local times of {zone} or a zone with the same clock "
-            f"changes, not UTC: almost none are in the hours that these clocks skip, such as the hour from "
-            f"{example % 24:02}:00 on {day}, but about {expected:,.0f} would be expected. {_REMEDY}"
+            f"{evidence.file}, at: these seem to be local times in {zone} or a zone with the same clock "
+            f"changes, not UTC. Almost none are in the hours that clocks skip there, such as the hour from "
+            f"{example % 24:02}:00 on {day}, although about {expected:,.0f} would be expected. {_REMEDY}"
         )
 
 
@@ -86,14 +84,14 @@ def moved_hours(evidence: Evidence) -> Iterator[str]:
         moves = "later" if direction > 0 else "earlier"
         day = day_text(evidence.range_of_days[0] + hour // 24)
         yield (
-            f"{evidence.file}, at: these seem to be local times of a zone whose clocks change with those of "
-            f"{zone}, not UTC: times of day are an hour {moves} from {day} on, when these clocks change; "
-            f"{len(changed)} changes show this. {_REMEDY}"
+            f"{evidence.file}, at: these seem to be local times in {zone} or a zone whose clocks change at "
+            f"the same time, not UTC. Times of day are an hour {moves} from {day} on, when clocks change "
+            f"there; {len(changed)} changes show this. {_REMEDY}"
         )
 
 
 def _changes_in_range(evidence: Evidence) -> Iterator[tuple[str, list[tuple[int, int]]]]:
-    """Yield each zone with its changes: hours since the first day of the ledger, and directions."""
+    """Yield each zone with its clock changes, as (hours since the first day of the ledger, direction)."""
     first, last = evidence.range_of_days
     if last - first < 2 * _SPAN:
         return
@@ -106,7 +104,7 @@ def _changes_in_range(evidence: Evidence) -> Iterator[tuple[str, list[tuple[int,
 def _usual(hours: Int64s, places: Int64s) -> Floats:
     """Return the mean count in the same hour of the week, one and two weeks before and after.
 
-    The largest of the four is left out.
+    The largest of the four counts is ignored.
     """
     if not len(places):
         return np.zeros(0)
@@ -116,7 +114,7 @@ def _usual(hours: Int64s, places: Int64s) -> Floats:
 
 
 def _distances(daily: Int64s, day: int, direction: int) -> tuple[float, float] | None:
-    """Return how much the hours of the day differ after a change, both as they are and moved back by an hour.
+    """Return how much the hours of the day differ after a change, unmoved and moved back by an hour.
 
     Return None if there are too few transactions before or after.
     """
@@ -131,10 +129,10 @@ def _distances(daily: Int64s, day: int, direction: int) -> tuple[float, float] |
 
 @functools.cache
 def _clock_changes(zone: str, first: int, last: int) -> tuple[tuple[int, int], ...]:
-    """Return the changes by an hour in these years: the local hour since 1970, and 1 for forward or -1."""
+    """Return the one-hour changes in these years, as (local hour since 1970, 1 for forward, -1 for back)."""
     try:
         clock = ZoneInfo(zone)
-    except ZoneInfoNotFoundError:  # the system's time zone database is older
+    except ZoneInfoNotFoundError:  # the system's time zone database lacks the zone
         return ()
 
     def offset(hour: int) -> int:

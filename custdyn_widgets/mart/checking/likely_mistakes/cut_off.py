@@ -1,4 +1,4 @@
-"""Exports that seem to be cut off, and clients that have no transactions."""
+"""Find exports that seem to be cut off, and clients without transactions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from custdyn_widgets.mart.checking.notes import Note
 
 _SAMPLE = 1000  # rows to look at first
 _FEW_CLIENTS, _SHARE = 20, 0.03
-# Row limits at which tools stop: round numbers, and the limits of Excel sheets.
+# Numbers of rows at which tools stop: round numbers, and the limits of Excel sheets.
 _LIMITS = {digit * 10**zeros for digit, zeros in product((1, 2, 5), range(3, 9))} | {65_536, 1_048_576}
 
 
@@ -24,7 +24,7 @@ def cut_off(evidence: Evidence) -> Iterator[Note]:
         reasons = list(_reasons(table))
         if table is evidence.ledger and (tail := _clients_at_the_end(evidence)):
             reasons.append(
-                f"none of the last {tail:,} clients has a transaction, but its rows are ordered by client"
+                f"none of the last {tail:,} clients has a transaction, although its rows are sorted by client"
             )
         if table is evidence.ledger and (found := early_end(evidence)):
             gap, events = found
@@ -48,14 +48,14 @@ def _reasons(table: CheckedTable) -> Iterator[str]:
         yield f"its last row has only {short[0][1]} of {headings} cells"
     if stored.spec.name == "transactions" and not _LIMITS.isdisjoint((rows, rows + 1)):
         limit = rows if rows in _LIMITS else rows + 1
-        with_headings = "" if limit == rows else " with its headings"
+        with_headings = "" if limit == rows else " including its headings"
         yield f"it has exactly {limit:,} rows{with_headings}, a limit at which many tools stop"
 
 
 def _clients_at_the_end(evidence: Evidence) -> int:
-    """Return how many of the last clients have no transaction, if the ledger is ordered by client.
+    """Return how many of the last clients have no transaction, if the ledger is sorted by client.
 
-    Clients created after the last transaction do not count. If few clients are left, return 0.
+    Clients created after the last transaction are not counted. If there are only a few, return 0.
     """
     client, count = evidence.rows.client, len(evidence.clients)
     if not len(client) or (np.diff(client[:_SAMPLE]) < 0).any() or (np.diff(client) < 0).any():
@@ -77,7 +77,7 @@ def clients_without_transactions(evidence: Evidence) -> Iterator[Note]:
     idle = int(np.count_nonzero(np.bincount(codes[codes >= 0], minlength=len(clients)) == 0))
     if 2 * idle > len(clients) and not _clients_at_the_end(evidence):
         yield Note(
-            f"{clients.stored.origin}: most clients have no transaction: {idle:,} of {len(clients):,}. The "
+            f"{clients.stored.origin}: most clients ({idle:,} of {len(clients):,}) have no transactions. The "
             "ledger may be incomplete.",
             "clients_without_transactions",
             count=idle,

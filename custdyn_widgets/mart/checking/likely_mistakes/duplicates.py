@@ -1,4 +1,4 @@
-"""Files and parts of the ledger that seem to have been read twice."""
+"""Find files, and parts of the ledger, that seem to have been included twice."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from custdyn_widgets.mart.checking.notes import Note
 from custdyn_widgets.mart.columns import Bools
 from custdyn_widgets.mart.schema import KINDS
 
-_FEW = 20  # the fewest different transactions of a kind, all of them repeated
+_FEW = 20  # the minimum number of different transactions of a kind, all of them repeated
 _LARGE = 200_000  # for larger ledgers, look first at about an eighth of the rows
 _BLOCK = 2**20
 _FACTORS = tuple(np.uint64(factor) for factor in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
@@ -36,8 +36,8 @@ def same_files(evidence: Evidence) -> Iterator[Note]:
     for names in by_content.values():
         if len(names) > 1:
             yield Note(
-                f"{' and '.join(names[:2])} are the same file, byte for byte: if both are read, its rows "
-                "count twice. Remove one of them.",
+                f"{' and '.join(names[:2])} are identical, byte for byte. If both are read, their rows count "
+                "twice. Remove one of them.",
                 "same_files",
                 files=names,
             )
@@ -54,7 +54,7 @@ def _digest(path: Path) -> bytes:
 def repeated_rows(evidence: Evidence) -> Iterator[Note]:
     """Yield a note on days on which every transaction of a kind is repeated, even with another id.
 
-    A single transaction may well occur twice, such as two calls at the same price in one second.
+    A few repeated transactions may be correct, such as two calls at the same price in the same second.
     """
     rows = evidence.rows
     if len(rows) >= _LARGE and not _any_twice(_words(rows, (rows.at >> 6) & 7 == 0)):
@@ -104,7 +104,7 @@ def _any_twice(words: Words) -> bool:
 
 
 def _on_repeated_days(evidence: Evidence, first: npt.NDArray[np.int64], repeated: Bools) -> Bools:
-    """Return which transactions are in a run of days on which all transactions of their kind are repeated."""
+    """Return a mask of the transactions in a run of days that repeat all transactions of their kind."""
     day, kind = evidence.days[first], evidence.rows.kind[first]
     order = np.lexsort((day, kind))
     day, kind, repeated = day[order], kind[order], repeated[order]

@@ -20,7 +20,7 @@ _LONGEST = 7300  # days: times further from the median are left out of counts by
 
 @dataclass(frozen=True)
 class LedgerRows:
-    """The transactions without a faulty value, as arrays of equal length.
+    """The transactions without faulty values, as arrays of equal length.
 
     `client` contains the position of the client, and `kind` the position of the kind in `KINDS`; `at` is in
     microseconds and `amount` in millionths. `positions` contains the positions of the rows in the ledger; it
@@ -45,7 +45,7 @@ class LedgerRows:
 class Evidence:
     """The tables of a mart, the files that they were read from, and the Unix time of the files' last change.
 
-    For tables in memory, there are no files, and the time is the current one.
+    For tables in memory, there are no files, and the time is the current time.
     """
 
     tables: Mapping[str, CheckedTable]
@@ -81,7 +81,7 @@ class Evidence:
 
     @cached_property
     def signs(self) -> Int64s:
-        """The numbers of negative, zero and positive amounts of each kind: an array of kinds and signs."""
+        """The number of negative, zero and positive amounts of each kind, as an array of shape (kinds, 3)."""
         rows = self.rows
         signs = (rows.amount > 0).view(np.int8) - (rows.amount < 0).view(np.int8)
         place = rows.kind * np.int32(3) + signs + np.int32(1)
@@ -149,5 +149,5 @@ def time_text(micros: int) -> str:
 
 
 def counted(count: int, noun: str) -> str:
-    """Return a count with its noun, in the plural unless it is 1."""
+    """Return a count with its noun, which is plural unless the count is 1."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"

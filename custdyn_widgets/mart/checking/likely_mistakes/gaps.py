@@ -1,4 +1,4 @@
-"""Gaps in a ledger that has transactions on most days, and a ledger that ends too early."""
+"""Find gaps in a ledger that has transactions on most days, and a ledger that ends too early."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from custdyn_widgets.mart.checking.values import DAY, MICROS
 from custdyn_widgets.mart.columns import Int64s
 from custdyn_widgets.mart.schema import KINDS
 
-_WEEKS = 4  # before and after a gap, for comparison
-# A long gap, in days; transactions expected in a long and in a shorter gap.
+_WEEKS = 4  # to compare before and after a gap
+# The length of a long gap in days; the number of transactions expected in a long and in a shorter gap.
 _LONG, _FEW, _MANY = 14, 30, 200
 _LONGEST = 20  # the number of gaps to look at
 _REGULAR = ("usage", "refill", "package_renewal")
@@ -32,18 +32,18 @@ class Gap:
 
     @property
     def words(self) -> str:
-        """The days, as dates."""
+        """The days of the gap, as a phrase with dates."""
         first, last = day_text(self.begin), day_text(self.end - 1)
         return f"on {first}" if first == last else f"from {first} to {last}"
 
     @property
     def daily(self) -> str:
-        """The expected number of transactions a day."""
+        """The expected number of transactions per day, formatted."""
         return f"{max(self.expected / (self.end - self.begin), 1):,.0f}"
 
 
 def missing_days(evidence: Evidence) -> Iterator[Note]:
-    """Yield notes on days without transactions, or without those of a kind, between days that have many."""
+    """Yield notes on days without transactions, or without transactions of a kind, between days with many."""
     first, last = evidence.range_of_days
     by_kind = _daily(evidence)
     total = by_kind.sum(axis=0)
@@ -56,7 +56,7 @@ def missing_days(evidence: Evidence) -> Iterator[Note]:
             found[name] = gaps
     for what, gaps in found.items():
         gap, more = gaps[0], len(gaps) - 1
-        others = f" {counted(more, 'more gap')} like this." if more else ""
+        others = f" There {'is' if more == 1 else 'are'} {counted(more, 'more such gap')}." if more else ""
         of_kind = "transactions" if what == "transactions" else f"transactions of kind {what}"
         yield Note(
             f"{evidence.file}: no {of_kind} {gap.words}, although about {gap.daily} a day would be "
@@ -70,8 +70,8 @@ def missing_days(evidence: Evidence) -> Iterator[Note]:
 def early_end(evidence: Evidence) -> tuple[Gap, int] | None:
     """Return the gap between the end of the ledger and the newest clients, and the number of such clients.
 
-    Return None if there is no gap, or the ledger had too few transactions before it. (`closed_at` does not
-    count, since it may be in the future.)
+    Return None if there is no gap, or the ledger has too few transactions before it. (`closed_at` is
+    ignored, because it may be in the future.)
     """
     first, last = evidence.range_of_days
     if last < first:
@@ -87,7 +87,7 @@ def early_end(evidence: Evidence) -> tuple[Gap, int] | None:
 
 
 def _daily(evidence: Evidence) -> Int64s:
-    """Return the number of transactions of each kind on each day: an array of kinds and days."""
+    """Return the number of transactions of each kind on each day, as an array of shape (kinds, days)."""
     first, last = evidence.range_of_days
     length = last - first + 1
     day = evidence.days - np.int32(first)

@@ -1,7 +1,7 @@
-"""Evidence that times read as UTC are local times of another time zone.
+"""Find evidence that times read as UTC are local times in another time zone.
 
-The evidence: transactions around the days when clocks change (see `clock_changes`), transactions later than
-the file that contains them, and transactions a few hours before their client was created.
+Evidence comes from transactions around clock changes (see `clock_changes`), transactions later than the file
+that contains them, and transactions a few hours before their client was created.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _FEW_ROWS, _FEW_CLIENTS = 3, 10
 
 
 def why_local(evidence: Evidence) -> str:
-    """Return a sentence on why the transactions' times seem to be local, or an empty string."""
+    """Return a message that says why the transactions' times seem to be local, or an empty string."""
     finders = (skipped_hours, moved_hours, _future, _early)
     return next((why for find in finders for why in find(evidence)), "")
 
@@ -33,11 +33,11 @@ def _future(evidence: Evidence) -> Iterator[str]:
         return
     ahead = evidence.rows.at - written
     late = ahead > 60 * MICROS
-    # Rows for a whole day, such as summaries at 23:59:59, all have the same time.
+    # Rows that summarize a whole day, such as those at 23:59:59, all have the same time.
     if len(np.unique(ahead[late] // MICROS)) < _FEW_ROWS or ahead.max() > _OFFSETS:
         return
     yield (
-        f"{evidence.file}, at: these may be local times and not UTC: {late.sum():,} transactions are "
+        f"{evidence.file}, at: these may be local times rather than UTC: {late.sum():,} transactions are "
         f"up to {_hours(int(ahead.max()))} later than the file itself, the last at "
         f"{time_text(evidence.rows.at.max())}. Convert them to UTC, or write them without an offset and set "
         "timezone."
@@ -59,7 +59,7 @@ def _early(evidence: Evidence) -> Iterator[str]:
         return
     first = evidence.number(int(early[0]))
     yield (
-        f"{evidence.file}, at: these may be local times and not UTC, or created_at may be: "
+        f"{evidence.file}, at: these times, or those in created_at, may be local times rather than UTC: "
         f"{count:,} clients have transactions up to {_hours(int(ahead[ahead <= _OFFSETS].max()))} before "
         f"they were created, the first in row {first}. Convert both to UTC."
     )

@@ -1,4 +1,4 @@
-"""Numbers stored as binary floats, and amounts that seem to be in cents."""
+"""Find numbers stored as binary floats, and amounts that seem to be in cents."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def binary_floats(evidence: Evidence) -> Iterator[Note]:
     if found:
         yield Note(
             f"Some numbers are binary floats ({'; '.join(map(', '.join, found))}); each was read as the "
-            "nearest decimal. Decimals are exact: export decimals or text (pandas.read_sql: "
+            "nearest decimal. For exact numbers, export decimals or text (in pandas.read_sql, set "
             "coerce_float=False).",
             "binary_floats",
             columns=[{"file": file, "column": column} for file, column in found],
@@ -48,7 +48,7 @@ def _is_float(kind: pa.DataType) -> bool:
 
 
 def cents(evidence: Evidence) -> Iterator[Note]:
-    """Yield a note if all amounts of one kind and currency are whole numbers, as amounts in cents are."""
+    """Yield a note if all amounts of one kind and currency are whole numbers, like amounts in cents."""
     rows, clients = evidence.rows, evidence.clients
     priced = [KINDS.index(name) for name in _PRICED]
     found: dict[str, dict[str, int]] = {}
@@ -72,8 +72,8 @@ def cents(evidence: Evidence) -> Iterator[Note]:
         for name, counts in found.items()
     )
     yield Note(
-        f"{evidence.file}, amount: all amounts of a kind are whole numbers of various sizes "
-        f"({places}). They may be in cents: amounts are in units of the currency, such as 12.34.",
+        f"{evidence.file}, amount: all amounts of some kinds are whole numbers, mostly not multiples of 5 "
+        f"({places}). They may be in cents, but amounts must be in units of the currency, such as 12.34.",
         "cents",
         kinds=found,
     )

@@ -1,4 +1,4 @@
-"""Quotes that may be wrong, because they are far from the next quote for the currency or implausible."""
+"""Find quotes that may be wrong because they are implausible or far from the next quote for the currency."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from custdyn_widgets.mart.checking.likely_mistakes.evidence import Evidence, row
 from custdyn_widgets.mart.checking.notes import Note
 from custdyn_widgets.mart.columns import Int64s
 
-# A quote is inverted if its inverse is within the first factor of the next quote, and it is not within the
-# second.
+# A quote is inverted if its inverse is within the first factor of the next quote and the quote itself is not
+# within the second factor of it.
 _SAME, _OTHER = 1.1, 1.2
 _JUMP = 5.0
-# Quotes that are plausible only if inverted: their minimum number, maximum share, and minimum distance as a
-# factor.
+# Quotes that are plausible only if inverted: their minimum number, their minimum share, and how many times
+# as many as the other plausible quotes there must be.
 _FEW, _MOST, _TIMES = 3, 0.2, 10
-# The fewest and most units for one US dollar since 2003, with a margin.
+# The lowest and highest number of units per US dollar since 2003, with a margin.
 _PER_DOLLAR = {
     "USD": (1, 1), "EUR": (0.6, 1.06), "GBP": (0.45, 0.96), "CHF": (0.7, 1.45), "CAD": (0.9, 1.7),
     "AUD": (0.88, 2), "NZD": (1.1, 2.2), "JPY": (70, 180), "CNY": (6, 8.5), "INR": (38, 100),

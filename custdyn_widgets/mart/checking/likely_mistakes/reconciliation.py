@@ -1,4 +1,4 @@
-"""Comparing the balances computed from the ledger with those stored by the billing system."""
+"""Compare the balances computed from the ledger with those stored by the billing system."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from custdyn_widgets.mart.columns import Bools, Int64s
 from custdyn_widgets.mart.schema import KINDS
 from custdyn_widgets.text import format_millionths
 
-_CENT = 10_000  # millionths: balances with a smaller difference agree
+_CENT = 10_000  # millionths: balances agree if they differ by at most this
 _LISTED = 3
-_FEW, _MOST = 3, 0.9  # a cause must explain this many clients, and this share of those that differ
+_FEW, _MOST = 3, 0.9  # the minimum number of clients that differ, and the share that a cause must explain
 _FACTORS = (10, 100, 1000, 10_000)
 
 Floats = npt.NDArray[np.float64]
@@ -107,7 +107,7 @@ def _cause(evidence: Evidence, rows: Int64s, derived: Int64s, stored: Int64s) ->
     if not opening.any() and 2 * len(rows) > len(evidence.clients):
         return (
             "No client has an opening_balance. If the ledger does not go back to the first transaction, set "
-            "it to stored_balance minus the sum of the ledger."
+            "opening_balance to stored_balance minus the sum of the ledger."
         )
     return ""
 
@@ -115,23 +115,26 @@ def _cause(evidence: Evidence, rows: Int64s, derived: Int64s, stored: Int64s) ->
 def _causes(
     evidence: Evidence, rows: Int64s, ours: Floats, theirs: Floats, opening: Floats
 ) -> Iterator[tuple[str, Floats]]:
-    """Yield possible causes, each with the stored balances that it would lead to."""
-    yield "Stored balances have the opposite sign: they may be what clients owe.", -ours
+    """Yield possible causes, each with the stored balances that it would produce."""
+    yield "Stored balances have the opposite sign: they may be the amounts that clients owe.", -ours
     for factor in _FACTORS:
         yield f"Stored balances are {factor:,} times as large: they may be in a smaller unit.", ours * factor
         yield (
             f"Stored balances are smaller by a factor of {factor:,}: amounts may be in a smaller unit.",
             ours / factor,
         )
-    yield "The differences equal the opening balances: the ledger may contain these too.", ours - opening
+    yield "The differences equal the opening balances: the ledger may include them already.", ours - opening
     usage = _sums(evidence, "usage")[rows]
-    yield "The differences equal half the usage: it may be in the ledger twice.", ours - usage / 2
+    yield "The differences equal half the usage: usage may be in the ledger twice.", ours - usage / 2
     for kind in KINDS:
         of_kind = _sums(evidence, kind)[rows].astype(np.float64)
-        yield f"The differences equal the amounts of kind {kind}: it may not change balances.", ours - of_kind
         yield (
-            f"The differences equal twice the amounts of kind {kind}: its sign may be reversed.",
+            f"The differences equal the amounts of kind {kind}: they may not affect balances.",
+            ours - of_kind,
+        )
+        yield (
+            f"The differences equal twice the amounts of kind {kind}: their sign may be reversed.",
             ours - 2 * of_kind,
         )
     same = np.full(len(ours), np.median(theirs - ours))
-    yield "The difference is the same for these clients, as a credit limit would be.", ours + same
+    yield "The difference is the same for these clients: it may be a credit limit.", ours + same

@@ -1,4 +1,4 @@
-"""Searching for likely mistakes in a checked mart."""
+"""Search a checked mart for likely mistakes."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def likely_mistakes(
     files
         The files that they were read from.
     written
-        The Unix time of the last change to the files, or the current time if there are none.
+        The Unix time of the last change to the files; the current time by default.
     """
     evidence = Evidence(tables, files, time.time() if written is None else written)
     return [note for find in FINDERS for note in find(evidence)]

@@ -1,4 +1,4 @@
-"""A column of client ids that is shifted by one row relative to the rest of its table."""
+"""Find client ids that are shifted by one row relative to the other columns of their table."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ LONG_AGO = np.iinfo(np.int64).min // 2
 def shifted_clients(evidence: Evidence) -> Iterator[Note]:
     """Yield a note if the ledger makes more sense with each row's client taken from the row above or below.
 
-    Clients mostly spend what they refill, so the right ids give balances nearer to 0. And if the ledger is
-    sorted by client and then by time, only the right ids keep that order.
+    Clients spend most of what they refill, so balances are closer to 0 with the right ids. If the ledger is
+    sorted by client and then by time, only the right ids preserve that order.
     """
     if len(evidence.rows) < _ROWS:
         return
@@ -32,7 +32,7 @@ def shifted_clients(evidence: Evidence) -> Iterator[Note]:
             other = "up" if shift == 1 else "down"
             yield Note(
                 f"{evidence.file}, client_id: the ids seem to be shifted by one row relative to "
-                f"the other columns: with the id of the row {where}, balances are nearer to 0 or times are "
+                f"the other columns: with the id of the row {where}, balances are closer to 0 or times are "
                 f"in order. Move the ids {other} by one row.",
                 "shifted_clients",
                 rows=shift,
@@ -41,22 +41,22 @@ def shifted_clients(evidence: Evidence) -> Iterator[Note]:
 
 
 def shifted_lifetimes(evidence: Evidence) -> Iterator[Note]:
-    """Yield a note if moving ids by a row leaves far fewer transactions before creation or after closing."""
+    """Yield a note if moving ids by a row leaves far fewer clients active outside their lifetimes."""
     if shift := shift_of_lifetimes(evidence):
         where, other = ("below", "down") if shift == 1 else ("above", "up")
         file, count = evidence.clients.stored.origin, len(evidence.clients)
         yield Note(
             f"{file}, client_id: the ids seem to be shifted by one row relative to the other columns: "
             f"{_misplaced(evidence):,} of {count:,} clients have transactions before created_at or after "
-            f"closed_at, but {_misplaced(evidence, shift):,} with the times of the row {where}. Move the ids "
-            f"{other} by one row.",
+            f"closed_at, but only {_misplaced(evidence, shift):,} would with the times of the row {where}. "
+            f"Move the ids {other} by one row.",
             "shifted_clients",
             rows=shift,
         )
 
 
 def shift_of_lifetimes(evidence: Evidence) -> int:
-    """Return the shift of ids, in rows, that makes transactions fit the clients' times; 0 for none."""
+    """Return the shift of ids, in rows, that makes transactions fit the lifetimes of clients, or 0."""
     misplaced = _misplaced(evidence)
     if misplaced < max(_MISPLACED, _MISPLACED_SHARE * len(evidence.clients)):
         return 0
@@ -64,9 +64,9 @@ def shift_of_lifetimes(evidence: Evidence) -> int:
 
 
 def _misplaced(evidence: Evidence, shift: int = 0) -> int:
-    """Return how many clients have transactions before creation or after closing.
+    """Return how many clients have transactions before they were created or after they were closed.
 
-    The times of each client are taken from `shift` rows below its own.
+    The times of each client are taken from the row that is `shift` rows below its own.
     """
     clients, rows = evidence.clients, evidence.rows
     created = np.where(clients.blank["created_at"], LONG_AGO, clients.columns["created_at"])
@@ -81,7 +81,7 @@ def _misplaced(evidence: Evidence, shift: int = 0) -> int:
 
 
 def _with_nearer_balances(evidence: Evidence) -> int:
-    """Return the shift of ids, in rows, that brings balances much nearer to 0; 0 for none."""
+    """Return the shift of ids, in rows, that brings balances much closer to 0, or 0 if there is none."""
     if not evidence.signs[KINDS.index("refill")].any():
         return 0
     amount, client = evidence.rows.amount.astype(np.float64), evidence.rows.client.astype(np.intp)
@@ -104,10 +104,10 @@ def _with_nearer_balances(evidence: Evidence) -> int:
 
 
 def _order_is_kept(evidence: Evidence, shift: int) -> bool:
-    """Return whether each client's times are in order if the clients are taken from `shift` rows below."""
+    """Return whether each client's times are in order if client ids are taken from `shift` rows below."""
     client, at = evidence.rows.client, evidence.rows.at
     back = at[1:] < at[:-1]
-    if int(back.sum()) < _DESCENTS:  # almost always, because most ledgers are sorted by time
+    if int(back.sum()) < _DESCENTS:  # the usual case: most ledgers are sorted by time
         return False
     same = client[1:] == client[:-1]
     descents = int((same & back).sum())

@@ -1,4 +1,4 @@
-"""Kinds of transaction whose amounts mostly have the wrong sign, and refills stored as `other`."""
+"""Find kinds of transaction whose amounts mostly have the wrong sign, and refills stored as `other`."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from custdyn_widgets.mart.checking.notes import Note
 from custdyn_widgets.mart.schema import KINDS
 
 _USAGE, _REFILL, _OTHER = KINDS.index("usage"), KINDS.index("refill"), KINDS.index("other")
-_FEW = 10  # with fewer amounts, most signs may be wrong by chance
+_FEW = 10  # with fewer amounts, most may have the wrong sign by chance
 _FEES = {
-    "package_activation": "An activation fee lowers a balance, so it is negative unless it is reversed.",
-    "package_renewal": "A renewal fee lowers a balance, so it is negative unless it is reversed.",
+    "package_activation": "An activation fee lowers a balance: it must be negative unless it is a reversal.",
+    "package_renewal": "A renewal fee lowers a balance: it must be negative unless it is a reversal.",
 }
 
 
 def positive_usage(evidence: Evidence) -> Iterator[Note]:
-    """Yield a note if most usage is positive and thus adds to balances."""
+    """Yield a note if most usage is positive, and therefore adds to balances."""
     negative, _, positive = evidence.signs[_USAGE].tolist()
     count = negative + positive
     if positive > count - positive:
         yield Note(
-            f"{evidence.file}: most usage is positive: {positive:,} of {count:,} "
-            f"({100 * positive // count}%). Usage lowers a balance, so it is negative unless it is reversed.",
+            f"{evidence.file}: most usage is positive ({positive:,} of {count:,} amounts, "
+            f"{100 * positive // count}%). Usage lowers a balance: it must be negative unless it is a "
+            "reversal.",
             "positive_usage",
             count=positive,
             of=count,
@@ -37,7 +38,9 @@ def reversed_signs(evidence: Evidence) -> Iterator[Note]:
     """Yield notes if most refills are negative, or most package fees are positive."""
     for name, why in _FEES.items():
         yield from _reversed(evidence, name, "positive", 1, why)
-    why = "A refill adds to a balance, and negative ones are not counted. A payment that bounced is `other`."
+    why = (
+        "A refill adds to a balance, and negative refills are not counted. Store bounced payments as `other`."
+    )
     yield from _reversed(evidence, "refill", "negative", -1, why)
 
 
@@ -48,8 +51,8 @@ def _reversed(evidence: Evidence, name: str, wrong: str, sign: int, why: str) ->
         return
     first = evidence.number(int(np.argmax((rows.kind == kind) & (rows.amount * sign > 0))))
     yield Note(
-        f"{evidence.file}, amount: most rows of kind {name} are {wrong}: {turned:,} of {count:,} "
-        f"({100 * turned // count}%), the first in row {first}. {why}",
+        f"{evidence.file}, amount: most rows of kind {name} are {wrong} ({turned:,} of {count:,}, "
+        f"{100 * turned // count}%); the first is in row {first}. {why}",
         f"{wrong}_{name}",
         count=turned,
         of=count,
@@ -59,7 +62,7 @@ def _reversed(evidence: Evidence, name: str, wrong: str, sign: int, why: str) ->
 
 
 def refills_as_other(evidence: Evidence) -> Iterator[Note]:
-    """Yield a note if most money arrives as `other`, which no column of a report shows."""
+    """Yield a note if most incoming money is stored as `other`, which no column of a report shows."""
     rows = evidence.rows
     count, refills = int(evidence.signs[_OTHER, 2]), int(evidence.signs[_REFILL].sum())
     if count < 2 * _FEW or count <= 2 * refills:
@@ -69,9 +72,9 @@ def refills_as_other(evidence: Evidence) -> Iterator[Note]:
         return
     first = evidence.number(int(np.argmax(other)))
     yield Note(
-        f"{evidence.file}, kind: {count:,} positive amounts are of kind other and only {refills:,} "
-        f"are refills, the first in row {first}. Payments and vouchers that clients redeem are refills; only "
-        "bonuses and corrections are other.",
+        f"{evidence.file}, kind: {count:,} positive amounts, the first in row {first}, are of kind other, "
+        f"and only {refills:,} amounts are refills. Payments and redeemed vouchers are refills; only bonuses "
+        "and corrections are other.",
         "refills_as_other",
         count=count,
         refills=refills,

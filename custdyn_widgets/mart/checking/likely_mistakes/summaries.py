@@ -1,4 +1,4 @@
-"""Usage that is in the ledger twice: as calls, and as daily or monthly summaries of them."""
+"""Find usage that is in the ledger twice: as calls, and as daily or monthly summaries of them."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from custdyn_widgets.mart.columns import Bools, Int64s
 from custdyn_widgets.mart.schema import KINDS
 
 _USAGE = KINDS.index("usage")
-_SAMPLE, _SCATTER = 10_000, 2_654_435_761  # rows of usage to look at first, from scattered clients
+_SAMPLE = 10_000  # usage rows to look at first
+_SCATTER = 2_654_435_761  # a factor that scatters the clients of these rows
 _FEW = 10  # summaries
-_MOST_CALLS = 3  # the fewest rows that rule out a coincidence: two calls and their sum
-_ALONE = 0.1  # share of days with a single row, which is a call without a summary
+_MOST_CALLS = 3  # the minimum number of rows that rules out coincidence: two calls and their sum
+_ALONE = 0.1  # the maximum share of days with a single row, which is a call without a summary
 _DISTINCT = 20
 
 
 def summaries(evidence: Evidence) -> Iterator[Note]:
-    """Yield notes on usage that equals the sum of the client's other usage on that day or in that month."""
+    """Yield notes on usage that equals the sum of the client's other usage for the same day or month."""
     rows = evidence.rows
     if int(evidence.signs[_USAGE, [0, 2]].sum()) < _MOST_CALLS * _FEW:
         return
@@ -35,9 +36,9 @@ def summaries(evidence: Evidence) -> Iterator[Note]:
             found = _summary_rows(evidence, _in_order(evidence, np.flatnonzero(usage)), period, shift)
             first = evidence.number(int(found.min()))
             yield Note(
-                f"{evidence.file}: {len(found):,} rows of usage seem to be summaries of others: "
-                f"each is the sum of its client's other usage of the same {period}, "
-                f"the first in row {first}. Calls and summaries count twice: leave the summaries out.",
+                f"{evidence.file}: {len(found):,} usage rows, starting with row {first}, seem to be "
+                f"summaries: each equals the sum of the client's other usage of the same {period}. Usage "
+                "that is also in a summary counts twice, so leave the summaries out.",
                 "summaries",
                 count=len(found),
                 period=period,
@@ -47,7 +48,7 @@ def summaries(evidence: Evidence) -> Iterator[Note]:
 
 
 def _of_some_clients(evidence: Evidence, usage: Bools) -> Bools:
-    """Return a mask of the rows of a few scattered clients who have enough usage to look at first."""
+    """Return a mask of the rows of scattered clients who together have enough usage for a first look."""
     counts = np.bincount(evidence.rows.client[usage], minlength=len(evidence.clients))
     mixed = np.argsort(np.arange(len(counts)) * _SCATTER % 2**32, kind="stable")
     enough = int(np.searchsorted(np.cumsum(counts[mixed]), _SAMPLE)) + 1
@@ -62,7 +63,7 @@ def _in_order(evidence: Evidence, rows: Int64s) -> Int64s:
 
 
 def _shifts(at: Int64s) -> list[int]:
-    """Return how far to move times back so that each summary is on the day that it summarizes.
+    """Return how far back times may have to be moved so that summaries are on the days that they summarize.
 
     A summary may be at the start or the end of its day, and the day may be in another time zone.
     """
@@ -72,7 +73,7 @@ def _shifts(at: Int64s) -> list[int]:
 
 
 def _summary_rows(evidence: Evidence, chosen: Int64s, period: str, shift: int) -> Int64s:
-    """Return the rows that equal the sum of the others, if most days or months have such a row.
+    """Return the rows that equal the sum of the client's other rows in a period, if most periods have one.
 
     `chosen` contains rows sorted by client and time.
     """

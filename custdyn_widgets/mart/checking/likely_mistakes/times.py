@@ -1,4 +1,4 @@
-"""Times that are probably wrong: without an offset, in another time zone, or in another unit."""
+"""Find times that are probably wrong: without an offset, in another time zone, or in another unit."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from custdyn_widgets.mart.checking.likely_mistakes.local_times import why_local
 from custdyn_widgets.mart.checking.notes import Note
 from custdyn_widgets.mart.checking.values import DAY, MICROS
 
-_OFFSET = r"[Z+]|[T ].*-"  # a Z, a plus, or a minus after the date: only offsets have these
+_OFFSET = r"[Z+]|[T ].*-"  # a Z, a plus, or a minus after the date, which only offsets have
 _HOUR, _QUARTER = 3_600_000_000, 900_000_000
-_SAMPLE, _DAYS = 1000, 10  # rows to look at first; days needed to rule out coincidence
+_SAMPLE, _DAYS = 1000, 10  # rows to look at first; days required to rule out coincidence
 _FEW = 3
 # The years 2000 to 2039 in seconds, read as milliseconds, microseconds and nanoseconds.
 _SHRUNK = [(946_684_800 * MICROS // unit, 2_208_988_800 * MICROS // unit) for unit in (10**3, 10**6, 10**9)]
 
 
 def time_zones(evidence: Evidence) -> Iterator[Note]:
-    """Yield notes on times without an offset, and on transactions that seem to have local times."""
+    """Yield notes on times without an offset, and on transaction times that seem to be local."""
     why = why_local(evidence)
     counts = {
         (table.stored.origin, column): count
@@ -59,7 +59,7 @@ def _count_without_offset(table: CheckedTable, column: str) -> int:
     if not columns.is_text(stored.type):
         return int(local.sum())
     left = stored.filter(pa.array(local)) if not local.all() else stored
-    # Nearly all end with Z or contain a plus, which is much faster to find than the pattern.
+    # Nearly all end with Z or contain a plus, which is much faster to check than the pattern.
     for mark in (partial(pc.ends_with, pattern="Z"), partial(pc.match_substring, pattern="+")):
         if len(left):
             left = left.filter(pc.invert(mark(left)))
@@ -67,10 +67,10 @@ def _count_without_offset(table: CheckedTable, column: str) -> int:
 
 
 def midnights_elsewhere(evidence: Evidence) -> Iterator[Note]:
-    """Yield a note if all transactions are at one time of day, which seems to be midnight in another zone."""
+    """Yield a note if all transactions have one time of day, which seems to be midnight in another zone."""
     ledger = evidence.ledger
     at = ledger.columns["at"][~ledger.blank["at"]]
-    if len(np.unique(at[:_SAMPLE] % DAY)) > 2:  # almost always, so the rest need not be read
+    if len(np.unique(at[:_SAMPLE] % DAY)) > 2:  # the usual case: skip the rest
         return
     clocks = np.unique(at % DAY).tolist()
     apart = (clocks[-1] - clocks[0]) % DAY if clocks else 0
@@ -90,7 +90,7 @@ def numbers_as_times(evidence: Evidence) -> Iterator[Note]:
     """Yield notes on columns whose times are all in January 1970: numbers read in a smaller unit."""
     for table, column in evidence.stored_columns("time"):
         at, blank = table.columns[column], table.blank[column]
-        if not len(at) or at[np.argmin(blank)] > _SHRUNK[0][1]:  # almost always, so the rest need not be read
+        if not len(at) or at[np.argmin(blank)] > _SHRUNK[0][1]:  # the usual case: skip the rest
             continue
         at = at[~blank]
         if len(at) < _FEW or not any(at.min() >= low and at.max() <= high for low, high in _SHRUNK):
@@ -109,7 +109,7 @@ def numbers_as_times(evidence: Evidence) -> Iterator[Note]:
 def future_times(evidence: Evidence) -> Iterator[Note]:
     """Yield notes on transactions and clients that are dated in the future.
 
-    Times up to a day ahead may be local times of another zone, which `time_zones` reports.
+    Times up to a day ahead may be local times in another zone, which `time_zones` reports.
     """
     latest = int(time.time()) * MICROS + DAY
     for table, column in ((evidence.ledger, "at"), (evidence.clients, "created_at")):
@@ -119,10 +119,10 @@ def future_times(evidence: Evidence) -> Iterator[Note]:
             continue
         count, file, first = len(later), table.stored.origin, time_text(at[later[0]])
         row = row_number(table, int(later[0]))
-        lie = "time is" if count == 1 else "times are"
+        words = "time is" if count == 1 else "times are"
         yield Note(
-            f"{file}, {column}: {count:,} {lie} in the future, the first in row {row}: {first}. Reports do "
-            "not count such rows until then; correct those that are wrong.",
+            f"{file}, {column}: {count:,} {words} in the future; the first is {first}, in row {row}. Reports "
+            "ignore a row until its time has come; correct those that are wrong.",
             "future_times",
             file=file,
             column=column,

@@ -1,4 +1,4 @@
-"""Text that is probably wrong: words for missing values, and commas between tags."""
+"""Find text that is probably wrong: words for missing values, and commas between tags."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NULLS = ("\\N", "NULL", "null", "None", "NaN", "nan", "NaT", "<NA>", "(null)", 
 
 
 def words_for_null(evidence: Evidence) -> Iterator[Note]:
-    """Yield a note on optional text that is a word for a missing value, such as NULL, but is read as text."""
+    """Yield a note on optional values such as NULL that mean a missing value but were read as text."""
     found = []
     for table in evidence.tables.values():
         for spec in table.stored.spec.columns:
@@ -33,15 +33,15 @@ def words_for_null(evidence: Evidence) -> Iterator[Note]:
             f"{p['file']}, {p['column']}: {p['count']:,}, as {shown(p['first'])}" for p in found
         )
         yield Note(
-            f"Some values are words for missing values ({places}), but are read as text. "
-            "Leave such cells empty.",
+            f"Some values are words for missing values but were read as text ({places}). "
+            "Leave such cells blank.",
             "words_for_null",
             columns=found,
         )
 
 
 def commas_in_tags(evidence: Evidence) -> Iterator[Note]:
-    """Yield a note on tags that contain a comma, since only semicolons separate tags."""
+    """Yield a note on tags that contain a comma, because only semicolons separate tags."""
     clients = evidence.clients
     tags = pc.list_flatten(clients.columns["tags"])
     with_comma = tags.filter(pc.match_substring(tags, ","))
