@@ -109,7 +109,7 @@ def test_kinds_that_the_sample_lacks_are_looked_for(tmp_path: Path, monkeypatch:
     found = choices(draft_mapping(folder, Dialect(), "EUR"), "ledger")
     assert "WHEN 'Voucher' THEN 'refill'" in found["kind"].sql
     assert found["kind"].certainty == "please check"
-    assert "unknown, so other: 'Jackpot'" in found["kind"].why
+    assert "unknown values become other: 'Jackpot'" in found["kind"].why
     assert """IN ('Call', 'Plan fee') THEN -number("Amount")""" in found["amount"].sql
 
 

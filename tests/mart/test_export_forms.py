@@ -407,14 +407,14 @@ def test_a_few_values_that_cannot_be_read_are_faults_of_the_check(tmp_path: Path
 
 def test_files_without_headings_are_named(tmp_path: Path) -> None:
     folder = write(tmp_path / "export", {name: rows[1:] for name, rows in tables().items()})
-    with pytest.raises(SourceError, match=r"customers: '1001' is a heading, so .* seem to be missing"):
+    with pytest.raises(SourceError, match=r"customers: the headings seem to be missing, because .* '1001'"):
         draft_mapping(folder)
 
 
 def test_a_ledger_without_headings_does_not_lose_its_first_row(tmp_path: Path) -> None:
     data = tables()
     del data["calls"][0]
-    with pytest.raises(SourceError, match=r"calls: '9000' is a heading, so .* seem to be missing"):
+    with pytest.raises(SourceError, match=r"calls: the headings seem to be missing, because .* '9000'"):
         draft_mapping(write(tmp_path / "export", data))
 
 

@@ -96,7 +96,7 @@ def test_a_count_of_nothing_is_not_told(export: Path) -> None:
 @pytest.mark.parametrize("value", ["'many'", "0.5", "'inf'"])
 def test_a_count_of_no_whole_number_is_an_error(export: Path, value: str) -> None:
     with pytest.raises(
-        SourceError, match=r"count “.*”: the SELECT returns .*, not a whole number; write count\(\*\)\.$"
+        SourceError, match=r"count “.*”: the SELECT returns .*, not a whole number; use count\(\*\)\.$"
     ):
         check_source(source(export, f"{MAPPING}\n-- :count {{n}} things\nSELECT {value}\n"))
 

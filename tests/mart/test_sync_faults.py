@@ -110,8 +110,7 @@ def test_a_count_of_no_whole_number_is_an_error(old_mart: Database, value: str) 
     map_with("shop", old_mart.url, transactions=select)
     returned = value.strip("'")
     assert failure() == (
-        f"mine.sql, count “{{n}} things”: the SELECT returns '{returned}', not a whole number; "
-        "write count(*)."
+        f"mine.sql, count “{{n}} things”: the SELECT returns '{returned}', not a whole number; use count(*)."
     )
 
 

@@ -1,1 +1,1 @@
-"""Mappings: SELECTs that turn the tables of another system into those of a mart."""
+"""Mappings: SELECT statements that turn the tables of another system into those of a mart."""

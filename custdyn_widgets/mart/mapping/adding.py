@@ -1,4 +1,4 @@
-"""Adding a source: its section of `sources.toml`, and the `.sql` file of a drafted mapping."""
+"""Add a source: write its section of `sources.toml`, and the `.sql` file of a drafted mapping."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def check_new_name(name: str) -> None:
     Raises
     ------
     SourceError
-        If the name is taken, or has characters other than letters, digits, hyphens and underscores.
+        If the name is taken, or contains characters other than letters, digits, hyphens and underscores.
     SettingsError
         If `sources.toml` cannot be used.
     """
     if not _NAME.fullmatch(name):
         raise SourceError(
-            f"A source cannot be named {shown(name)}: use letters, digits, hyphens and underscores.",
+            f"A source cannot be named {shown(name)}: use only letters, digits, hyphens and underscores.",
             field="name",
         )
     if name in named_sources():
@@ -42,7 +42,7 @@ def check_new_name(name: str) -> None:
 
 
 def add_source(source: Source, sql: str) -> tuple[Path, Path]:
-    """Write the mapping of a new named source and its section of `sources.toml`; return both paths.
+    """Write the mapping of a new named source and its section of `sources.toml`, and return both paths.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def add_source(source: Source, sql: str) -> tuple[Path, Path]:
 
 
 def add_database(source: Source, system: str) -> Path:
-    """Write the section of a database with a shipped mapping in `sources.toml`; return that file's path.
+    """Add a section to `sources.toml` for a database with a shipped mapping, and return the path of the file.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Guessing which columns hold the times and amounts of transactions, and why a table has none."""
+"""Guess which columns contain the times and amounts of transactions, or say why a table has none."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ZERO = "0.,"
 
 @dataclass(frozen=True)
 class Amount:
-    """The amounts of a table: their SQL, the numbers in the sample's rows, their columns, and the reason."""
+    """The amounts of a table: their SQL, their cells in the sample, their columns, and the reason."""
 
     sql: str
     cells: tuple[str | None, ...]
@@ -32,12 +32,12 @@ class Amount:
 
     @property
     def numbers(self) -> list[str]:
-        """The numbers, from the rows that have one."""
+        """The numbers in the rows that have one."""
         return [cell for cell in self.cells if cell]
 
 
 def find_time(columns: Sequence[Column]) -> Choice | None:
-    """Choose the times, from one column or from a date and a time of day."""
+    """Choose the times: a column, or a date column combined with a time of day."""
     times = [c for c in columns if c.is_time]
     column = pick(times, "at", lambda c: c.has_clock and not c.is_midnight)
     column = column or pick(times, "at", lambda c: c.is_time) or next(iter(times), None)
@@ -56,7 +56,7 @@ def find_time(columns: Sequence[Column]) -> Choice | None:
 
 
 def find_amount(columns: Sequence[Column]) -> Amount | None:
-    """Choose the amounts, from one column, or from separate columns for debits and credits."""
+    """Choose the amounts: a column, or separate columns for debits and credits."""
     if both := _debit_and_credit(columns):
         return both
     numbers = [c for c in columns if c.is_number]
@@ -73,7 +73,7 @@ def find_amount(columns: Sequence[Column]) -> Amount | None:
 
 
 def _debit_and_credit(columns: Sequence[Column]) -> Amount | None:
-    """Return credits minus debits, if no row has both."""
+    """Return credits minus debits, or None if a row has both."""
     debit = pick(columns, "debit", lambda c: c.is_number)
     credit = pick(columns, "credit", lambda c: c.is_number)
     if debit is None or credit is None or debit is credit:
@@ -101,14 +101,14 @@ def _negative(number: str, turned: bool) -> str:
 
 
 def lacking(columns: Sequence[Column]) -> str:
-    """Return why a table cannot hold transactions: what it lacks, or the value that could not be read."""
+    """Return why a table cannot contain transactions: what it lacks, or a value that cannot be read."""
     if find_time(columns) is None:
-        return _unread(columns, "at", "a time") or "no column has times"
-    return _unread(columns, "amount", "an amount") or "no column has amounts"
+        return _unread(columns, "at", "a time") or "no column contains times"
+    return _unread(columns, "amount", "an amount") or "no column contains amounts"
 
 
 def _unread(columns: Sequence[Column], wanted: str, what: str) -> str:
-    """Return why the column whose heading suggests times or amounts cannot be read as such."""
+    """Return why a column whose heading suggests times or amounts cannot be read as such."""
     column = pick(columns, wanted, lambda c: bool(c.values) and not c.is_time)
     if column is None or heading_rank(column, wanted) > len(columns) + 20:
         return ""
@@ -116,6 +116,6 @@ def _unread(columns: Sequence[Column], wanted: str, what: str) -> str:
     wrong = ((row, cell) for row, cell in enumerate(column.cells, start=1) if cell and not fits(cell))
     row, value = next(wrong, (0, ""))
     if not row:
-        several = "are in several forms" if wanted == "at" else "are in several currencies"
+        several = "are in several formats" if wanted == "at" else "are in several currencies"
         return f"the values in {shown(column.name)} {several}"
-    return f"{shown(value)} in {shown(column.name)}, row {row} of the data, is not {what} in a known form"
+    return f"{shown(value)} in {shown(column.name)}, row {row} of the data, is not {what} in a known format"

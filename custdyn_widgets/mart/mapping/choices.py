@@ -1,4 +1,4 @@
-"""Choices for the columns of a mart, each with its SQL and its certainty."""
+"""Choices for the columns of a mart, each with its SQL and how certain it is."""
 
 from __future__ import annotations
 
@@ -14,16 +14,20 @@ Certainty = Literal["sure", "likely", "please check", "fill in"]
 # Returns the share of a column's values that occur in another column.
 Overlap = Callable[[Column, Column], float]
 
-FEW = 40  # the largest number of distinct values in a column of kinds
+FEW = 40  # the maximum number of distinct values in a column of kinds
 ROWS_OF_KIND = 20  # rows to look at for each kind that a sample lacks
-FOUND = 0.5  # share of values that must occur in a column for another to refer to it
+FOUND = 0.5  # the share of a column's values that must occur in another column to be references to it
 _NO_RANK = 99
-_OF_KINDS = ("kind", "client_type", "pair")  # columns of a mart whose SQL lists the values of a column
+_OF_KINDS = (
+    "kind",
+    "client_type",
+    "pair",
+)  # columns of a mart whose SQL lists the values of an exported column
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A column of a mart: its SQL, the certainty of the choice, and the reason for it."""
+    """What to use for a column of a mart: the SQL, how certain the choice is, and why it was made."""
 
     column: str
     sql: str
@@ -33,7 +37,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class TableGuess:
-    """A SELECT: the table of the mart, the table of the export, the choices of columns, and a condition."""
+    """A guessed SELECT: the mart's table, the exported table, the choices of columns, and a condition."""
 
     table: str
     source: str
@@ -48,7 +52,7 @@ def heading_rank(column: Column, wanted: str) -> int:
 
 
 def pick(columns: Iterable[Column], wanted: str, fits: Callable[[Column], bool]) -> Column | None:
-    """Return the column whose heading best matches the wanted one, among those that fit."""
+    """Return the column whose heading matches best, among the columns that fit."""
     found = [c for c in columns if rank(c.plain, wanted) is not None and fits(c)]
     return min(found, key=lambda c: heading_rank(c, wanted), default=None)
 
@@ -59,7 +63,7 @@ def is_text(column: Column) -> bool:
 
 
 def has_kinds(column: Column) -> bool:
-    """Return whether a column seems to hold kinds: it has few values, and a heading that suggests kinds."""
+    """Return whether a column has few distinct values and a heading that suggests kinds."""
     is_few = 0 < len(set(column.values)) <= FEW
     return is_few and any(rank(column.plain, wanted) is not None for wanted in _OF_KINDS)
 
@@ -72,7 +76,7 @@ def by_heading(name: str, column: Column, sql: str | None = None) -> Choice:
 
 
 def heading_of(column: Column) -> str:
-    """Return a column's heading and its unit, as the reason for a choice."""
+    """Return the reason for a choice made by heading: the heading of the column, and its unit."""
     unit = f", in {column.small_unit}" if column.small_unit else ""
     return f"the heading {shown(column.name)}{unit}"
 
@@ -88,7 +92,7 @@ def time_by_heading(name: str, column: Column) -> Choice:
 def cases(name: str, column: Column, words: Mapping[str, tuple[str, ...]], other: str) -> Choice:
     """Return a CASE that turns a column's values into those of a mart.
 
-    If all values of the sample are listed, others stay as they are, so that checks report them.
+    If it lists all values in the sample, other values are left unchanged, so that checks report them.
     """
     values = sorted(set(column.values))
     meanings = {value: meaning(value, words) for value in values if value.isprintable()}
@@ -99,9 +103,9 @@ def cases(name: str, column: Column, words: Mapping[str, tuple[str, ...]], other
     rest = column.word_as_text if is_whole else f"'{other}'"
     why = f"the values of {shown(column.name)}"
     if unknown:
-        why += f"; unknown, so {other}: {', '.join(map(shown, unknown[:5]))}"
+        why += f"; unknown values become {other}: {', '.join(map(shown, unknown[:5]))}"
     if None in column.cells and is_whole:
         rest = f"coalesce({rest}, '{other}')"
-        why += f"; blank, so {other}"
+        why += f"; blanks become {other}"
     certainty: Certainty = "please check" if unknown or None in column.cells else "likely"
     return Choice(name, f"CASE {column.word} {' '.join(lines)} ELSE {rest} END", certainty, why)

@@ -1,4 +1,4 @@
-"""Render a drafted mapping as HTML for a notebook, in the colours of its theme."""
+"""Render a drafted mapping as HTML, in the colours of the notebook's theme."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from custdyn_widgets.mart.mapping.choices import TableGuess
 from custdyn_widgets.text import printable
 
 _HEADINGS = ("Column", "SQL", "Certainty", "Why")
-# JupyterLab squeezes wide tables in outputs and aligns their text to the right; its rules have two classes.
+# JupyterLab narrows wide tables in outputs and right-aligns their text, with rules that have two classes.
 _STYLE = """
 .custdyn-draft table { table-layout: auto; width: max-content; max-width: 100%; border-collapse: collapse;
   margin: 0 0 0.8em; }
@@ -23,7 +23,7 @@ _STYLE = """
 
 
 def draft_html(guesses: Sequence[TableGuess], remarks: Sequence[str]) -> str:
-    """Return guesses and remarks as HTML, all escaped: a table for each SELECT."""
+    """Return guesses and remarks as escaped HTML, with a table for each SELECT."""
     parts = [_table(guess) for guess in guesses]
     parts += [f"<p>{_escape(remark)}</p>" for remark in remarks]
     # Without the class mathjax_ignore, JupyterLab would typeset "from $5 to $10" as a formula.

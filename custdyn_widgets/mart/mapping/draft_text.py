@@ -1,4 +1,4 @@
-"""The text of a drafted mapping: a SELECT for each table, with each column's certainty and the reason."""
+"""The text of a drafted mapping: a SELECT for each table, with a certainty and a reason for each column."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from custdyn_widgets.mart.mapping.sql_text import DUCKDB, Syntax
 
 
 class Guesses:
-    """A guessed mapping: its SELECTs, the dialect of the data, and remarks for the person who checks it.
+    """A guessed mapping: its SELECTs, the dialect of the data, and remarks for the reviewer.
 
     `str()` lists each choice with its certainty.
     """
@@ -34,7 +34,9 @@ class Guesses:
         return str(self)
 
     def _repr_html_(self) -> str:
-        from custdyn_widgets.mart.mapping.draft_html import draft_html  # imported late: for display only
+        from custdyn_widgets.mart.mapping.draft_html import (
+            draft_html,
+        )  # imported late: only needed for display
 
         return draft_html(self.guesses, self.remarks)
 
@@ -48,7 +50,7 @@ class Guesses:
 
 
 def mapping_text(head: str, guesses: Sequence[TableGuess], syntax: Syntax) -> str:
-    """Return the text of a mapping file: a comment, and a SELECT for each table of the mart."""
+    """Return the text of a mapping file: a comment, then a SELECT for each table of the mart."""
     sections = [head]
     for table in dict.fromkeys(guess.table for guess in guesses):
         of = [guess for guess in guesses if guess.table == table]

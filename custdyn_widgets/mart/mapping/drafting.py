@@ -1,4 +1,4 @@
-"""Drafting a mapping: guess the meaning of the tables of an export, and write SQL for a person to check."""
+"""Draft a mapping: guess what the tables of an export mean, and write SQL for a person to review."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _HEAD = """-- SELECTs that turn {source} into the tables of a mart, drafted by c
 
 @dataclass(frozen=True, repr=False)
 class Draft(Guesses):
-    """A guessed mapping: its SELECTs, the dialect of the data, and remarks for the person who checks it.
+    """A guessed mapping: its SELECTs, the dialect of the data, and remarks for the reviewer.
 
     `str()` lists each choice with its certainty.
     """
@@ -56,7 +56,7 @@ class Draft(Guesses):
     def save(self, mapping: str | Path) -> Source:
         """Write the mapping to a file, and return the source that uses it.
 
-        An existing file is kept, including any edits.
+        An existing file is not overwritten, so its edits are kept.
 
         Parameters
         ----------
@@ -116,7 +116,7 @@ def _what_to_check(
     remarks += [f"Not used: {name} (please check): {why}." for name, why in sorted(unused.items()) if why]
     remarks += [
         f"Currencies (please check): {guess.source} has amounts in {', '.join(found)}, but each amount must "
-        "be in the currency of its client."
+        "be in the client's currency."
         for guess in guesses
         if guess.table == "transactions" and len(found := currencies(tables[guess.source])) > 1
     ]
@@ -168,7 +168,7 @@ def _rows_of_rare_kinds(
 
 
 def _column(column: Column) -> Column:
-    """Return a column in which a word such as NULL among numbers or times counts as blank."""
+    """Return a column, treating a word such as NULL among numbers or times as blank."""
     words = {value for value in column.values if null_word(value)}
     if len(words) == 1:
         (null,) = words
@@ -195,7 +195,7 @@ def _used(tables: dict[str, list[Column]], guess: TableGuess) -> list[Column]:
 
 
 def guess_dialect(dialect: Dialect, columns: Sequence[Column]) -> tuple[Dialect, list[str]]:
-    """Return the dialect, completed from the columns, and remarks on what was guessed.
+    """Return the dialect with its missing parts guessed from the columns, and remarks on the guesses.
 
     Raises
     ------
@@ -213,13 +213,13 @@ def guess_dialect(dialect: Dialect, columns: Sequence[Column]) -> tuple[Dialect,
             remarks.append(f"Order of dates: {dates} (sure: {example}).")
         elif example:
             raise SourceError(
-                f"The order of day and month in {shown(example)} is ambiguous. Set it: --dates DMY or "
+                f"The order of day and month in {shown(example)} is ambiguous. Set it with --dates DMY or "
                 "--dates MDY.",
                 field="dates",
             )
     if dialect.timezone is None and any(c.lacks_offset and c.has_clock for c in columns):
         remarks.append(
-            "Time zone: times have no offset, and are read as UTC (please check). If they are local, set "
-            "the zone: --timezone Europe/Kyiv."
+            "Time zone: times have no offset and are read as UTC (please check). If they are local times, "
+            "set their zone, such as --timezone Europe/Kyiv."
         )
     return replace(dialect, decimal=decimal, dates=dates), remarks

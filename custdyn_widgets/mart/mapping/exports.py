@@ -31,7 +31,7 @@ _ROWS = 50
 class ExportedFile:
     """A file of an export, and the name of its table in SQL.
 
-    `whole` is the name of the table formed by all files of its folder; empty if they do not form one.
+    `whole` is the name of the table formed by all files in its folder, or empty if they do not form one.
     """
 
     path: Path
@@ -40,7 +40,7 @@ class ExportedFile:
 
     @property
     def is_text(self) -> bool:
-        """Whether it is a CSV file, possibly with another suffix or compressed."""
+        """Whether it is a CSV file, possibly compressed or with another suffix."""
         return self.path.name.lower().endswith(_TEXT)
 
     @property
@@ -68,7 +68,7 @@ def exported_files(path: Path) -> list[ExportedFile]:
     if not files:
         raise SourceError(
             f"{shown(path.name)} contains no file whose name ends in .csv, .tsv, .txt, .parquet or .xlsx, "
-            "nor a compressed file such as .csv.gz.",
+            "and no compressed file such as .csv.gz.",
             field="source",
         )
     by_table = {file.table: file for file in files}
@@ -99,12 +99,12 @@ def _parts_in(folder: Path) -> Iterator[ExportedFile]:
     inner = sorted(folder.iterdir())
     if any(file.name == "_temporary" for file in inner):
         raise SourceError(
-            f"{shown(folder.name)} is still being written, or writing it failed: write it again.",
+            f"{shown(folder.name)} is still being written, or writing it failed. Wait, or write it again.",
             field="source",
         )
     if partition := next((file for file in inner if "=" in file.name and file.is_dir()), None):
         raise SourceError(
-            f"{shown(folder.name)} has the folder {shown(partition.name)}, which is not read: write it "
+            f"{shown(folder.name)} contains the folder {shown(partition.name)}, which is not read. Write it "
             "without partitions.",
             field="source",
         )
@@ -116,14 +116,14 @@ def _parts_in(folder: Path) -> Iterator[ExportedFile]:
 
 
 def unread_files(path: Path) -> list[str]:
-    """Return the names of files in a folder that seem to hold data in a format that is not read."""
+    """Return the names of files in a folder that seem to contain data in an unsupported format."""
     if not path.is_dir():
         return []
     return [f.name for f in sorted(path.iterdir()) if f.is_file() and not _is_data(f) and seems_data(f.name)]
 
 
 def parts(files: list[ExportedFile]) -> Iterator[tuple[str, list[ExportedFile]]]:
-    """Yield tables split into several files: `calls` for `calls-2024-01.csv` and `calls-2024-02.csv`."""
+    """Yield tables split into several files, such as `calls`: `calls-2024-01.csv` and `calls-2024-02.csv`."""
     found: dict[str, list[ExportedFile]] = defaultdict(list)
     for file in files:
         stem = _stem(file.path)
@@ -143,13 +143,13 @@ def _stem(path: Path) -> str:
 
 
 def table_name(stem: str) -> str:
-    """Return a name for SQL: in lowercase, with underscores for all characters except letters and digits."""
+    """Return a name for SQL: in lowercase, with underscores in place of all but letters and digits."""
     name = re.sub(r"\W+", "_", stem.casefold()).strip("_") or "file"
     return f"t_{name}" if name[0].isdigit() else name
 
 
 def delimiter_of(text: Path, name: str) -> str:
-    """Return the delimiter of a CSV file in UTF-8: the one that gives all rows the same number of cells.
+    """Return the delimiter that gives all rows of a CSV file in UTF-8 the same number of cells.
 
     Parameters
     ----------
@@ -191,7 +191,7 @@ def delimiter_of(text: Path, name: str) -> str:
 
 
 def _ambiguous(name: str, widths: dict[str, int], uneven: dict[str, tuple[int, int, str]]) -> SourceError:
-    """Return the error for a file in which several delimiters fit, or none does."""
+    """Return the error for a file that several delimiters fit, or none."""
     remedy = r'Set it for the source, such as delimiter = ";" or "\t".'
     if not uneven or len(uneven) < len(widths):
         return SourceError(f"The delimiter of {name} is ambiguous. {remedy}", field="delimiter")
@@ -201,4 +201,6 @@ def _ambiguous(name: str, widths: dict[str, int], uneven: dict[str, tuple[int, i
     why += f", but there are {widths[best]} columns"
     if "\\" in text:
         why += f"{NO_ESCAPES}. MySQL: ESCAPED BY '\"'"
-    return SourceError(f"{why}. Export it again, or, if it has another delimiter, set it.", field="delimiter")
+    return SourceError(
+        f"{why}. Export it again, or set delimiter if it is a different one.", field="delimiter"
+    )

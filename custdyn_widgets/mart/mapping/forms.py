@@ -1,7 +1,7 @@
 """Formats of amounts and times that only mappings can read, with the SQL that reads each.
 
-A format is used only if the values of a column have it: `$1,250.00`, `1250.00-`, `(1250.00)`, `1250.00 DR`;
-`05-JAN-26`, `20260105`, seconds since 1970, two-digit years.
+A format is used only if the values of a column are in it: for example, amounts such as `$1,250.00`,
+`1250.00-`, `(1250.00)` and `1250.00 DR`, and times such as `05-JAN-26`, `20260105` and seconds since 1970.
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ _TWO_DIGITS = re.compile(r"(\d{1,2})[/.\-]\d{1,2}[/.\-](\d\d)(?!\d).*", re.ASCII
 
 @dataclass(frozen=True)
 class Form:
-    """How a mapping reads a column in some form.
+    """How a mapping reads a column whose values are in a certain format.
 
     Attributes
     ----------
     sql
         The SQL, with `{}` for the column.
     why
-        What it does, for the person who checks it; empty for an ordinary form.
+        What the SQL does, for the reviewer; empty for an ordinary format.
     has_clock
-        Whether times have a time of day.
+        Whether the values include a time of day.
     has_offset
-        Whether times are instants.
+        Whether the values are instants.
     family
         The type that the SQL returns, if it is not the column's own.
     """
@@ -65,9 +65,9 @@ class Form:
 
 
 def plain_amount(value: str) -> tuple[str, str, str] | None:
-    """Return an amount with its sign in front, its currency sign or code, and its side: CR, DR or empty.
+    """Return an amount with a leading sign, its currency symbol or code, and its side: CR, DR or empty.
 
-    None if it is not an amount.
+    Return None if the value is not an amount.
     """
     match = _AMOUNT.fullmatch(value)
     if match is None or not any(map(str.isdigit, match["digits"])):
@@ -92,7 +92,7 @@ def _is_currency(mark: str) -> bool:
 
 
 def amount_form(values: Sequence[tuple[str, str, str]]) -> Form | None:
-    """Return how a mapping reads amounts; None if they are in several currencies."""
+    """Return how a mapping reads amounts, or None if they are in several currencies."""
     marks = {mark for _, mark, _ in values if mark}
     if len(marks) > 1:
         return None
@@ -109,7 +109,7 @@ def amount_form(values: Sequence[tuple[str, str, str]]) -> Form | None:
 
 
 def time_form(values: Sequence[str], syntax: Syntax = DUCKDB) -> Form | None:
-    """Return how a mapping reads times in formats that a mart cannot contain; None if it cannot."""
+    """Return how a mapping reads times in formats that a mart does not allow, or None if it cannot."""
     return (_named_months(values) if syntax == DUCKDB else None) or _numbers_as_times(values, syntax)
 
 
@@ -153,7 +153,7 @@ def _numbers_as_times(values: Sequence[str], syntax: Syntax) -> Form | None:
         clock = not all(map(str.isdigit, values))
         text = "CAST({} AS VARCHAR)" if syntax == DUCKDB else syntax.text("{}")
         return Form(text, "Excel's days since 1899-12-30", clock, family="text")
-    known = [value for value in values if value.strip("0.")]  # systems write 0 for no time
+    known = [value for value in values if value.strip("0.")]  # some systems write 0 for a missing time
     if not known or not all(map(_EPOCH.fullmatch, known)):
         return None
     numbers = [int(value.partition(".")[0]) for value in known]
@@ -166,7 +166,7 @@ def _numbers_as_times(values: Sequence[str], syntax: Syntax) -> Form | None:
 
 
 def two_digit_years(values: Sequence[str]) -> Form | None:
-    """Return how to read dates with two-digit years, such as 31/01/26; None if the year may be first."""
+    """Return how to read dates with two-digit years, such as 31/01/26, or None if the year may be first."""
     found = [match for value in values if (match := _TWO_DIGITS.fullmatch(value))]
     if not found or any(int(match[2]) > 68 for match in found):
         return None
@@ -178,5 +178,5 @@ def two_digit_years(values: Sequence[str]) -> Form | None:
 
 @functools.cache
 def null_word(value: str) -> bool:
-    """Return whether a value is a word that systems write for a missing value."""
+    """Return whether a value is a word that some systems write for a missing value."""
     return value.casefold() in ("null", "(null)", "none", "nat", "n/a", r"\n")

@@ -1,4 +1,4 @@
-"""Guessing which tables and columns of an export become those of a mart, with the certainty of each guess."""
+"""Guess which tables and columns of an export match those of a mart, and say how certain each guess is."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ def guess_tables(
     tables
         The columns of each table of the export.
     overlap
-        Compares two columns.
+        Returns the share of a column's values that occur in another column.
     currency
         The currency of all clients, for exports without a currency column.
     partly
-        Whether to leave what cannot be guessed for a person to fill in, instead of raising an error.
+        Whether to leave placeholders for what cannot be guessed, instead of raising an error.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def guess_tables(
     except SourceError as error:
         if not partly:
             raise
-        why = "the clients are not known"
+        why = "the clients are unknown"
         blank = [_blank("clients", error.message), _blank("transactions", why)]
         return [*blank, *guess_rates(tables)], {}
     found = [_clients(clients, tables[clients], key, FILL_IN if partly and currency is None else currency)]
@@ -79,10 +79,10 @@ def guess_tables(
 
 
 def _no_transactions(clients: str, key: Column, unused: Mapping[str, str], *, partly: bool) -> TableGuess:
-    """Return the transactions to fill in, or raise an error that says why no table holds them."""
+    """Return a SELECT for transactions to fill in, or raise an error that says why no table contains them."""
     reasons = "".join(f" In {name}, {why}." for name, why in unused.items() if why)
     why = (
-        "No table seems to hold transactions, with times, amounts, and a column that refers to "
+        "No table seems to contain transactions, which have times, amounts, and a column that refers to "
         f"{shown(key.name)} of {clients}.{reasons}"
     )
     if not partly:
@@ -91,21 +91,21 @@ def _no_transactions(clients: str, key: Column, unused: Mapping[str, str], *, pa
 
 
 def _blank(table: str, why: str) -> TableGuess:
-    """Return a SELECT, for a person to fill in, for a table of the mart that was not found."""
+    """Return a SELECT to be filled in by a person, for a table of the mart that was not found."""
     required = [column.name for column in MART[table].columns if column.required]
     return TableGuess(table, "", tuple(Choice(column, FILL_IN, "fill in", why) for column in required))
 
 
 def _find_clients(tables: Mapping[str, Sequence[Column]], overlap: Overlap) -> tuple[str, Column]:
-    """Return the table most likely to hold clients, and its unique column that is referred to most."""
+    """Return the table most likely to contain clients, and the unique column that others refer to most."""
     scores = {name: _client_score(name, columns) for name, columns in tables.items()}
     best = max(scores, key=lambda name: scores[name], default=None)
     if best is None or scores[best] < 3:
         names = ", ".join(map(shown, tables))
         reasons = [f" {name}: {why}." for name, of in tables.items() if (why := _without_headings(of))]
         raise SourceError(
-            f"None of the tables {names} seems to hold the clients: ids, and headings such as name, currency "
-            f"and created, in English.{''.join(reasons)} {_BY_HAND}",
+            f"None of the tables {names} seems to contain the clients, which have ids, and English headings "
+            f"such as name, currency and created.{''.join(reasons)} {_BY_HAND}",
             field="mapping",
         )
     others = [
@@ -123,11 +123,11 @@ def _find_clients(tables: Mapping[str, Sequence[Column]], overlap: Overlap) -> t
 
 
 def _without_headings(columns: Sequence[Column]) -> str:
-    """Return a remark if a table seems to have data in place of headings; empty if it does not."""
+    """Return a remark if a table seems to have data in place of headings, or else an empty string."""
     values = [c.name for c in columns if is_amount(c.name) or is_time(c.name)]
     if not values or (len(values) == 1 < len(columns) - 2):  # such as a column for the year 2026
         return ""
-    return f"{shown(values[0])} is a heading, so the headings seem to be missing: add a first row with them"
+    return f"the headings seem to be missing, because the first row has {shown(values[0])}; add headings"
 
 
 def _client_score(name: str, columns: Sequence[Column]) -> int:
@@ -141,7 +141,7 @@ def _client_score(name: str, columns: Sequence[Column]) -> int:
 
 
 def _find_packages(tables: Mapping[str, Sequence[Column]]) -> PackageTable | None:
-    """Return the table of packages: it is named like one, with a unique column and no times."""
+    """Return the table whose name suggests packages, if it has a unique column and no times."""
     for name, columns in tables.items():
         key = next((c for c in columns if c.is_unique), None)
         if key and not any(c.is_time for c in columns) and meaning(name, {"packages": TABLES["packages"]}):
@@ -150,7 +150,7 @@ def _find_packages(tables: Mapping[str, Sequence[Column]]) -> PackageTable | Non
 
 
 def _clients(name: str, columns: Sequence[Column], key: Column, currency: str | None) -> TableGuess:
-    """Return the SELECT for the clients; each column is used once."""
+    """Return the SELECT for the clients, which uses each column at most once."""
     taken = [key]
 
     def take(wanted: str, fits: Callable[[Column], bool]) -> Column | None:
@@ -206,7 +206,7 @@ def _currency(column: Column | None, given: str | None) -> Choice:
         )
     if given == FILL_IN:
         return Choice(
-            "currency", FILL_IN, "fill in", "no column of the clients has it; write one, such as 'EUR'"
+            "currency", FILL_IN, "fill in", "the clients have no currency column; write a code, such as 'EUR'"
         )
     if not (len(given) == 3 and given.isascii() and given.isalpha()):
         raise SourceError(

@@ -1,4 +1,4 @@
-"""Guessing the transactions: which tables hold them, of which kinds, and with which signs."""
+"""Guess which tables contain transactions, of which kinds, and with which signs."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class PackageTable:
 def guess_ledger(
     name: str, columns: Sequence[Column], clients: Column, packages: PackageTable | None, overlap: Overlap
 ) -> TableGuess | None:
-    """Return the SELECT for transactions from a table, or None if it seems to hold none."""
+    """Return the SELECT for the transactions in a table, or None if there seem to be none."""
     reference = _reference(columns, clients, overlap)
     rest = [c for c in columns if c is not reference]
     at, amount = find_time(rest), find_amount(rest)
@@ -70,7 +70,7 @@ def _reference(columns: Sequence[Column], key: Column, overlap: Overlap) -> Colu
 
 
 def why_unused(columns: Sequence[Column], clients: Column, overlap: Overlap) -> str:
-    """Return why a table that refers to clients holds no transactions; empty if it does not refer to them."""
+    """Return why a table that refers to clients has no transactions, or "" if it does not refer to them."""
     reference = _reference(columns, clients, overlap)
     return lacking([c for c in columns if c is not reference]) if reference else ""
 
@@ -79,7 +79,7 @@ def _transaction_id(table: str, key: Column | None, syntax: Syntax) -> Choice:
     begins = syntax.literal(table + ":")
     if key is None:
         sql = syntax.joined(begins, "row_number() OVER ()")
-        return Choice("transaction_id", sql, "likely", "no column is unique: the rows are numbered")
+        return Choice("transaction_id", sql, "likely", "no column is unique, so the rows are numbered")
     sql = syntax.joined(begins, key.sql)
     return Choice("transaction_id", sql, "sure", f"{shown(key.name)} is unique")
 
@@ -90,7 +90,7 @@ def _has_kinds(column: Column) -> bool:
 
 
 def _of_one_kind(table: str, amount: Amount, package: Column | None) -> list[Choice]:
-    """Return the choices of kind and amount for a table whose name shows the kind."""
+    """Return the choices for the kind and the amount, for a table whose name shows the kind."""
     kind = meaning(table, KINDS)
     named = Choice("kind", f"'{kind}'", "likely", f"the name of the table {shown(table)}")
     if kind is None and package:
@@ -106,7 +106,7 @@ def _of_one_kind(table: str, amount: Amount, package: Column | None) -> list[Cho
 
 
 def _by_kinds(kinds: Column, amount: Amount) -> list[Choice]:
-    """Return the choices of kind and amount for a table with a column that shows the kind."""
+    """Return the choices for the kind and the amount, for a table with a column of kinds."""
     why = amount.why
     kind = cases("kind", kinds, KINDS, "other")
     values = sorted(value for value in set(kinds.values) if value.isprintable())
@@ -127,7 +127,7 @@ def _turned(amount: Amount) -> str:
 
 
 def _of(kinds: Column, value: str, amount: Amount) -> list[str]:
-    """Return the amounts of the rows with a value in the column of kinds."""
+    """Return the amounts of the rows that have a value in the column of kinds."""
     return [a for k, a in zip(kinds.cells, amount.cells, strict=True) if k == value and a]
 
 
@@ -138,7 +138,7 @@ def _has_opposite_sign(kind: str | None, amounts: Sequence[str]) -> bool:
 
 
 def _package(column: Column, packages: PackageTable | None, overlap: Overlap) -> Choice:
-    """Return the choice of the package's id, looked up by name if the column has names."""
+    """Return the choice for the package's id, which is looked up by name if the column contains names."""
     as_it_is = by_heading("package_id", column, column.text)
     if packages is None:
         return as_it_is

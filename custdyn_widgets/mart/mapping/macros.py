@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from custdyn_widgets.mart.dialect import Dialect
 
-# For a regular expression: all thousands separators except a comma and a point.
+# For a regular expression: all thousands separators except the comma and the point.
 _SPACES = r" ''’\x{00A0}\x{202F}"
-# Most numbers are plain: checking for those first takes a quarter of the time of the general case.
+# Most numbers are plain, and checking for these first takes a quarter of the time of the general case.
 _NUMBER = """
 CREATE OR REPLACE TEMP MACRO number(given) AS CASE
   WHEN given IS NULL THEN NULL
@@ -38,9 +38,9 @@ _OTHERS = ". Remove anything else, such as a currency: number(replace(column, ''
 def macros(dialect: Dialect) -> list[str]:
     """Return the statements that create the macros for a dialect.
 
-    `number(value)` is an exact decimal with up to 9 places. Text is read with the dialect's decimal
+    `number(value)` returns an exact decimal with up to 9 places. Text is read with the dialect's decimal
     separator, and with thousands separators if these are unambiguous; `12.50-` and `(12.50)` are negative.
-    Blank text is NULL, and any other text is an error.
+    Blank text becomes NULL, and any other text causes an error.
     """
     mark = dialect.decimal or "."
     other = "," if mark == "." else "."

@@ -1,4 +1,4 @@
-"""Marts made from exported files by mappings, cached until a file or the mapping changes."""
+"""Marts that mappings create from exported files, cached until a file or the mapping changes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ABANDONED = 3600  # seconds
 
 
 def mapped_mart(source: Source) -> tuple[Path, Stamp]:
-    """Return the folder of the mart made by a source's mapping, and the stamp of its inputs.
+    """Return the folder of the mart that a source's mapping creates, and the stamp of its inputs.
 
     Raises
     ------
@@ -84,11 +84,13 @@ def mapped_files(path: Path) -> list[Path]:
 
 
 def _write(mapping: Mapping, source: Source, root: Path, folder: Path) -> None:
-    """Write a mart under another name and rename it; remove marts made from earlier files."""
+    """Write a mart under a temporary name and rename it; then remove marts created from earlier files."""
     from custdyn_widgets.mart.mapping.running import write_mart  # imported late: only needed to write a mart
 
     make_folder(root)
-    building = root / f".building-{secrets.token_hex(8)}"  # several threads may run the mapping at once
+    building = (
+        root / f".building-{secrets.token_hex(8)}"
+    )  # several threads may run the mapping at the same time
     building.mkdir()
     try:
         found = write_mart(mapping, source.path, source.dialect, building)

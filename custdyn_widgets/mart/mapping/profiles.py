@@ -30,18 +30,32 @@ _SHORT_YEAR = re.compile(r"\d{1,2}[/.\-]\d{1,2}[/.\-]\d\d(?!\d).*", re.ASCII)
 _SMALL_UNITS = {"cents": "0.01", "minorunits": "0.01", "minor": "0.01", "micros": "0.000001"}
 _PLAIN_NUMBER = "number({})"
 _GROUPS = " '’\u00a0\u202f"  # thousands separators besides a comma and a point
-_ZERO_DATE = "0000-00-00"  # MySQL's date for no date
-_MOST = 0.9  # the share of the values; the few others are faults, which checks report
+_ZERO_DATE = "0000-00-00"  # MySQL's placeholder for a missing date
+_MOST = 0.9  # the minimum share of values that fit; the others are faults, which checks report
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of an export or a database: its table, its heading, and its cells in a sample of rows.
+    """A column of an export or a database, with its cells in a sample of rows.
 
-    A blank cell is None. `null` is the word that marks blank cells, if any; `typed` says that they are not
-    text; `syntax` is the dialect of SQL that reads them; `family` is their type in a database; `decimal` is
-    the decimal separator of numbers in text, if it is known; `padding` contains the characters that were
-    removed from the ends of cells.
+    Attributes
+    ----------
+    table, name
+        The name of the table, and the heading of the column.
+    cells
+        The cells in the sample; None for a blank cell.
+    null
+        The word that marks blank cells, if any.
+    typed
+        Whether the type of the column is not text.
+    syntax
+        The dialect of SQL that reads the column.
+    family
+        The type of the column in a database.
+    decimal
+        The decimal separator of numbers in text, if it is known.
+    padding
+        The characters that were removed from the ends of cells.
     """
 
     table: str
@@ -76,7 +90,7 @@ class Column:
 
     @property
     def word(self) -> str:
-        """The column in SQL, without spaces at its ends, to compare with words."""
+        """The column in SQL, trimmed for comparison with words."""
         return f"trim({self.sql})" if " " in self.padding else self.sql
 
     @property
@@ -90,7 +104,7 @@ class Column:
 
     @cached_property
     def small_unit(self) -> str:
-        """The unit at the end of the heading, such as cents, if the values are whole numbers; else empty."""
+        """The unit at the end of the heading, such as cents, if the values are whole numbers, or else ""."""
         heading = normalized_name(self.name)
         unit = next((unit for unit in _SMALL_UNITS if heading.endswith(unit)), "")
         return unit if unit and self.is_number and not self.has_fractions else ""
@@ -103,7 +117,7 @@ class Column:
 
     @cached_property
     def is_unique(self) -> bool:
-        """Whether every row of the sample has a different value."""
+        """Whether each row of the sample has a value, and all values are different."""
         return bool(self.values) and len(set(self.values)) == len(self.cells)
 
     # Numbers
@@ -114,17 +128,17 @@ class Column:
 
     @cached_property
     def number_cells(self) -> tuple[str | None, ...]:
-        """The numbers of the sample's rows with the sign in front; None where there is none."""
+        """The number in each row of the sample, with a leading sign, or None if there is none."""
         return tuple(amount[0] if amount else None for amount in self._amounts)
 
     @cached_property
     def numbers(self) -> tuple[str, ...]:
-        """The numbers among the values, with the sign in front."""
+        """The numbers among the values, with leading signs."""
         return tuple(number for number in self.number_cells if number)
 
     @cached_property
     def amounts(self) -> Form | None:
-        """How to read the values as numbers; None if they are not numbers."""
+        """How to read the values as numbers, or None if they are not numbers."""
         found = [amount for amount in self._amounts if amount]
         form = amount_form(found) if found and len(found) >= _MOST * len(self.values) else None
         return form if self.syntax == DUCKDB or (form and form.sql == _PLAIN_NUMBER) else None
@@ -146,7 +160,7 @@ class Column:
 
     @property
     def _number_of_text(self) -> str:
-        """The SQL that reads numbers from text on a server; a lone 1,234 is left for it to reject."""
+        """The SQL that reads numbers from text on a server, which rejects ambiguous ones such as 1,234."""
         mark = self.decimal or decimal_mark([self])
         groups = [
             c for c in _GROUPS + {",": ".", ".": ",", None: ""}[mark] if any(c in v for v in self.numbers)
@@ -155,14 +169,14 @@ class Column:
 
     @cached_property
     def has_fractions(self) -> bool:
-        """Whether the values are numbers, some of them with a decimal separator."""
+        """Whether the values are numbers, and some of them contain a decimal separator."""
         return self.is_number and any("." in v or "," in v for v in self.numbers)
 
     # Times
 
     @cached_property
     def times(self) -> Form | None:
-        """How to read the values as times; None if they are not times."""
+        """How to read the values as times, or None if they are not times."""
         matches = [match for value in self.values if (match := _time_match(value))]
         if not matches or len(matches) < _MOST * len(self.values):
             return time_form(self.values, self.syntax) if self._may_be_time else None
@@ -204,12 +218,12 @@ class Column:
 
     @property
     def has_clock(self) -> bool:
-        """Whether the values are times with a time of day."""
+        """Whether the values are times that include a time of day."""
         return self.times is not None and self.times.has_clock
 
     @cached_property
     def is_midnight(self) -> bool:
-        """Whether the values are times of day that are all midnight."""
+        """Whether the values include a time of day that is always midnight."""
         clocks = [match["clock"] for value in self.values if (match := _time_match(value))]
         return self.has_clock and bool(clocks) and all(not c or _MIDNIGHT.fullmatch(c) for c in clocks)
 
@@ -220,7 +234,7 @@ class Column:
 
 
 def stripped(cells: Iterable[str | None]) -> tuple[tuple[str | None, ...], str]:
-    """Return cells without spaces at their ends (None if nothing is left), and the characters removed."""
+    """Return cells without spaces at either end (None if nothing is left), and the removed characters."""
     found: list[str | None] = []
     removed: set[str] = set()
     for cell in cells:
@@ -232,7 +246,7 @@ def stripped(cells: Iterable[str | None]) -> tuple[tuple[str | None, ...], str]:
 
 
 def positive_share(values: Iterable[str]) -> float:
-    """Return the share of positive numbers among those that are not 0, or 1 if there are none."""
+    """Return the share of positive numbers among nonzero numbers, or 1 if there are none."""
     signs = [v.startswith(("-", "−")) for v in values if any(c in "123456789" for c in v)]
     return signs.count(False) / len(signs) if signs else 1.0
 
@@ -269,7 +283,8 @@ def decimal_mark(columns: Sequence[Column]) -> DecimalMark | None:
 def date_order(columns: Sequence[Column]) -> tuple[DateOrder | None, str]:
     """Return the only order of day, month and year that fits all dates, and a value that shows it.
 
-    The order is None if all dates are in the order of ISO 8601 (with an empty value), or if it is ambiguous.
+    The order is None if it is ambiguous, or if all dates are in the order of ISO 8601; in the latter case,
+    the value is empty.
     """
     example = ""
     for column in columns:

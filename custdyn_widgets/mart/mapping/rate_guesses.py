@@ -1,4 +1,4 @@
-"""Guessing the exchange rates: quotes of pairs such as EURUSD, or of currencies against a base."""
+"""Guess the exchange rates, from quotes of pairs such as EURUSD or of currencies against a base."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _rates(name: str, columns: Sequence[Column]) -> list[TableGuess]:
 
 
 def _pair(text: str) -> tuple[str, str] | None:
-    """Return the two currencies of a pair: EURUSD is the price of a euro in dollars."""
+    """Return the two currencies of a pair, or None; EURUSD is the price of one euro in dollars."""
     from babel.numbers import list_currencies  # imported late: rarely needed
 
     match = _PAIR.fullmatch(text)
@@ -78,7 +78,7 @@ def _of_pairs(name: str, date: Column, rate: Column, pairs: Column) -> list[Tabl
     others = sorted({v for v in pairs.values if v not in values})
     why = f"the values of {shown(pairs.name)}"
     if others:
-        why += f"; left out, as they have another base: {', '.join(map(shown, others))}"
+        why += f"; left out because of another base: {', '.join(map(shown, others))}"
     named = ", ".join(map(pairs.syntax.literal, values))
     return [
         TableGuess(
@@ -109,5 +109,7 @@ def _of_currencies(name: str, columns: Sequence[Column], date: Column, rate: Col
         chosen = Choice("base", f"'{one}'", "likely", f"its quotes in {shown(rate.name)} are 1")
     else:
         return []
-    number = Choice("units_per_base", rate.as_number, "please check", "units of the currency for 1 base")
+    number = Choice(
+        "units_per_base", rate.as_number, "please check", "units of the currency for 1 unit of the base"
+    )
     return [TableGuess("rates", name, (by_heading("currency", currency), _date(date), number, chosen))]

@@ -1,4 +1,4 @@
-"""Running a mapping over exported files: DuckDB reads them and writes the tables of a mart as Parquet.
+"""Run a mapping on exported files: DuckDB reads them and writes the tables of a mart as Parquet.
 
 A mapping can read only the files of its source; it cannot use the network or extensions.
 """
@@ -34,7 +34,7 @@ _WHOLE = ("HUGEINT", "UHUGEINT")  # written to Parquet as floating-point numbers
 
 
 def write_mart(mapping: Mapping, path: Path, dialect: Dialect, folder: Path) -> list[str]:
-    """Run a mapping over the files at a path, write its mart to a folder, and return its counts as sentences.
+    """Run a mapping on the files at a path, write the mart to a folder, and return the counts as sentences.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def open_export(
 
 
 def _close(connection: duckdb.DuckDBPyConnection, folders: Iterable[Path]) -> None:
-    """Restrict the mapping to reading and writing in the given folders."""
+    """Restrict the connection to reading and writing files in the given folders."""
     allowed = ", ".join(literal(f"{folder.absolute()}/") for folder in folders)
     connection.execute(f"SET allowed_directories = [{allowed}]")
     connection.execute("SET enable_external_access = false")
@@ -107,7 +107,7 @@ def _write(connection: duckdb.DuckDBPyConnection, select: str, file: Path, names
 
 
 def _place(connection: duckdb.DuckDBPyConnection, names: Sequence[str], value: str) -> str:
-    """Return a sentence that says where text occurs in the exported files; empty if it is not found."""
+    """Return a sentence that says where a value occurs in the exported files, or an empty string."""
     for name in names:
         rows = connection.sql(f"FROM {identifier(name)}")
         for column, kind in zip(rows.columns, rows.types, strict=True):

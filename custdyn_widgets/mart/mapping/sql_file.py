@@ -1,4 +1,4 @@
-"""Mapping files: one SELECT for each table of a mart, in SQL.
+"""Mapping files, which contain a SELECT for each table of a mart.
 
 A line `-- :name clients` starts the SELECT for that table. A line `-- :count {n} free calls were left out.`
 starts a SELECT of one number; checks show the sentence with that number. Text before the first such line is a
@@ -19,12 +19,12 @@ from custdyn_widgets.mart.schema import TABLES
 _DIRECTIVE = re.compile(r"--\s*:(\w+)[ \t]*(.*)")
 _COMMENT_OR_BLANK = re.compile(r"(\s|--[^\n]*(\n|$)|/\*.*?\*/)*", re.DOTALL)
 _LARGEST = 2**20  # bytes
-FILL_IN = "FILL_IN"  # a placeholder for what could not be guessed in a draft
+FILL_IN = "FILL_IN"  # a placeholder in a draft for what could not be guessed
 
 
 @dataclass(frozen=True)
 class Count:
-    """A number to show with a check: the sentence, with `{n}` for the number, and its SELECT."""
+    """A number that checks show: a sentence with `{n}` in place of the number, and the SELECT for it."""
 
     sentence: str
     select: str
@@ -41,7 +41,7 @@ class Mapping:
 
 
 def whole_number(value: object) -> int:
-    """Return the number that the SELECT of a count returned; NULL is 0.
+    """Return the result of the SELECT of a count as a whole number; NULL counts as 0.
 
     Raises
     ------
@@ -56,7 +56,7 @@ def whole_number(value: object) -> int:
     except (ValueError, ArithmeticError):
         pass
     raise SourceError(
-        f"the SELECT returns {shown(text)}, not a whole number; write count(*).", field="mapping"
+        f"the SELECT returns {shown(text)}, not a whole number; use count(*).", field="mapping"
     ) from None
 
 
@@ -67,7 +67,7 @@ def read_mapping(path: Path) -> Mapping:
     ------
     SourceError
         If the file cannot be read, has no SELECT for clients or transactions, or has a section that is empty
-        or repeated, or whose table does not exist in a mart.
+        or repeated, or for a table that a mart does not have.
     """
     try:
         data = path.read_bytes()
@@ -76,7 +76,9 @@ def read_mapping(path: Path) -> Mapping:
             f"The mapping {shown(str(path))} cannot be read: {error.strerror}.", field="mapping"
         ) from error
     if len(data) > _LARGEST:
-        raise SourceError(f"The mapping {path.name} is larger than 1 MiB: it is not SQL.", field="mapping")
+        raise SourceError(
+            f"The mapping {path.name} is larger than 1 MiB, so it cannot be SQL.", field="mapping"
+        )
     try:
         return parse_mapping(path.name, data.decode("utf-8-sig"))
     except UnicodeDecodeError:
@@ -168,7 +170,7 @@ def _sections(text: str) -> list[tuple[str, str, str, int]]:
 
 
 def _select(lines: list[str]) -> str:
-    """Return the SQL of a section; empty if there are only comments."""
+    """Return the SQL of a section, or an empty string if it has only comments."""
     sql = "\n".join(lines).strip()
     while sql.endswith(";"):
         sql = sql[:-1].rstrip()

@@ -19,7 +19,7 @@ def literal(value: object) -> str:
 
 @dataclass(frozen=True)
 class Syntax:
-    """The syntax of a SQL dialect, as far as drafted mappings need it."""
+    """The syntax of a SQL dialect, to the extent that drafted mappings need it."""
 
     name: Literal["duckdb", "postgresql", "mysql"]
 
@@ -32,20 +32,19 @@ class Syntax:
         return literal(value.replace("\\", "\\\\") if self.name == "mysql" else value)
 
     def text(self, sql: str) -> str:
-        """Return a value as text, so that columns of different types can be combined; DuckDB can anyway."""
+        """Return a value as text, to combine columns of different types (which DuckDB does without it)."""
         if self.name == "duckdb":
             return sql
         return f"CAST({sql} AS {'CHAR' if self.name == 'mysql' else 'TEXT'})"
 
     def joined(self, *parts: str) -> str:
-        """Return the concatenation of texts."""
+        """Return the SQL that concatenates texts."""
         return f"CONCAT({', '.join(parts)})" if self.name == "mysql" else " || ".join(parts)
 
     def number(self, sql: str, removed: Iterable[str], mark: str) -> str:
         """Return the SQL that reads an exact number from text, ignoring thousands separators.
 
-        In MySQL, text that is not a number is NULL: CAST would read the digits before the first other
-        character.
+        In MySQL, text that is not a number becomes NULL, because CAST would read any digits at its beginning.
         """
         for separator in removed:
             sql = f"REPLACE({sql}, {self.literal(separator)}, '')"
@@ -58,7 +57,7 @@ class Syntax:
     def since_1970(self, unit: int) -> str:
         """Return the SQL for an instant, with `{}` for the time since 1970 in 1/`unit` seconds.
 
-        In MySQL, it is text with the offset: a DATETIME would be taken for a local time.
+        In MySQL, the result is text with an offset, because a DATETIME would be taken for a local time.
         """
         number = "NULLIF(CAST({} AS DECIMAL(30, 6)), 0)"
         if self.name == "postgresql":
@@ -80,11 +79,11 @@ class Syntax:
         return f"strptime({{}}, '%Y%m%d{'%H%M%S' if has_clock else ''}')"
 
     def any_of(self, sql: str) -> str:
-        """Return the aggregate that picks one value from a group."""
+        """Return the SQL that aggregates a group to any one of its values."""
         return f"any_value({sql})" if self.name == "duckdb" else f"min({self.text(sql)})"
 
     def date(self, sql: str, *, has_clock: bool) -> str:
-        """Return the date of a time."""
+        """Return the SQL for the date of a time."""
         return f"CAST({sql} AS DATE)" if has_clock and self.name != "duckdb" else sql
 
 

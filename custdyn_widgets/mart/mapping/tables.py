@@ -1,4 +1,4 @@
-"""The exported files as DuckDB tables: a view for each file, sheet, and table split into several files."""
+"""Exported files as DuckDB tables: a view for each file, sheet, and table split into several files."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def create_tables(
 ) -> tuple[list[str], set[Path]]:
     """Create a view for each exported file, and one for each table that is split into several files.
 
-    Return the names of the tables, and the folders that the views read. `texts` keeps the converted copies of
-    files that are not plain UTF-8.
+    Return the names of the tables, and the folders that the views read. `texts` manages the converted copies
+    of files that are not plain UTF-8.
     """
     if is_duckdb(path):
         with errors_at(path.name, "source"):
@@ -56,7 +56,7 @@ def create_tables(
 def _create_sheets(
     connection: duckdb.DuckDBPyConnection, file: ExportedFile, taken: set[str], folder: Path
 ) -> set[str]:
-    """Create a view for each sheet of a workbook, and return their names: the file's if there is only one."""
+    """Create a view for each sheet of a workbook; one sheet is named after the file. Return the names."""
     sheets = read_sheets(file.path, folder)
     found: set[str] = set()
     for sheet in sheets:
@@ -102,7 +102,7 @@ def _create_view(
 
 @contextmanager
 def errors_at(place: str, field: str) -> Iterator[None]:
-    """Convert DuckDB errors to errors that say where they occurred."""
+    """Convert DuckDB errors to errors that say where the problem is."""
     import duckdb
 
     try:

@@ -13,7 +13,7 @@ Words = Mapping[str, tuple[str, ...]]
 
 
 def _words(text: str) -> Words:
-    """Parse words: a line starts with a meaning and a colon; indented lines continue it."""
+    """Parse words: each line starts with a meaning and a colon, or continues the line above it."""
     found: dict[str, tuple[str, ...]] = {}
     meaning = ""
     for line in text.strip().splitlines():
@@ -83,7 +83,7 @@ call_shop: callshop shop
 
 
 def meaning(value: str, words: Words) -> str | None:
-    """Return the meaning of a value: the key of the word that equals it, or else of one that it contains."""
+    """Return the meaning of a value: the key of a word that equals it, or else of a word that it contains."""
     plain = normalized_name(value)
     for key, of in words.items():
         if plain in of or plain.removesuffix("s") in of:
@@ -92,6 +92,6 @@ def meaning(value: str, words: Words) -> str | None:
 
 
 def rank(heading: str, column: str) -> int | None:
-    """Return how well a plain heading matches a column: 0 is the best match, None is no match."""
+    """Return how well a plain heading matches a column: 0 is the best match, and None means no match."""
     words = HEADINGS[column]
     return words.index(heading) if heading in words else None

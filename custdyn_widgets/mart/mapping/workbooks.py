@@ -1,4 +1,4 @@
-"""Sheets of Excel workbooks as CSV text with the types of their columns, one row at a time."""
+"""Convert the sheets of Excel workbooks to CSV files row by row, and detect the types of their columns."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class Sheet:
 
 
 def read_sheets(path: Path, folder: Path) -> list[Sheet]:
-    """Write the visible sheets of a workbook to a folder as CSV files, except empty ones.
+    """Write the visible sheets of a workbook, except empty ones, to a folder as CSV files.
 
-    Columns of numbers become decimals with the 15 digits that Excel keeps, columns of dates become times, and
-    all others become text, including whole numbers, which may be ids.
+    Columns of numbers become decimals with the 15 significant digits that Excel stores, and columns of dates
+    become times. All other columns become text, including whole numbers, which may be ids.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def read_sheets(path: Path, folder: Path) -> list[Sheet]:
                 found += [Sheet(sheet.title, query)] if query else []
     except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError) as error:
         raise SourceError(
-            f"{path.name} is not a workbook that can be read. Open it in Excel and save it as .xlsx, without "
+            f"{path.name} is not a readable workbook. Open it in Excel and save it as .xlsx, without "
             "a password.",
             field="source",
         ) from error
@@ -93,8 +93,8 @@ def _write_row(writer: Any, row: Sequence[Any], kinds: list[set[str]], place: st
     extra = next((value for value in row[len(kinds) :] if _is_value(value)), None)
     if extra is not None:
         raise SourceError(
-            f"{place}: {shown(str(extra))} is in a column without a heading. Put the headings into the first "
-            "row, and remove what is above or beside the table.",
+            f"{place}: {shown(str(extra))} is in a column without a heading. Put the headings in the first "
+            "row, and remove everything above and beside the table.",
             field="source",
         )
     cells = [""] * len(kinds)
@@ -110,7 +110,7 @@ def _is_value(value: object) -> bool:
 
 
 def _headings(row: Sequence[Any]) -> list[str]:
-    """Return the headings up to the last one; those that are blank or repeated get a number."""
+    """Return the headings up to the last one; blank and repeated headings get a number."""
     last = max((place for place, value in enumerate(row, start=1) if _is_value(value)), default=0)
     names: list[str] = []
     for place, value in enumerate(row[:last], start=1):
@@ -127,7 +127,7 @@ def _text(value: Any) -> tuple[str, str]:
     if isinstance(value, int):
         return str(value), "whole"
     if isinstance(value, float):
-        return format(Decimal(f"{value:.15g}"), "f"), "number"  # a double cannot hold more digits reliably
+        return format(Decimal(f"{value:.15g}"), "f"), "number"  # a double does not store more digits reliably
     if isinstance(value, (datetime, date)):
         return value.isoformat(" ") if isinstance(value, datetime) else value.isoformat(), "time"
     return value.isoformat() if isinstance(value, time) else str(value), "text"

@@ -147,7 +147,7 @@ def test_what_cannot_be_guessed_is_left_to_fill_in(database: Database) -> None:
     assert result.exit_code == 0, result.output
     assert "FILL_IN" in result.stderr
     assert "FILL_IN AS currency" in mapping()
-    assert "no column of the clients has it; write one, such as 'EUR'" in mapping()
+    assert "the clients have no currency column; write a code, such as 'EUR'" in mapping()
     assert "FILL_IN AS amount" in mapping()
     synced = custdyn("sync", "shop")
     assert synced.exit_code == 1
@@ -251,7 +251,7 @@ def test_what_is_ambiguous_in_text_is_asked_for_or_rejected(database: Database) 
     )
     asked = custdyn("mapping", "new", "shop", database.url)
     assert asked.exit_code == 1
-    assert "The order of day and month in '05/01/2024' is ambiguous. Set it: --dates DMY" in asked.stderr
+    assert "The order of day and month in '05/01/2024' is ambiguous. Set it with --dates DMY" in asked.stderr
     assert custdyn("mapping", "new", "shop", database.url, "--dates", "DMY").exit_code == 0
     rejected = custdyn("sync", "shop")
     assert rejected.exit_code == 1
