@@ -85,7 +85,7 @@ FOREIGN: list[tuple[Callable[[bytes], bytes], str]] = [
         lambda _: b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" * 100,
         "is an Excel workbook (.xls), not a CSV file. Save its",
     ),
-    (parquet, "is a Parquet file, not a CSV file. Name it clients.parquet."),
+    (parquet, "is a Parquet file, not a CSV file. Rename it to clients.parquet."),
     (
         lambda _: b"<!DOCTYPE html>\n<html><title>Log in</title>",
         "is a web page or XML, not a CSV file. Open it",
@@ -113,7 +113,8 @@ def test_content_of_another_format_named_parquet_or_duckdb_is_named(tmp_path: Pa
     assert message(source) == "packages.parquet is compressed with gzip, not a Parquet file. Unpack it."
     (source / "packages.parquet").write_bytes(CSV["packages"].encode())
     assert (
-        message(source) == "packages.parquet is text, not a Parquet file. Name it packages.csv if it is CSV."
+        message(source)
+        == "packages.parquet is text, not a Parquet file. Rename it to packages.csv if it is CSV."
     )
     path = tmp_path / "shop.db"
     with sqlite3.connect(path) as connection:
@@ -127,7 +128,9 @@ def test_content_of_another_format_named_parquet_or_duckdb_is_named(tmp_path: Pa
 def test_a_duckdb_database_named_csv_is_named(tmp_path: Path) -> None:
     duckdb.connect(str(tmp_path / "x.duckdb")).close()
     content = (tmp_path / "x.duckdb").read_bytes()
-    assert "Name it clients.duckdb, and give its path" in message(folder(tmp_path / "csv", clients=content))
+    assert "Rename it to clients.duckdb, and use its path" in message(
+        folder(tmp_path / "csv", clients=content)
+    )
 
 
 # Encodings
@@ -205,9 +208,9 @@ def test_a_folder_of_parts_a_database_and_an_inner_folder_are_named(tmp_path: Pa
     inner.mkdir()
     (inner / "Thumbs.db").write_bytes(b"x" * 100)
     folder(inner / "shop")
-    assert "but its folder 'shop' has it: give the path of that folder" in message(inner)
+    assert "but its folder 'shop' does: use the path of that folder as the source" in message(inner)
     duckdb.connect(str(inner / "shop.duckdb")).close()
-    assert "but it has 'shop.duckdb': give the path of that file" in message(inner)
+    assert "but it has 'shop.duckdb': use the path of that file as the source" in message(inner)
     parts = folder(tmp_path / "parts", transactions=None) / "transactions"
     parts.mkdir()
     frames()["transactions"].to_parquet(parts / "part-0.parquet")
@@ -283,7 +286,7 @@ def test_a_near_miss_of_a_table_in_a_database_is_named(tmp_path: Path) -> None:
         "CREATE SCHEMA billing; CREATE TABLE billing.transactions AS FROM transaction; "
         "DROP TABLE transaction",
     )
-    assert "has no table transactions in the schema main, but one in 'billing'" in message(source)
+    assert "has no table transactions in the schema main, but has one in 'billing'" in message(source)
 
 
 def test_a_delimiter_that_finds_two_headings_is_believed(tmp_path: Path) -> None:

@@ -566,7 +566,7 @@ def test_a_required_table_that_is_missing_is_named(tmp_path: Path, table: str) -
     with pytest.raises(SourceError, match=rf"has no {table}\.csv or {table}\.parquet"):
         run_report(EVERYONE, folder(tmp_path, **{table: None}))
     left = {name: frame for name, frame in frames().items() if name != table}
-    with pytest.raises(SourceError, match=f"The DataFrames lack the table '{table}'"):
+    with pytest.raises(SourceError, match=f"The table '{table}' is missing from the DataFrames"):
         run_report(EVERYONE, left)
 
 

@@ -433,7 +433,7 @@ def test_parts_in_folders_are_refused_as_in_a_local_folder(storage: ObjectStorag
     write_parts(folder(tmp_path / "local"), tmp_path / "parts")
     storage.put_folder(tmp_path / "parts", "mart")
     storage.put("mart/transactions.parquet/month=1/x.parquet", b"evil")
-    assert "has the folder 'month=1', which is not read" in refused()
+    assert "contains the folder 'month=1', which is not read" in refused()
     storage.put("mart/transactions.parquet/_temporary/0/x.parquet", b"evil")
     assert "is still being written" in refused()
 

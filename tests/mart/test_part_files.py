@@ -134,7 +134,7 @@ def _other_types(path: Path) -> None:
     [
         (lambda path: (path / "_temporary").mkdir(), "'clients.parquet' is still being written"),
         (_remove_parts, "'clients.parquet' is a folder without .parquet files"),
-        (_partition, "has the folder 'year=2021', which is not read: write it without partitions"),
+        (_partition, "contains the folder 'year=2021', which is not read: write it without partitions"),
         (_other_columns, "clients.parquet: 'part-9.parquet' and 'part-00000-"),
         (_other_types, "clients.parquet, client_id: its parts have different types (int64, large_string)"),
     ],

@@ -159,11 +159,11 @@ class Failing:
     [
         (Failing(), "The table packages cannot be read: the connection is closed"),
         (pa.chunked_array([["p1"]]), "The table packages cannot be read: it is a single column"),
-        (pd.Series(["p1"]), r"packages cannot be read: it is a single column\. Give a table with headings"),
+        (pd.Series(["p1"]), r"packages cannot be read: it is a single column\. Pass a table with headings"),
         (pa.table({"package_id": ["1", "2"], "name": invalid_utf8()}), "packages cannot be read: .*UTF"),
-        (pl.LazyFrame({"package_id": ["p1", "p2"]}), r"relation, not .*\. Give its \.collect\(\) instead"),
+        (pl.LazyFrame({"package_id": ["p1", "p2"]}), r"relation, not .*\. Pass the result of \.collect\(\)"),
         (pa.Table, "The table 'packages' must be a pandas DataFrame, "),
-        (pa.table({"package_id": ["p1", "p2"]}).to_reader(), r"read only once\. Give reader\.read_all\(\)"),
+        (pa.table({"package_id": ["p1", "p2"]}).to_reader(), r"read only once\. Pass reader\.read_all\(\)"),
     ],
 )  # fmt: skip
 def test_what_is_not_a_readable_table_is_an_error(table: object, message: str) -> None:

@@ -1,1 +1,1 @@
-"""Reading tables from CSV, Parquet and DuckDB files and from tables in memory."""
+"""Read tables from CSV, Parquet and DuckDB files, and from tables in memory."""

@@ -1,4 +1,4 @@
-"""Reading a table from a CSV file: all its rows, or an error that says what is wrong."""
+"""Read a table from a CSV file: return all its rows, or raise an error that says what is wrong."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from custdyn_widgets.mart.reading.stored import (
 from custdyn_widgets.mart.schema import MartTable
 
 NO_ESCAPES = (
-    "; a backslash is not an escape character in CSV: quote text that has commas, and double any quote in it"
+    "; a backslash is not an escape character in CSV: quote text that contains commas, and double its quotes"
 )
 _NO_TEXT = pa.nulls(0, pa.large_string())  # pa.array would import pandas
 _CODED = pa.dictionary(pa.int32(), pa.large_string())
@@ -54,9 +54,9 @@ class _Layout:
     Attributes
     ----------
     delimiter, names
-        Its delimiter and its headings.
+        The delimiter and the headings.
     known, extra
-        The heading of each column to read, and the other headings.
+        The heading of each column to read, by the name of the column, and the other headings.
     has_rows
         Whether there are rows below the headings.
     guessed
@@ -86,7 +86,7 @@ def read_csv(path: Path, spec: MartTable, dialect: Dialect = NO_DIALECT) -> Stor
 
 
 def csv_ledger(path: Path, spec: MartTable, dialect: Dialect = NO_DIALECT) -> StoredLedger:
-    """Return the ledger of a file; a large file is read later, in pieces.
+    """Return the ledger of a file; a large file is read on demand, in pieces.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def csv_ledger(path: Path, spec: MartTable, dialect: Dialect = NO_DIALECT) -> St
 
 
 def _read_piece(path: Path, spec: MartTable, layout: _Layout, piece: CsvPiece) -> Iterator[StoredTable]:
-    """Read a piece in batches; nothing if it may be faulty, so that the caller reads the whole file."""
+    """Yield a piece in batches, or nothing if it may be faulty, so that the caller reads the whole file."""
     with reporting_unreadable(path), path.open("rb") as file:
         file.seek(piece.begin)
         content = file.read(piece.end - piece.begin)
@@ -126,7 +126,7 @@ def _read_piece(path: Path, spec: MartTable, layout: _Layout, piece: CsvPiece) -
 
 
 def _layout(text: CsvText, spec: MartTable, dialect: Dialect) -> _Layout:
-    """Return the layout of UTF-8 text; find the delimiter if it is not given."""
+    """Return the layout of UTF-8 text, detecting the delimiter if it is not given."""
     path, found = text.path, text.found
     delimiter = text.delimiter or dialect.delimiter
     plain = not text.converted and dialect == Dialect(timezone=dialect.timezone)
@@ -191,7 +191,7 @@ def _read_known(
 ) -> tuple[pa.Table, int]:
     """Return the known columns of rows with the right number of cells, and the number of other rows.
 
-    Bytes without headings are read as one block, in this thread.
+    Input without headings is read as one block, in the current thread.
     """
     misshapen: list[object] = []
 

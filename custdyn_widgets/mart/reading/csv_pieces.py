@@ -1,4 +1,4 @@
-"""Dividing a large CSV file into pieces of whole rows, and counting the rows of each."""
+"""Divide a large CSV file into pieces of whole rows, and count the rows in each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-PIECE = 2**24  # bytes; small enough for several to be read at once
+PIECE = 2**24  # bytes; small enough to read several pieces at the same time
 _WINDOW = 2**16  # bytes: longer than most rows
 _FEED, _QUOTE = ord("\n"), ord('"')
 
@@ -22,9 +22,9 @@ class CsvPiece:
     Attributes
     ----------
     begin, end
-        Their bytes.
+        The positions of the first byte, and of the byte after the last one.
     first, rows
-        The number of rows before these, and the number of these.
+        The number of rows before the piece, and the number of rows in it.
     """
 
     begin: int
@@ -35,9 +35,9 @@ class CsvPiece:
 
 @dataclass(frozen=True)
 class _Block:
-    """Some bytes: their quotes, and the line breaks that end a row.
+    """The numbers of quotes, and of line breaks that end a row, in a block of bytes.
 
-    The latter are counted as if the bytes began outside a quoted cell, and as if they began inside one.
+    Line breaks are counted both as if the block began outside a quoted cell and as if it began inside one.
     """
 
     quotes: int
@@ -47,8 +47,8 @@ class _Block:
 def csv_pieces(path: Path) -> list[CsvPiece]:
     """Divide the rows below the headings into pieces of about `PIECE` bytes.
 
-    The result is empty for a small file, and for one that cannot be divided because its rows do not end in
-    line feeds or a row is too long. A count is only wrong if there are empty lines or misplaced quotes.
+    The result is empty for a small file, and for a file that cannot be divided because its rows do not end in
+    line feeds or a row is too long. Counts are wrong only if there are empty lines or misplaced quotes.
     """
     size = path.stat().st_size
     if size <= PIECE:
@@ -58,7 +58,7 @@ def csv_pieces(path: Path) -> list[CsvPiece]:
         headings = content[0:_WINDOW]
         begin = headings.find(b"\n") + 1
         tail = content[max(begin, size - _WINDOW) : size]
-        end = size - len(tail) + len(tail.rstrip(b"\r\n"))  # without empty lines
+        end = size - len(tail) + len(tail.rstrip(b"\r\n"))  # excluding empty lines at the end
         if not 0 < begin < end or headings[:begin].count(b'"') % 2:
             return []
         places = [*range(begin, end, PIECE), end]
@@ -69,7 +69,7 @@ def csv_pieces(path: Path) -> list[CsvPiece]:
 
 @dataclass(frozen=True)
 class _Content:
-    """The bytes of an open file; unlike mapped memory, what was read does not stay in memory."""
+    """The bytes of an open file; unlike those of a memory map, they do not stay in memory once read."""
 
     descriptor: int
 
@@ -83,17 +83,17 @@ def _scanned(octets: bytes) -> _Block:
     count, quotes = int(np.count_nonzero(feeds)), int(np.count_nonzero(quote))
     if not quotes:
         return _Block(0, (count, 0))
-    inside = np.cumsum(quote, dtype=np.uint8) & 1  # wraps around at 256, which keeps it even or odd
+    inside = np.cumsum(quote, dtype=np.uint8) & 1  # wraps around at 256, which preserves the parity
     enclosed = int(np.count_nonzero(feeds & inside.view(np.bool_)))
     return _Block(quotes, (count - enclosed, enclosed))
 
 
 def _whole_rows(content: _Content, places: Sequence[int], blocks: Sequence[_Block]) -> list[CsvPiece]:
-    """Return pieces that end with the row at each place; nothing if such a row ends after the next place."""
+    """Return pieces that end with the row at each place, or none if such a row ends after the next place."""
     pieces: list[CsvPiece] = []
     begin, first, inside = places[0], 0, False
     for place, limit, block in zip(places[1:], [*places[2:], places[-1]], blocks, strict=True):
-        # The row at the place is counted in the next block, and the first one counted in this block belongs
+        # The row at the place is counted in the next block, and the first row counted in this block belongs
         # to the previous piece, if there is one.
         rows = block.breaks[inside] + (not pieces)
         inside ^= block.quotes % 2 == 1
@@ -108,7 +108,7 @@ def _whole_rows(content: _Content, places: Sequence[int], blocks: Sequence[_Bloc
 
 
 def _end_of_row(content: _Content, place: int, limit: int, inside: bool) -> int | None:
-    """Return where the row that contains a place ends, or None if that is not before a limit."""
+    """Return the end of the row that contains a place, or None if it is not before a limit."""
     for near in (min(place + _WINDOW, limit), limit):
         window = content[place:near]
         end = 0

@@ -1,4 +1,4 @@
-"""Finding misplaced quotes in CSV files, which Arrow misreads without an error."""
+"""Find misplaced quotes in CSV files, which Arrow misreads without raising an error."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class QuoteScan:
 
 
 def has_quotes(path: Path) -> bool:
-    """Return whether a file has quotes; if it has, cells may contain line breaks."""
+    """Return whether a file contains quotes, in which case cells may contain line breaks."""
     if path.stat().st_size == 0:
         return False
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
@@ -63,9 +63,9 @@ def has_doubtful_quotes(content: bytes, delimiter: str, rows: int) -> bool:
     content
         Complete rows.
     delimiter
-        Their delimiter.
+        The delimiter of the rows.
     rows
-        Their number. If there are more lines, a slow check finds quotes that are not closed properly.
+        The number of rows. If there are more lines, a slow check finds quotes that are not closed properly.
     """
     if content.count(b'"') % 2:
         return True
@@ -100,7 +100,7 @@ def _is_doubtful(block: bytes, delimiter: str) -> bool:
 
 
 def reject_misplaced_quotes(path: Path, delimiter: str = ",") -> None:
-    """Raise if a quoted cell does not end at a delimiter or line break.
+    """Raise an error if a quoted cell does not end at a delimiter or line break.
 
     This is slow, so it runs only if a file with quotes does not have exactly one line per row, or if
     `scan_quotes` finds it doubtful.

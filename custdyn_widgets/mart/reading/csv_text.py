@@ -1,6 +1,6 @@
 """CSV files as UTF-8 text: unpacked, decoded, and without the `sep=` line that only Excel uses.
 
-Ordinary files are read in place. Others are converted to a private temporary file, which is removed
+Plain UTF-8 files are read in place. Others are converted to a private temporary file, which is removed
 after reading.
 """
 
@@ -42,7 +42,7 @@ class CsvText:
     Attributes
     ----------
     path
-        The path; its last component is the name of the file.
+        The path; its last component is the name of the original file.
     delimiter
         The delimiter in the `sep=` line, or None.
     found
@@ -89,7 +89,7 @@ def csv_text(path: Path, dialect: Dialect) -> Iterator[CsvText]:
 
 @dataclass(frozen=True)
 class _Form:
-    """How the text of a file is stored, as its first bytes show.
+    """How the text of a file is stored, according to its first bytes.
 
     Attributes
     ----------
@@ -115,7 +115,7 @@ class _Form:
 
 
 def is_plain_text(path: Path, dialect: Dialect) -> bool:
-    """Return whether a file is UTF-8 text, so that `csv_text` does not convert it.
+    """Return whether a file is UTF-8 text that `csv_text` does not convert.
 
     Raises
     ------
@@ -155,7 +155,7 @@ def _unpacked(path: Path) -> Iterator[IO[bytes]]:
             with zipfile.ZipFile(file) as archive, archive.open(_only_member(path, archive)) as member:
                 yield member
     except _DAMAGED as error:
-        if isinstance(error, OSError) and error.errno:  # an error of the disk, not of the archive
+        if isinstance(error, OSError) and error.errno:  # an error of the disk, not a damaged archive
             raise
         raise SourceError(
             f"{path.name} cannot be unpacked: {error}. Copy or export it again.", field="source"
@@ -184,7 +184,7 @@ def _convert(stream: IO[bytes], name: str, encoding: str, skipped: int, out: IO[
             line = lines + error.object[: error.start].decode(encoding, "replace").count("\n")
             raise SourceError(
                 f"{name}, line {line}: byte {error.object[error.start]:#04x} is not valid in the encoding "
-                f"{shown(encoding)}. Set the right encoding for the source.",
+                f"{shown(encoding)}. Set the correct encoding for the source.",
                 field="encoding",
             ) from None
         lines += text.count("\n")

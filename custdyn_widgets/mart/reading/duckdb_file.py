@@ -1,4 +1,4 @@
-"""Reading a mart from a DuckDB file, read-only, as Arrow tables.
+"""Read a mart from a DuckDB file, opened read-only, as Arrow tables.
 
 Rows are numbered from 1 in DuckDB's own order. Nothing outside the file is read: no extension is loaded, and
 views on other files are rejected, because changes to those files would go unnoticed.
@@ -51,7 +51,7 @@ def read_duckdb(path: Path, name: str) -> StoredMart:
 
 
 def _reject_other(path: Path) -> None:
-    """Raise if a file is not a DuckDB database: otherwise DuckDB would look for an extension to read it."""
+    """Raise an error if a file is not a DuckDB database, before DuckDB looks for an extension to read it."""
     with path.open("rb") as file:
         if file.read(12)[8:] != _MAGIC:
             reject_foreign_content(path)
@@ -59,7 +59,7 @@ def _reject_other(path: Path) -> None:
 
 
 def _read_tables(connection: Any, path: Path) -> tuple[dict[str, StoredTable], tuple[str, ...]]:
-    """Return the tables of a mart, and warnings about missing tables that may have another name."""
+    """Return the tables of a mart, and warnings about missing tables that may have a different name."""
     connection.execute("SET TimeZone = 'UTC'")
     found = connection.sql("SELECT table_name FROM information_schema.tables WHERE table_schema = 'main'")
     by_lower_name = {table.lower(): table for (table,) in found.fetchall()}
@@ -85,12 +85,12 @@ def _read_tables(connection: Any, path: Path) -> tuple[dict[str, StoredTable], t
 
 
 def _hint(connection: Any, name: str, near: str | None) -> str:
-    """Return the end of a sentence about a missing table: where it may be and what to do."""
+    """Return the end of a sentence about a missing table, which says where it may be and what to do."""
     if near:
         return f", but it has {shown(near)}: rename it to {name}"
     sql = "SELECT table_schema FROM information_schema.tables WHERE lower(table_name) = ? ORDER BY 1"
     for (schema,) in connection.execute(sql, [name]).fetchall():
-        return f" in the schema main, but one in {shown(schema)}: create a view of it in main"
+        return f" in the schema main, but has one in {shown(schema)}: create a view of it in main"
     return ""
 
 

@@ -1,6 +1,6 @@
-"""Reading a mart as stored in CSV, Parquet or DuckDB files.
+"""Read a mart as stored in CSV, Parquet or DuckDB files.
 
-Only what makes a table unreadable is an error here; `checks` validates the values.
+Only problems that make a table unreadable are errors here; `checks` validates the values.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from custdyn_widgets.mart.schema import TABLES
 
 
 def _unread(folder: Path, found: Collection[str]) -> Iterator[str]:
-    """Yield a warning for each optional table that may be in an unread file."""
+    """Yield a warning for each optional table that may be stored in a file that is not read."""
     names = names_in_folder(folder)
     for table in TABLES:
         if table not in found and (near := near_file(folder, names, table)):
@@ -45,7 +45,7 @@ def read_mart(path: Path, dialect: Dialect = NO_DIALECT) -> StoredMart:
 
 
 def read_folder(folder: Path, dialect: Dialect = NO_DIALECT) -> StoredMart:
-    """Read a folder of CSV or Parquet files; a large ledger is read later, on demand."""
+    """Read a folder of CSV or Parquet files, except a large ledger, which is read on demand."""
     paths, files = mart_files(folder), files_with_status(folder)
     sizes = {name: sum(status.st_size for _, status in files[name]) for name in files}
     tables: dict[str, StoredTable] = {}

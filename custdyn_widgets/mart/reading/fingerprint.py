@@ -15,7 +15,7 @@ from custdyn_widgets.mart.synced import read_record
 class Stamp:
     """The state of a mart's files: a fingerprint, and the time of the latest change (Unix time).
 
-    For a synced mart, the latest change is when its database was read.
+    For a synced mart, the time of the latest change is when its database was read.
     """
 
     fingerprint: str

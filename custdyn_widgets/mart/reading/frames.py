@@ -1,6 +1,6 @@
-"""Reading a mart from tables in memory: pandas DataFrames, and any table that Arrow can stream.
+"""Read a mart from tables in memory: pandas DataFrames, and any table that Arrow can stream.
 
-Polars DataFrames, Arrow tables and DuckDB relations have `__arrow_c_stream__`: their decimals stay decimals.
+Polars DataFrames, Arrow tables and DuckDB relations have `__arrow_c_stream__`, so their decimals stay exact.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def from_frames(frames: Mapping[str, TableLike]) -> StoredMart:
     Raises
     ------
     SourceError
-        If a table is missing, unknown, not a table, or cannot be read.
+        If a required table is missing, a name is unknown, or a table cannot be read.
     """
     for name in frames:
         if name not in TABLES:
@@ -47,7 +47,7 @@ def from_frames(frames: Mapping[str, TableLike]) -> StoredMart:
             )
     for name, spec in TABLES.items():
         if spec.required and name not in frames:
-            raise SourceError(f"The DataFrames lack the table {name!r}.", field="source")
+            raise SourceError(f"The table {name!r} is missing from the DataFrames.", field="source")
     return StoredMart.of(
         "DataFrames", {name: _from_frame(frame, TABLES[name]) for name, frame in frames.items()}
     )
@@ -60,17 +60,17 @@ def _from_frame(frame: TableLike, spec: MartTable) -> StoredTable:
         return _from_pandas(frame, spec)
     if isinstance(frame, pa.RecordBatchReader):
         raise SourceError(
-            f"The table {spec.name!r} is a RecordBatchReader, which can be read only once. Give "
+            f"The table {spec.name!r} is a RecordBatchReader, which can be read only once. Pass "
             "reader.read_all() instead.",
             field="source",
         )
     if isinstance(frame, pd.Series):
         raise SourceError(
-            f"The table {spec.name} cannot be read: it is a single column. Give a table with headings.",
+            f"The table {spec.name} cannot be read: it is a single column. Pass a table with headings.",
             field="source",
         )
     if not hasattr(frame, "__arrow_c_stream__") or isinstance(frame, type):
-        hint = " Give its .collect() instead." if type(frame).__name__ == "LazyFrame" else ""
+        hint = " Pass the result of .collect() instead." if type(frame).__name__ == "LazyFrame" else ""
         raise SourceError(
             f"The table {spec.name!r} must be a pandas DataFrame, a Polars DataFrame, an Arrow table or a "
             f"DuckDB relation, not {shown(frame)}.{hint}",
@@ -88,14 +88,14 @@ def _from_arrow(stream: ArrowStream, spec: MartTable) -> StoredTable:
         known = [names.index(name) for name in spec.column_names if name in names]
         schema = pa.schema([reader.schema.field(i) for i in known])
         data = pa.Table.from_batches((batch.select(known) for batch in reader), schema)
-        data.validate(full=True)  # producers need not check that text is UTF-8
+        data.validate(full=True)  # producers are not required to check that text is UTF-8
         data = pa.table({name: _without_views(data.column(name)) for name in data.column_names})
     except SourceError:
         raise
     except Exception as error:  # the library behind the stream may raise anything
         why = str(error).partition("\n")[0]
         if "non-struct" in why:  # Arrow's message for a single column
-            why = "it is a single column. Give a table with headings."
+            why = "it is a single column. Pass a table with headings."
         raise SourceError(f"The table {spec.name} cannot be read: {why}", field="source") from error
     return StoredTable(spec, spec.name, data, tuple(name for name in names if name not in spec.column_names))
 
@@ -149,7 +149,7 @@ def _unboxed(value: object) -> object:
 
 
 def _tag_texts(value: object) -> list[str | None]:
-    """Return a client's tags: the elements of a collection, or the parts of a string."""
+    """Return a client's tags: the elements of a collection, or the parts of a string separated by `;`."""
     if isinstance(value, Iterable) and not isinstance(value, (str, bytes)):
         return [_value_text(v) for v in value]
     return list((_value_text(value) or "").split(";"))
@@ -160,7 +160,7 @@ def _value_text(value: object) -> str | None:
     import pandas as pd
 
     if isinstance(value, Decimal) and value.is_snan():
-        return "NaN"  # comparing a signalling NaN raises
+        return "NaN"  # comparing a signalling NaN raises an error
     if pd.api.types.is_scalar(value) and pd.isna(value):  # type: ignore[call-overload]
         return None
     if isinstance(value, (float, np.floating)):

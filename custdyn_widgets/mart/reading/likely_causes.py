@@ -1,6 +1,6 @@
 """Messages about files that cannot be read, with the likely cause and the remedy.
 
-These functions run only if a file lacks every known heading or cannot be read, so they may read it again.
+These functions may read a file again, because they run only if it cannot be read or has no known heading.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _CONTENTS = (  # the first bytes of a format, its description, and what to do
     (b"\x04\x22\x4d\x18", "is compressed with LZ4", _UNPACK),
     (b"7z\xbc\xaf\x27\x1c", "is a 7z archive", _UNPACK),
     (b"\xd0\xcf\x11\xe0", "is an Excel workbook (.xls)", _SAVE_SHEET),
-    (b"PAR1", "is a Parquet file", "Name it {stem}.parquet"),
+    (b"PAR1", "is a Parquet file", "Rename it to {stem}.parquet"),
     (b"ARROW1\0\0", "is an Arrow file", _EXPORT),
     (b"\xff\xff\xff\xff", "is an Arrow stream", _EXPORT),
     (b"SQLite format 3\0", "is a SQLite database", _EXPORT),
@@ -43,7 +43,7 @@ _LINES, _BEGINNING = 20, 4096
 
 
 def reject_foreign_content(path: Path) -> None:
-    """Raise if the first bytes of a file are those of another format."""
+    """Raise an error if the first bytes of a file are those of another format."""
     with path.open("rb") as file:
         begins = file.read(_BEGINNING)
     found = next(((what, remedy) for magic, what, remedy in _CONTENTS if begins.startswith(magic)), None)
@@ -53,13 +53,13 @@ def reject_foreign_content(path: Path) -> None:
         workbook = b"[Content_Types].xml" in begins or b"xl/" in begins
         found = ("is an Excel workbook", _SAVE_SHEET) if workbook else ("is a ZIP archive", _UNPACK)
     elif begins[8:12] == b"DUCK":
-        found = "is a DuckDB database", "Name it {stem}.duckdb, and give its path as the source"
+        found = "is a DuckDB database", "Rename it to {stem}.duckdb, and use its path as the source"
     elif _MARKUP.match(begins):
         found = "is a web page or XML", "Open it to see what was exported, and export it again"
     elif _JSON.match(begins):
         found = "is JSON", _EXPORT
     elif path.suffix == ".parquet" and b"," in begins and _is_text(begins):
-        found = "is text", "Name it {stem}.csv if it is CSV"
+        found = "is text", "Rename it to {stem}.csv if it is CSV"
     if found and not (path.suffix == ".parquet" and begins.startswith(b"PAR1")):
         what, remedy = found
         wanted = _WANTED.get(path.suffix.lower(), "a CSV file")
@@ -73,7 +73,7 @@ def _is_text(begins: bytes) -> bool:
 
 
 def reject_dialect(path: Path, spec: MartTable) -> None:
-    """Raise if the headings of a CSV file are inside one pair of quotes, or not in its first line."""
+    """Raise an error if the headings of a CSV file are in a single quoted cell, or not in its first line."""
     lines = _first_lines(path)
     first = lines[0] if lines else ""
     if first.startswith('"') and _known_count([first.strip().strip('"').replace('""', '"')], spec, ",") > 1:
@@ -91,7 +91,7 @@ def reject_dialect(path: Path, spec: MartTable) -> None:
 
 
 def other_delimiter(path: Path, spec: MartTable, given: str | None) -> str | None:
-    """Return the delimiter of a CSV file if its headings show that it is not a comma, or else None.
+    """Return the delimiter of a CSV file if its headings show that it is not a comma; otherwise None.
 
     Raises
     ------
@@ -106,7 +106,7 @@ def other_delimiter(path: Path, spec: MartTable, given: str | None) -> str | Non
     if better and _known_count([first], spec, given) < 2:
         raise SourceError(
             f"{path.name}: the delimiter seems to be {shown(better)}, but the source sets {shown(given)}. "
-            "Remove delimiter from the source, and it will be detected in each file.",
+            "Remove delimiter from the source so that it is detected in each file.",
             field="delimiter",
         )
     return None
@@ -137,7 +137,7 @@ def _known_count(line: Sequence[str], spec: MartTable, separator: str) -> int:
 
 
 def reject_encoding(path: Path) -> None:
-    """Raise an error for the first line that is not UTF-8, or if text is in UTF-16 or UTF-32."""
+    """Raise an error if text is in UTF-16 or UTF-32, or for the first line that is not UTF-8."""
     with path.open("rb") as file:
         begins = file.read(_BEGINNING)
         file.seek(0)
@@ -156,7 +156,7 @@ def reject_encoding(path: Path) -> None:
 
 
 def _wide_encoding(begins: bytes) -> str | None:
-    """Return the encoding of text that has no byte order mark but in which every other byte is 0."""
+    """Return the encoding of text without a byte order mark if most of its even or odd bytes are 0."""
     even, odd = begins[0:64:2], begins[1:64:2]
     if len(odd) < 2 or max(even.count(0), odd.count(0)) <= len(odd) // 2:
         return None
@@ -166,7 +166,7 @@ def _wide_encoding(begins: bytes) -> str | None:
 
 
 def _code_page_hint(line: bytes, position: int) -> tuple[str, str]:
-    """Return a hint with the word at a position as decoded in likely code pages, and the first of these."""
+    """Return a hint that shows the word at a position in likely code pages, and the first such code page."""
     begin = max(line.rfind(mark, 0, position) for mark in b'," ;\t') + 1
     ends = [end for mark in b'," ;\t\r\n' if (end := line.find(mark, position)) >= 0]
     word = line[begin : min(ends, default=len(line))][:40]

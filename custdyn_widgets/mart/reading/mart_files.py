@@ -1,4 +1,4 @@
-"""The files of a mart: a CSV or Parquet file for each table, or a DuckDB file."""
+"""The files of a mart: a CSV or Parquet file for each table, or a single DuckDB file."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _SEARCHED = 1000
 
 
 def mart_files(folder: Path) -> dict[str, Path]:
-    """Return the file of each table in a folder, or its folder of parts.
+    """Return the file, or the folder of part files, of each table in a folder.
 
     Raises
     ------
     SourceError
-        If it is not a folder, lacks clients or transactions, or contains a table twice or under a similar
-        name.
+        If the path is not a folder, or the folder lacks clients or transactions, or contains a table twice or
+        under a similar name.
     """
     if not folder.is_dir():
         other = hint_for_file(folder) if folder.is_file() else ""
@@ -55,11 +55,11 @@ def mart_files(folder: Path) -> dict[str, Path]:
 
 
 def names_in_folder(folder: Path) -> list[str]:
-    """Return up to a thousand names in a folder, among which to search for misnamed files."""
+    """Return up to a thousand names in a folder, to search them for misnamed files."""
     try:
         with os.scandir(folder) as entries:
             return sorted(entry.name for entry in islice(entries, _SEARCHED))
-    except OSError:  # a folder may be readable without being listed
+    except OSError:  # a folder may give access to its files without listing them
         return []
 
 
@@ -74,7 +74,7 @@ def write_ahead_log(path: Path) -> Path:
 
 
 def part_files(path: Path) -> list[Path]:
-    """Return the files of a table: the path itself, or the visible files in the folder that Spark wrote.
+    """Return the files of a table: the path itself, or the visible files in a folder that Spark wrote.
 
     Raises
     ------
@@ -86,10 +86,11 @@ def part_files(path: Path) -> list[Path]:
     found = sorted(path.iterdir())
     visible = [file for file in found if not file.name.startswith((".", "_"))]
     if any(file.name == "_temporary" for file in found):
-        raise source_error(path.name, "is still being written, or writing it failed: write it again")
+        raise source_error(path.name, "is still being written, or writing it failed: wait, or write it again")
     if inner := next((file for file in visible if file.is_dir()), None):
         raise source_error(
-            path.name, f"has the folder {shown(inner.name)}, which is not read: write it without partitions"
+            path.name,
+            f"contains the folder {shown(inner.name)}, which is not read: write it without partitions",
         )
     endings = (".parquet",) if path.suffix == ".parquet" else (".csv", *PACKED_CSV)
     parts = [file for file in visible if file.name.endswith(endings) and file.stat().st_size]
@@ -99,7 +100,7 @@ def part_files(path: Path) -> list[Path]:
 
 
 def files_with_status(path: Path) -> dict[str, list[tuple[Path, os.stat_result]]]:
-    """Return the files of a mart and their status, by table if each table has its own files."""
+    """Return the files of a mart with their status, keyed by table if each table has its own files."""
     try:
         files = _files(path)
         return {name: [(part, part.stat()) for part in part_files(file)] for name, file in files.items()}

@@ -1,4 +1,4 @@
-"""Files and folders with names similar to those of a mart, and what to do so that they are read."""
+"""Find files and folders whose names are similar to those of a mart, and say how to make them readable."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def near_file(folder: Path, names: Iterable[str], table: str) -> tuple[str, str]
 
 
 def seems_data(name: str) -> bool:
-    """Return whether a name has the suffix of a data file, in any format."""
+    """Return whether a name has the suffix of a data file, in any common format."""
     return name.lower().endswith((*_PACKED, *_SHEETS, *_SEPARATED, *_OTHERS))
 
 
@@ -47,7 +47,7 @@ def is_same_file(name: str, table: str) -> bool:
 
 
 def _remedy(folder: Path, name: str, table: str) -> str:
-    """Return what to do with a file of this name; empty if it cannot be a table."""
+    """Return what to do with a file of this name, or an empty string if it cannot be a table."""
     ending = Path(name).suffix.lower()
     if ending in ("", *SUFFIXES) and (folder / name).is_dir():
         kinds = [kind for kind in SUFFIXES if any((folder / name).glob(f"*{kind}"))]
@@ -64,21 +64,21 @@ def _remedy(folder: Path, name: str, table: str) -> str:
 
 
 def hint_for_missing(folder: Path, names: Sequence[str], table: str) -> str:
-    """Return the end of a sentence about a missing table: where it may be and what to do."""
+    """Return the end of a sentence about a missing table, which says where it may be and what to do."""
     if near := near_file(folder, names, table):
         name, remedy = near
         return f", but it has {shown(name)}: {remedy}"
     if database := next((name for name in names if _is_database(folder / name)), None):
-        return f", but it has {shown(database)}: give the path of that file"
+        return f", but it has {shown(database)}: use the path of that file as the source"
     for name in names:
         inner = folder / name
         if any((inner / f"{table}{suffix}").is_file() for suffix in SUFFIXES):
-            return f", but its folder {shown(name)} has it: give the path of that folder"
+            return f", but its folder {shown(name)} does: use the path of that folder as the source"
     return ""
 
 
 def _is_database(path: Path) -> bool:
-    """Return whether a file is a DuckDB database, unlike the Thumbs.db of Windows."""
+    """Return whether a file is a DuckDB database, unlike the Thumbs.db files of Windows."""
     if path.suffix.lower() not in _DATABASES or not path.is_file():
         return False
     with path.open("rb") as file:
@@ -86,7 +86,7 @@ def _is_database(path: Path) -> bool:
 
 
 def hint_for_file(path: Path) -> str:
-    """Return the end of a sentence about a file given instead of a folder: what to do."""
+    """Return the end of a sentence about a file given instead of a folder, which says what to do."""
     ending = path.suffix.lower()
     if ending in SUFFIXES:
         return ": it is a file, so give the path of its folder"
@@ -98,7 +98,7 @@ def hint_for_file(path: Path) -> str:
 
 
 def reject_near_files(folder: Path, names: Iterable[str], table: str) -> None:
-    """Raise if a folder has an optional table under a similar name, because reports would ignore it."""
+    """Raise an error if a folder has an optional table under a similar name, which reports would ignore."""
     for name in names:
         if is_same_file(name, table) and (folder / name).is_file():
             suffix = Path(name).suffix.lower()

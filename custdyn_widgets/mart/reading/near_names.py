@@ -18,18 +18,18 @@ def normalized_name(name: str) -> str:
 
 
 def nearest_name(wanted: str, names: Iterable[str]) -> str | None:
-    """Return the name most similar to the wanted plural, or None if none is similar enough."""
+    """Return the name most similar to `wanted`, a plural, or None if no name is similar enough."""
     similarity, name = max(((_similarity(wanted, name), name) for name in names), default=(0.0, ""))
     return name if similarity >= _ALIKE else None
 
 
 def nearest_table(name: str) -> str | None:
-    """Return the table with the most similar name, or None if none is similar enough."""
+    """Return the table with the most similar name, or None if no name is similar enough."""
     return next((table for table in TABLES if nearest_name(table, [name])), None)
 
 
 def _similarity(wanted: str, name: str) -> float:
-    """Return the similarity of two names, from 0 to 1: misspelled, singular, or with a longer ending."""
+    """Return the similarity of two names, from 0 to 1; a singular or a longer ending counts as similar."""
     wanted, name = normalized_name(wanted), normalized_name(name)[:100]
     singular = f"{wanted[:-3]}y" if wanted.endswith("ies") else wanted.removesuffix("s")
     similarity = difflib.SequenceMatcher(None, wanted, name).ratio()
@@ -37,7 +37,7 @@ def _similarity(wanted: str, name: str) -> float:
 
 
 def source_error(source: str, why: str) -> SourceError:
-    """Return the error for a source; `why` includes what to do."""
+    """Return the error for a source; `why` says what is wrong and what to do."""
     return SourceError(f"Source {shown(source)} {why}.", field="source")
 
 

@@ -1,4 +1,4 @@
-"""Reading tables from Parquet files: small ones in full, the ledger in pieces."""
+"""Read tables from Parquet files: the ledger in pieces, and the other tables in full."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _MANY_CLIENTS = 2**17
 
 
 def read_parquet(path: Path, spec: MartTable, columns: Sequence[str] | None = None) -> StoredTable:
-    """Read a table or some of its columns.
+    """Read a table, or only some of its columns.
 
     Raises
     ------
@@ -45,8 +45,8 @@ def read_parquet(path: Path, spec: MartTable, columns: Sequence[str] | None = No
 def parquet_ledger(path: Path, spec: MartTable, client_count: int) -> StoredLedger:
     """Return the ledger of a file without reading its rows.
 
-    With many clients, their ids are not read as dictionaries, which would be almost as long as the columns,
-    and batches are larger, because each looks up its ids in a hash table of all clients.
+    With many clients, client ids are not read as dictionaries, which would be almost as long as the columns.
+    Batches are also larger, because each batch looks up its ids in a hash table of all clients.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def parquet_ledger(path: Path, spec: MartTable, client_count: int) -> StoredLedg
 
 
 def _row_group_ranges(metadata: pq.FileMetaData) -> Iterator[tuple[range, int]]:
-    """Yield row groups to read together, and the number of rows before them."""
+    """Yield ranges of row groups to read together, with the number of rows before each range."""
     begin = first = rows = 0
     for group in range(metadata.num_row_groups):
         size = metadata.row_group(group).num_rows
@@ -89,7 +89,7 @@ def _row_group_ranges(metadata: pq.FileMetaData) -> Iterator[tuple[range, int]]:
 
 
 def _gathered(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
-    """Yield tables of up to this many rows, joining small batches.
+    """Yield tables of up to `rows` rows, joining small batches.
 
     A batch never spans row groups, and each batch takes time to check.
     """
@@ -113,7 +113,7 @@ def _table(file: pq.ParquetFile, path: Path, spec: MartTable, data: pa.Table, fi
         if all(_needs_no_validation(chunk) for chunk in data.column(name).chunks):
             continue
         try:
-            data.column(name).validate(full=True)  # writers need not check that text is UTF-8
+            data.column(name).validate(full=True)  # writers are not required to check that text is UTF-8
         except pa.ArrowInvalid as error:
             raise SourceError(f"{path.name}, column {name}: {error}", field=name) from error
     for name in _int96(file, data.column_names):
@@ -123,13 +123,13 @@ def _table(file: pq.ParquetFile, path: Path, spec: MartTable, data: pa.Table, fi
 
 
 def _int96(file: pq.ParquetFile, names: Sequence[str]) -> list[str]:
-    """Return the columns of the old type INT96, which Spark writes: times in UTC, not marked as such."""
+    """Return the columns of the old type INT96, which Spark writes for times in UTC without saying so."""
     kinds = {column.path: column.physical_type for column in map(file.schema.column, range(len(file.schema)))}
     return [name for name in names if kinds.get(name) == "INT96"]
 
 
 def _needs_no_validation(column: pa.Array) -> bool:
-    """Return whether values are numbers or ASCII, which need no validation (it is slow)."""
+    """Return whether values are numbers or ASCII text, which do not need the slow validation."""
     kind = column.type
     if pa.types.is_dictionary(kind):
         return _needs_no_validation(column.dictionary) and _in_range(column.indices, len(column.dictionary))
@@ -145,9 +145,9 @@ def _in_range(indices: pa.Array, count: int) -> bool:
     """Return whether all indices of a dictionary, including those under nulls, are valid."""
     if not len(indices):
         return True
-    held = np.frombuffer(indices.buffers()[1], indices.type.to_pandas_dtype())
-    held = held[indices.offset : indices.offset + len(indices)]
-    return bool(held.min() >= 0 and held.max() < count)
+    values = np.frombuffer(indices.buffers()[1], indices.type.to_pandas_dtype())
+    values = values[indices.offset : indices.offset + len(indices)]
+    return bool(values.min() >= 0 and values.max() < count)
 
 
 @contextmanager
@@ -156,7 +156,7 @@ def _opened(
 ) -> Iterator[pq.ParquetFile]:
     """Open a file so that the columns in `coded` are read as dictionaries.
 
-    Times of the old type INT96 are read in microseconds: nanoseconds only cover the years 1677 to 2262.
+    Times of the old type INT96 are read in microseconds, because nanoseconds cover only 1677 to 2262.
     """
     try:
         with pa.OSFile(os.fsencode(path)) as stored:  # a path need not be UTF-8
@@ -174,7 +174,7 @@ def _opened(
                 read_dictionary=repeating,
                 coerce_int96_timestamp_unit="us",
                 buffer_size=2**20,
-                pre_buffer=False,  # it would keep all compressed bytes of a piece
+                pre_buffer=False,  # it would keep all compressed bytes of a piece in memory
             ) as file:
                 yield file
     except (OSError, UnicodeDecodeError, pa.ArrowException) as error:

@@ -1,6 +1,6 @@
 """Tables in folders of part files, as Spark writes them: `clients.parquet/part-00000-….parquet`.
 
-Rows are numbered through all parts, in the order of the parts' names.
+Rows are numbered consecutively across all parts, in the order of the parts' names.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def _joined(origin: str, parts: Sequence[StoredTable]) -> StoredTable:
 
 def _joined_column(origin: str, name: str, parts: Sequence[StoredTable]) -> pa.ChunkedArray:
     found = [part.data.column(name) for part in parts]
-    if len({column.type for column in found}) > 1:  # a part without rows, or with rows of the wrong length
+    if len({column.type for column in found}) > 1:  # a part may have no rows, or rows of the wrong length
         found = [_plain_text(column) for column in found]
     kinds = {column.type for column in found}
     if len(kinds) > 1:

@@ -28,7 +28,7 @@ class StoredTable:
     origin
         The name of its file; for a DataFrame, the name of the table.
     data
-        The known columns, with the types of the file.
+        The known columns, with the types that they have in the file.
     extra
         Names of unknown columns, which are ignored.
     first_row
@@ -36,7 +36,7 @@ class StoredTable:
     misshapen
         Rows of a CSV file with too many or too few cells: (row, text, why).
     dialect
-        How its text is written, and the time zone of times without an offset.
+        The format of its text, and the time zone of times without an offset.
     guessed
         The parts of the dialect that were detected in the data, in words: `decimal ','`.
     """
@@ -58,12 +58,12 @@ Piece = Callable[[], Iterator[StoredTable]]
 
 @dataclass(frozen=True)
 class StoredLedger:
-    """The transactions as stored, which may not all fit in memory.
+    """The transactions as stored, which may not fit in memory.
 
     Attributes
     ----------
     whole
-        Reads all transactions, or only some of their columns.
+        A function that reads all transactions, or only some of their columns.
     pieces
         Functions that each read some of the transactions in batches; together they read all of them in
         order. Several threads may each read a different piece.
@@ -86,7 +86,7 @@ class StoredLedger:
         return cls(whole, (lambda: batches(table),), table.data.num_rows, table.first_row)
 
     def with_changes(self, **changes: Any) -> StoredLedger:
-        """Return the ledger with these fields changed in every table that it reads."""
+        """Return the ledger with the given fields changed in every table that it reads."""
 
         def whole(columns: Sequence[str] | None) -> StoredTable:
             return replace(self.whole(columns), **changes)
@@ -98,7 +98,7 @@ class StoredLedger:
 
 
 def batches(table: StoredTable) -> Iterator[StoredTable]:
-    """Yield a table in batches; at least one, which may be empty."""
+    """Yield a table in batches; a table without rows yields one empty batch."""
     for low in range(0, max(table.data.num_rows, 1), BATCH):
         yield replace(
             table,
@@ -112,7 +112,7 @@ def batches(table: StoredTable) -> Iterator[StoredTable]:
 class StoredMart:
     """The name of a source, its ledger and its other tables.
 
-    `unread` contains warnings about tables that may be stored in an unknown form.
+    `unread` contains warnings about tables that may be stored under an unknown name.
     """
 
     name: str
@@ -132,7 +132,7 @@ class StoredMart:
         return replace(self, others=others, ledger=self.ledger.with_changes(dialect=dialect))
 
     def named_by_table(self) -> StoredMart:
-        """Return the mart with messages that name its tables instead of its files, for generated files."""
+        """Return the mart with tables instead of files named in messages, for files that are generated."""
         others = {name: replace(table, origin=name) for name, table in self.others.items()}
         return replace(self, others=others, ledger=self.ledger.with_changes(origin="transactions"))
 
@@ -151,7 +151,7 @@ def reject_repeated_columns(names: Sequence[object], spec: MartTable, whose: str
 
 @contextmanager
 def reporting_unreadable(path: Path) -> Iterator[None]:
-    """Turn the errors of reading a file into one that names it."""
+    """Convert errors that occur while reading a file to an error that names the file."""
     try:
         yield
     except (OSError, csv.Error, pa.ArrowException) as error:
