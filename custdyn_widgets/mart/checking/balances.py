@@ -21,7 +21,7 @@ def balance_faults(tables: Mapping[str, CheckedTable], counts: Bools | None = No
     Parameters
     ----------
     tables
-        The checked clients and transactions, including the codes of each transaction's client.
+        The checked tables of clients and transactions, with codes for `client_id`.
     counts
         A mask of the transactions to include, or None to include all.
     """

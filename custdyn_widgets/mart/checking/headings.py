@@ -19,7 +19,10 @@ _MARKS = ("\ufeff", "\u00ef\u00bb\u00bf")  # the second is UTF-8 read as Windows
 
 
 def near_misses(table: StoredTable) -> Iterator[Fault]:
-    """Yield a fault for each extra column that is a known one except for case, punctuation or lookalikes."""
+    """Yield a fault for each extra column whose name is almost that of a known one.
+
+    The names differ only in case, punctuation, byte order marks or Cyrillic lookalikes.
+    """
     known = {normalized_name(name): name for name in table.spec.column_names}
     for name in table.extra:
         plain = normalized_name(_without_marks(name))

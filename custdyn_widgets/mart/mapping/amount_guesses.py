@@ -37,7 +37,7 @@ class Amount:
 
 
 def find_time(columns: Sequence[Column]) -> Choice | None:
-    """Choose the times: a column, or a date column combined with a time of day."""
+    """Choose a column of times, or combine a date with a time of day."""
     times = [c for c in columns if c.is_time]
     column = pick(times, "at", lambda c: c.has_clock and not c.is_midnight)
     column = column or pick(times, "at", lambda c: c.is_time) or next(iter(times), None)
@@ -56,7 +56,7 @@ def find_time(columns: Sequence[Column]) -> Choice | None:
 
 
 def find_amount(columns: Sequence[Column]) -> Amount | None:
-    """Choose the amounts: a column, or separate columns for debits and credits."""
+    """Choose a column of amounts, or combine columns of debits and credits."""
     if both := _debit_and_credit(columns):
         return both
     numbers = [c for c in columns if c.is_number]

@@ -16,13 +16,9 @@ Overlap = Callable[[Column, Column], float]
 
 FEW = 40  # the maximum number of distinct values in a column of kinds
 ROWS_OF_KIND = 20  # rows to look at for each kind that a sample lacks
-FOUND = 0.5  # the share of a column's values that must occur in another column to be references to it
+FOUND = 0.5  # the share of a column's values that must occur in another column for it to be a reference
 _NO_RANK = 99
-_OF_KINDS = (
-    "kind",
-    "client_type",
-    "pair",
-)  # columns of a mart whose SQL lists the values of an exported column
+_OF_KINDS = ("kind", "client_type", "pair")  # columns of a mart whose SQL lists the exported values
 
 
 @dataclass(frozen=True)

@@ -34,9 +34,7 @@ class Guesses:
         return str(self)
 
     def _repr_html_(self) -> str:
-        from custdyn_widgets.mart.mapping.draft_html import (
-            draft_html,
-        )  # imported late: only needed for display
+        from custdyn_widgets.mart.mapping.draft_html import draft_html  # imported late: for display only
 
         return draft_html(self.guesses, self.remarks)
 

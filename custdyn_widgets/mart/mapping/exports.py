@@ -191,7 +191,7 @@ def delimiter_of(text: Path, name: str) -> str:
 
 
 def _ambiguous(name: str, widths: dict[str, int], uneven: dict[str, tuple[int, int, str]]) -> SourceError:
-    """Return the error for a file that several delimiters fit, or none."""
+    """Return the error for a file whose delimiter is ambiguous or unknown."""
     remedy = r'Set it for the source, such as delimiter = ";" or "\t".'
     if not uneven or len(uneven) < len(widths):
         return SourceError(f"The delimiter of {name} is ambiguous. {remedy}", field="delimiter")

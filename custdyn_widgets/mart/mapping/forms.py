@@ -41,7 +41,7 @@ _TWO_DIGITS = re.compile(r"(\d{1,2})[/.\-]\d{1,2}[/.\-](\d\d)(?!\d).*", re.ASCII
 
 @dataclass(frozen=True)
 class Form:
-    """How a mapping reads a column whose values are in a certain format.
+    """How a mapping reads a column whose values are in a given format.
 
     Attributes
     ----------

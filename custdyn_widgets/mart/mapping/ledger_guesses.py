@@ -127,7 +127,7 @@ def _turned(amount: Amount) -> str:
 
 
 def _of(kinds: Column, value: str, amount: Amount) -> list[str]:
-    """Return the amounts of the rows that have a value in the column of kinds."""
+    """Return the amounts of the rows that have the given value in the column of kinds."""
     return [a for k, a in zip(kinds.cells, amount.cells, strict=True) if k == value and a]
 
 

@@ -88,9 +88,8 @@ def _write(mapping: Mapping, source: Source, root: Path, folder: Path) -> None:
     from custdyn_widgets.mart.mapping.running import write_mart  # imported late: only needed to write a mart
 
     make_folder(root)
-    building = (
-        root / f".building-{secrets.token_hex(8)}"
-    )  # several threads may run the mapping at the same time
+    # The name is unique, because several threads may run the mapping at the same time.
+    building = root / f".building-{secrets.token_hex(8)}"
     building.mkdir()
     try:
         found = write_mart(mapping, source.path, source.dialect, building)

@@ -47,7 +47,7 @@ class Column:
     null
         The word that marks blank cells, if any.
     typed
-        Whether the type of the column is not text.
+        Whether the column has a type other than text.
     syntax
         The dialect of SQL that reads the column.
     family

@@ -19,7 +19,7 @@ def literal(value: object) -> str:
 
 @dataclass(frozen=True)
 class Syntax:
-    """The syntax of a SQL dialect, to the extent that drafted mappings need it."""
+    """The parts of a SQL dialect's syntax that drafted mappings need."""
 
     name: Literal["duckdb", "postgresql", "mysql"]
 
@@ -32,7 +32,10 @@ class Syntax:
         return literal(value.replace("\\", "\\\\") if self.name == "mysql" else value)
 
     def text(self, sql: str) -> str:
-        """Return a value as text, to combine columns of different types (which DuckDB does without it)."""
+        """Return a value as text, so that columns of different types can be combined.
+
+        DuckDB combines them without a conversion.
+        """
         if self.name == "duckdb":
             return sql
         return f"CAST({sql} AS {'CHAR' if self.name == 'mysql' else 'TEXT'})"
@@ -79,7 +82,7 @@ class Syntax:
         return f"strptime({{}}, '%Y%m%d{'%H%M%S' if has_clock else ''}')"
 
     def any_of(self, sql: str) -> str:
-        """Return the SQL that aggregates a group to any one of its values."""
+        """Return the SQL that picks any one value from a group."""
         return f"any_value({sql})" if self.name == "duckdb" else f"min({self.text(sql)})"
 
     def date(self, sql: str, *, has_clock: bool) -> str:

@@ -56,7 +56,10 @@ def create_tables(
 def _create_sheets(
     connection: duckdb.DuckDBPyConnection, file: ExportedFile, taken: set[str], folder: Path
 ) -> set[str]:
-    """Create a view for each sheet of a workbook; one sheet is named after the file. Return the names."""
+    """Create a view for each sheet of a workbook, and return the names of the views.
+
+    The view of a workbook with a single sheet is named after the file.
+    """
     sheets = read_sheets(file.path, folder)
     found: set[str] = set()
     for sheet in sheets:

@@ -41,7 +41,7 @@ from custdyn_widgets.mart.reading.stored import (
 from custdyn_widgets.mart.schema import MartTable
 
 NO_ESCAPES = (
-    "; a backslash is not an escape character in CSV: quote text that contains commas, and double its quotes"
+    "; a backslash is not an escape character in CSV: quote text that has commas, and double any quotes in it"
 )
 _NO_TEXT = pa.nulls(0, pa.large_string())  # pa.array would import pandas
 _CODED = pa.dictionary(pa.int32(), pa.large_string())

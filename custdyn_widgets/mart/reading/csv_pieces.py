@@ -35,7 +35,7 @@ class CsvPiece:
 
 @dataclass(frozen=True)
 class _Block:
-    """The numbers of quotes, and of line breaks that end a row, in a block of bytes.
+    """The number of quotes, and of line breaks that end a row, in a block of bytes.
 
     Line breaks are counted both as if the block began outside a quoted cell and as if it began inside one.
     """

@@ -103,7 +103,7 @@ def reject_misplaced_quotes(path: Path, delimiter: str = ",") -> None:
     """Raise an error if a quoted cell does not end at a delimiter or line break.
 
     This is slow, so it runs only if a file with quotes does not have exactly one line per row, or if
-    `scan_quotes` finds it doubtful.
+    `scan_quotes` reports that a quote may be misplaced.
     """
     begins = 1
     escaped = False

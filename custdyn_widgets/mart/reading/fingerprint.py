@@ -23,7 +23,7 @@ class Stamp:
 
 
 def stamp(path: Path) -> Stamp:
-    """Return the stamp of a mart's files from their paths, sizes and times.
+    """Return the stamp of a mart's files, computed from their paths, sizes and times.
 
     Raises
     ------

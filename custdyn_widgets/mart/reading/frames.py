@@ -92,7 +92,7 @@ def _from_arrow(stream: ArrowStream, spec: MartTable) -> StoredTable:
         data = pa.table({name: _without_views(data.column(name)) for name in data.column_names})
     except SourceError:
         raise
-    except Exception as error:  # the library behind the stream may raise anything
+    except Exception as error:  # the library behind the stream may raise any exception
         why = str(error).partition("\n")[0]
         if "non-struct" in why:  # Arrow's message for a single column
             why = "it is a single column. Pass a table with headings."

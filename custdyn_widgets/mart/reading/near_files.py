@@ -1,4 +1,4 @@
-"""Find files and folders whose names are similar to those of a mart, and say how to make them readable."""
+"""Find files and folders whose names are similar to those of a mart, and say what to do with them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Find gaps in a ledger that has transactions on most days, and a ledger that ends too early."""
+"""Find gaps in ledgers with transactions on most days, and ledgers that end too early."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@
 --   are "other". Rows above 0 are refills. Vouchers have a row there, so pkg_voucher is not read.
 -- * There are no set-up fees: a service or plan that was activated is an activation of 0 at reservationdate, and each
 --   fee, including the first, is a renewal. Services that wait for payment (status 2) are not activated.
--- * payment = 0 does not show whether the credit has changed: refills entered by hand changed it at once and count.
+-- * payment = 0 does not show whether the credit has changed: manual refills changed it immediately and count.
 --   Requests to payment gateways and mobile top-ups have not changed it (descriptions that begin with "PENDING:",
 --   "Boleto gerado, Status:", "Recarga PlaceToPay" or "Credit tranfered to mobile"): they are left out.
 -- * FLOAT columns (sessionbill) hold about 7 digits: an amount is the decimal that they represent, with 6 places below
