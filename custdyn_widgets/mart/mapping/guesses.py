@@ -131,7 +131,7 @@ def _without_headings(columns: Sequence[Column]) -> str:
 
 
 def _client_score(name: str, columns: Sequence[Column]) -> int:
-    """Return a score for how likely a table is to hold clients: 3 for its name, 1 for each heading."""
+    """Return a score for how likely a table is to contain clients: 3 for its name, 1 for each heading."""
     if not any(c.is_unique and rank(c.plain, "client_id") is not None for c in columns):
         return 0
     headings = ("name", "client_type", "company", "owner_user", "created_at", "currency", "stored_balance")
