@@ -151,9 +151,9 @@ def _absent(table: CheckedTable, column: str) -> Bools:
 
 
 def _currencies(clients: CheckedTable, left_out: Bools) -> tuple[list[str], Codes, Codes]:
-    """Return the currencies, and the position of the currency of each client row and of its id, or -1.
+    """Return the currencies, and the index in them of each client row's currency and of its id's currency.
 
-    The currency of an id is unknown if its rows have different currencies.
+    An index is -1 if the currency is unknown; that of an id is unknown if its rows have different currencies.
     """
     texts = clients.columns["currency"].to_pylist()
     names = sorted({text for text in texts if text and _CURRENCY.fullmatch(text)})

@@ -55,7 +55,7 @@ _INFINITE = 2**63 - 1  # infinity in DuckDB and the latest time in pandas; its n
 _INT64 = range(-(2**63), 2**63)
 _LONGEST = 64  # the longest amount to read with Arrow, which returns wrong numbers for more than 127 digits
 _INSTANTS = pa.timestamp("us", "UTC")
-_EXACT_FLOAT = 2.0**32  # below it, doubles are closer together than decimals of 6 places
+_EXACT_FLOAT = 2.0**32  # below it, doubles are closer together than decimals with 6 places
 
 
 def times(column: pa.Array, blank: Bools, zone: str = "UTC") -> tuple[Int64s, Faults]:

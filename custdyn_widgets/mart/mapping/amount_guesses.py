@@ -32,7 +32,7 @@ class Amount:
 
     @property
     def numbers(self) -> list[str]:
-        """The numbers in the rows that have one."""
+        """The numbers of the rows that contain one."""
         return [cell for cell in self.cells if cell]
 
 

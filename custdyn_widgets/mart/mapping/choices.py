@@ -54,7 +54,7 @@ def pick(columns: Iterable[Column], wanted: str, fits: Callable[[Column], bool])
 
 
 def is_text(column: Column) -> bool:
-    """Return whether a column has values and they are not times."""
+    """Return whether a column has values and is not a column of times."""
     return bool(column.values) and not column.is_time
 
 
