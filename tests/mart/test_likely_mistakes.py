@@ -208,7 +208,7 @@ def test_a_few_reversals_are_not_noted_and_the_share_is_in_the_note() -> None:
     [note] = notes(ledger(3, amount=["1", "x", "1"]), "positive_usage")
     assert note.startswith("transactions: most usage is positive (2 of 2 amounts, 100%). ")
     [note] = notes(ledger(300, amount=["1"] * 299 + ["-1"]), "positive_usage")
-    assert "299 of 300 (99%)" in note
+    assert "(299 of 300 amounts, 99%)" in note
 
 
 # Tags
