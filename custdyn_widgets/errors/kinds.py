@@ -208,7 +208,7 @@ class SavedQueryError(FieldError):
         """Return the error for a name that is not valid for a saved query."""
         return cls(
             f"{shown(name)} cannot be the name of a saved query: a name consists of at most 80 lowercase "
-            f"letters and digits, which hyphens may separate. {hint(name, present)}",
+            f"letters and digits, which may be separated by hyphens. {hint(name, present)}",
             field="name",
         )
 

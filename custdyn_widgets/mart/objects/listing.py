@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 _FILES = {RECORD, *(f"{table}{suffix}" for table in TABLES for suffix in (*SUFFIXES, *PACKED_CSV))}
 _FOLDERS = {f"{table}{suffix}" for table in TABLES for suffix in SUFFIXES}
-_NAMES = 1000  # as many as are searched for a table under a similar name
+_NAMES = 1000  # the number of names that are searched for a name similar to that of a table
 
 
 @dataclass(frozen=True)
 class StoredObject:
-    """The size of an object, and when it was stored, in nanoseconds of Unix time."""
+    """The size of an object, and the Unix time at which it was stored, in nanoseconds."""
 
     size: int
     changed: int
@@ -33,14 +33,14 @@ class StoredObject:
 
 @dataclass(frozen=True)
 class Listing:
-    """The objects of a source, by their paths below its parent.
+    """The objects of a source, by their paths relative to the parent of the source.
 
     Attributes
     ----------
     objects
         The objects that are read.
     others
-        Names of objects that are not read; errors and notes of `check` are about them.
+        The names of objects that are not read, to which errors and notes of `check` may refer.
     folders
         The folders.
     """
@@ -56,7 +56,7 @@ def list_objects(service: S3FileSystem, address: ObjectAddress, *, mapped: bool)
     Raises
     ------
     SourceError
-        If they cannot be listed, there are none, or one that is read has a name that no file can have.
+        If the objects cannot be listed, there are none, or a name of one to read is not a valid file name.
     """
     with service_errors(address):
         if address.name.lower().endswith(DUCKDB_SUFFIXES) or (mapped and is_data_name(address.name)):
@@ -72,7 +72,7 @@ def list_objects(service: S3FileSystem, address: ObjectAddress, *, mapped: bool)
 
 
 def _list_folder(service: S3FileSystem, address: ObjectAddress, *, mapped: bool) -> Listing:
-    """List a folder, and those of its folders that contain parts of a table."""
+    """List a folder and its subfolders that contain parts of a table."""
     listing = Listing(folders={address.name})
     top = list(_below(service, address.path))
     names = {name for name, info in top if info.is_file}
@@ -83,8 +83,8 @@ def _list_folder(service: S3FileSystem, address: ObjectAddress, *, mapped: bool)
             continue
         if name in names:
             raise SourceError(
-                f"Source {shown(address.url)} has both an object and a folder {shown(name)}. Delete one of "
-                "them.",
+                f"Source {shown(address.url)} has both an object and a folder named {shown(name)}. Delete one "
+                "of them.",
                 field="source",
             )
         is_table = not name.startswith((".", "_")) if mapped else name in _FOLDERS
@@ -101,7 +101,7 @@ def _list_folder(service: S3FileSystem, address: ObjectAddress, *, mapped: bool)
 
 
 def _below(service: S3FileSystem, path: str) -> Iterator[tuple[str, FileInfo]]:
-    """Yield the names in a folder in order, and what they are; markers of the folder itself are skipped."""
+    """Yield the sorted names in a folder with their file information; skip markers of the folder itself."""
     from pyarrow.fs import FileSelector  # imported late: takes a tenth of a second to load
 
     for info in sorted(service.get_file_info(FileSelector(path)), key=lambda info: str(info.path)):
@@ -122,10 +122,10 @@ def _stored(info: FileInfo) -> StoredObject:
 
 
 def _check_name(path: str) -> None:
-    """Raise if the last component of an object's path cannot be the name of a file."""
+    """Raise if the last component of an object's path is not a valid file name."""
     if not is_plain_name(path.rpartition("/")[2]):
         raise SourceError(
-            f"The name of the object {shown(path)} cannot be the name of a file. Rename it.", field="source"
+            f"The name of the object {shown(path)} is not a valid file name. Rename it.", field="source"
         )
 
 
@@ -133,5 +133,5 @@ def _nothing_there(service: S3FileSystem, address: ObjectAddress) -> SourceError
     if address.key and service.get_file_info(address.path).is_file:
         words = f"is an object. Give its folder: s3://{address.path.rpartition('/')[0]}"
     else:
-        words = "contains no objects. Check the name of the folder; upper and lower case differ"
+        words = "contains no objects. Check the name of the folder, which is case-sensitive"
     return SourceError(f"Source {shown(address.url)} {words}.", field="source")
