@@ -480,7 +480,10 @@ def test_an_address_with_a_login_or_options_is_refused_without_showing_it(
         ('path = "s3://bucket/m"\nendpoint = "minio:9000"', "endpoint must be the URL of a storage service"),
         ('path = "s3://bucket/m"\nendpoint = "http://me@minio"', "endpoint must be the URL of a storage"),
         ('path = "s3://bucket/m"\nregion = "e u"', "region must be the name of a region"),
-        ('path = "exports"\nregion = "eu-central-1"', "endpoint and region are allowed only for data on object storage"),
+        (
+            'path = "exports"\nregion = "eu-central-1"',
+            "endpoint and region are allowed only for data on object storage",
+        ),
         ('path = "s3://bucket/m"\nendpoint = "http://me:sea-and-sand@minio"', "contains a secret"),
         ('path = "s3://bucket/m"\naws_access_key_id = "sea-and-sand"', "contains a secret"),
     ],

@@ -229,7 +229,7 @@ def _csv(table: str, rows: Iterable[Sequence[object]]) -> bytes:
 
 
 def _reject_other_folder(place: Path) -> None:
-    """Raise if a folder contains anything but a demo mart, recognized by its companies, which never change."""
+    """Raise if a folder contains anything but a demo mart, as recognized by its unchanging companies."""
     if not place.exists() or (place.is_dir() and not any(place.iterdir())):
         return
     known = {f"{table}.csv" for table in TABLES}

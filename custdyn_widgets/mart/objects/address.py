@@ -70,8 +70,8 @@ def object_address(url: str, endpoint: str | None = None, region: str | None = N
     bucket, _, key = rest.partition("/")
     if "@" in bucket or ":" in bucket or has_secret(url):
         raise SourceError(
-            "The address 's3://…' contains a login, but other users may be able to read it. Remove the login, "
-            "and change it if others may have seen it. Credentials come from the environment "
+            "The address 's3://…' contains a login, but other users may be able to read it. Remove the "
+            "login, and change it if others may have seen it. Credentials come from the environment "
             "(AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE).",
             field="source",
         )

@@ -83,8 +83,8 @@ def _list_folder(service: S3FileSystem, address: ObjectAddress, *, mapped: bool)
             continue
         if name in names:
             raise SourceError(
-                f"Source {shown(address.url)} has both an object and a folder named {shown(name)}. Delete one "
-                "of them.",
+                f"Source {shown(address.url)} has both an object and a folder named {shown(name)}. Delete "
+                "one of them.",
                 field="source",
             )
         is_table = not name.startswith((".", "_")) if mapped else name in _FOLDERS
