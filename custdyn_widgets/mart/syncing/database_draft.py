@@ -53,7 +53,7 @@ class DatabaseDraft(Guesses):
 def draft_database(source: Source, currency: str | None = None) -> DatabaseDraft:
     """Guess the mapping of a database from at most 2,000 rows of each table, in one read-only transaction.
 
-    What cannot be guessed is left for a person to fill in.
+    Anything that cannot be guessed is left for the user to fill in.
 
     Parameters
     ----------
@@ -87,8 +87,8 @@ def draft_database(source: Source, currency: str | None = None) -> DatabaseDraft
 def _no_tables(login: Login) -> SourceError:
     more = "; for the tables of another schema, add ?options=-csearch_path%3DSCHEMA to it"
     return SourceError(
-        "The database does not have the tables of any known system, nor any others that its user can read. "
-        f"Check its url{more if login.kind == 'postgresql' else ''}.",
+        "The database does not have the tables of any known system, or any other tables that its user can "
+        f"read. Check its url{more if login.kind == 'postgresql' else ''}.",
         field="source",
     )
 
@@ -105,9 +105,9 @@ def _uses(guess: TableGuess, column: Column) -> bool:
 
 
 def _agreeing(guesses: Sequence[TableGuess], sample: Sample) -> Iterator[TableGuess]:
-    """Yield guesses with times as text where the transactions have times of several types.
+    """Yield the guesses; if the times of transactions have several types, convert these times to text.
 
-    A server would give local times the offset of its session, or reject the union.
+    Otherwise, the server would give local times the offset of its session, or reject the UNION.
     """
     places = {
         guess: next(c for c in sample.tables[guess.source] if _is_at(guess, c))

@@ -33,7 +33,7 @@ _PATIENCE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}  # to de
 _BEGIN = (
     "SET SESSION time_zone = '+00:00'",
     "SET SESSION sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION'",
-    "SET SESSION group_concat_max_len = 16777216",  # otherwise long lists would be cut off without an error
+    "SET SESSION group_concat_max_len = 16777216",  # otherwise, long lists would be silently truncated
     f"SET SESSION net_write_timeout = {_WRITE_WAIT_S}",
     "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
 )
@@ -51,7 +51,7 @@ class MysqlSession:
     Parameters
     ----------
     connection
-        An open connection that returns bytes, which the session closes.
+        An open connection that returns bytes; the session closes it.
     """
 
     def __init__(self, connection: pymysql.Connection[Any]) -> None:
@@ -78,15 +78,15 @@ class MysqlSession:
             raise needs_packages() from None
         arguments = {"connect_timeout": CONNECT_TIMEOUT_S, **login.arguments}
         if login.password is not None:
-            arguments["password"] = login.password.encode()  # PyMySQL would write text as Latin-1
+            arguments["password"] = login.password.encode()  # PyMySQL would encode text as Latin-1
         # Without decoders, no value becomes a float or a datetime.
         encoders = {kind: encode for kind, encode in conversions.items() if not isinstance(kind, int)}
         arguments |= {"charset": "utf8mb4", "use_unicode": False, "conv": encoders, "autocommit": True}
         try:
             connection = pymysql.connect(**arguments)
         except TypeError:
-            raise invalid_url("PyMySQL does not know one of its options") from None
-        except OSError as error:  # PyMySQL raises its own errors for the network
+            raise invalid_url("PyMySQL does not support one of its options") from None
+        except OSError as error:  # for network problems, PyMySQL raises its own errors
             why = getattr(error, "reason", None) or error.strerror
             raise invalid_url(f"a file named in its TLS options cannot be read ({why})") from None
         if _demands_tls(login) and not connection._secure:  # older versions of PyMySQL continue without TLS
@@ -142,14 +142,14 @@ class MysqlSession:
         self._streaming = None
 
     def number(self, select: str) -> int:
-        """Return the number that a SELECT returns, or 0 if it returns none."""
+        """Return the number that a SELECT returns, or 0 if it returns no rows."""
         with self._connection.cursor() as cursor:
             cursor.execute(select)
             row = cursor.fetchone()
         return whole_number(row[0]) if row else 0
 
     def readable_tables(self) -> list[ReadableTable]:
-        """Return the tables and views of the database, by name."""
+        """Return the tables and views of the database, sorted by name."""
         with self._connection.cursor() as cursor:
             cursor.execute(
                 "SELECT table_name, table_type <> 'BASE TABLE' FROM information_schema.tables "
@@ -171,7 +171,7 @@ class MysqlSession:
         return by_table
 
     def grantee(self) -> str:
-        """Return the user, as written in GRANT."""
+        """Return the user, as written in a GRANT statement."""
         return self._user
 
     def _execute(self, statement: str) -> None:
@@ -214,7 +214,7 @@ def driver_problem(error: Exception) -> DriverProblem | None:
 
 
 def _keep_alive(link: Any) -> None:
-    """Have the kernel ask a silent server whether it is still there; macOS may lack some of the options."""
+    """Enable TCP keepalive, to detect a lost server; some of the options may be missing on macOS."""
     if link.family != socket.AF_UNIX:
         for option, value in _PATIENCE.items():
             if hasattr(socket, option):
@@ -244,7 +244,7 @@ def _array(values: Sequence[bytes | None], column: ResultColumn) -> pa.Array:
     array = pa.array(values, pa.binary())
     if column.family != "instant":
         return array
-    # The session's zone is UTC, so this is the offset of every TIMESTAMP.
+    # The session's time zone is UTC, so this is the offset of every TIMESTAMP.
     import pyarrow.compute as pc
 
     return pc.binary_join_element_wise(array, b"+00:00", b"")

@@ -57,7 +57,7 @@ class PostgresqlSession:
     Parameters
     ----------
     connection
-        An open connection, which the session closes.
+        An open connection; the session closes it.
     """
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
@@ -89,7 +89,7 @@ class PostgresqlSession:
         try:
             psycopg.conninfo.make_conninfo(**arguments)
         except psycopg.ProgrammingError:
-            raise invalid_url("libpq does not know one of its options") from None
+            raise invalid_url("libpq does not support one of its options") from None
         return cls(psycopg.connect(**arguments, application_name="custdyn sync", autocommit=True))
 
     def __enter__(self) -> PostgresqlSession:
@@ -120,12 +120,12 @@ class PostgresqlSession:
             yield _parsed(data, names)
 
     def number(self, select: str) -> int:
-        """Return the number that a SELECT returns, or 0 if it returns none."""
+        """Return the number that a SELECT returns, or 0 if it returns no rows."""
         row = self._connection.cursor(binary=True).execute(select.encode()).fetchone()
         return whole_number(row[0]) if row else 0
 
     def readable_tables(self) -> list[ReadableTable]:
-        """Return the tables and views on the search path that the user may read, by name."""
+        """Return the tables and views on the search path that the user may read, sorted by name."""
         found = self._connection.execute(
             "SELECT relname, relkind NOT IN ('r', 'p') FROM pg_class "
             "WHERE relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT relispartition AND pg_table_is_visible(oid) "
@@ -149,7 +149,7 @@ class PostgresqlSession:
         return by_table
 
     def grantee(self) -> str:
-        """Return the user, as written in GRANT."""
+        """Return the user, as written in a GRANT statement."""
         return quoted(self._user)
 
     def _one(self, select: str) -> tuple[Any, ...]:

@@ -1,8 +1,8 @@
 """Converting text from a database to the columns of a mart: exact amounts, instants, lists of tags.
 
 Every value is fetched as text, so that no driver converts an amount to a float or shifts a time. A column
-with values that do not fit its type (a zero date, a NaN) stays text, and checking the mart reports what is
-wrong.
+with values that do not fit its type, such as a zero date or a NaN, stays text, and the check of the mart
+reports the faults.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Family = Literal["text", "integer", "decimal", "float", "naive", "instant", "dat
 
 AMOUNT = pa.decimal128(38, 6)
 _EXACT = pa.decimal256(60, 30)
-_LONGEST = 50  # characters of an amount that Arrow may read
+_LONGEST = 50  # the maximum length of an amount that Arrow parses
 _TAGS = pa.list_(pa.string())
 _MILLIONTH = Decimal("0.000001")
 _CONTEXT = Context(prec=200, rounding=ROUND_HALF_EVEN)
@@ -51,7 +51,7 @@ class Residue:
     total: Decimal = Decimal(0)
 
     def add(self, count: int, total: Decimal) -> None:
-        """Add the number of further rounded values and what was removed from them."""
+        """Add the number of more rounded values, and the sum of what was removed from them."""
         self.count += count
         self.total = _CONTEXT.add(self.total, total)
 
@@ -64,7 +64,7 @@ class StaysText(Exception):  # noqa: N818 (it is a signal, not an error)
 
 
 def stored_type(kind: Kind, family: Family) -> pa.DataType:
-    """Return the type in which a mart stores a column of this kind, given the family of its type."""
+    """Return the type that a mart uses for a column of this kind, given the family of its database type."""
     if kind in ("time", "date"):
         return _OF_TIME.get(family, pa.string())
     if kind == "amount" and family in ("integer", "decimal", "float"):
@@ -88,7 +88,7 @@ def typed(
     schema
         The names and types of the columns.
     residues
-        The residues by column; what rounding removes is added to them.
+        The residues by column, which are updated with the amounts that rounding removes.
 
     Raises
     ------
@@ -162,7 +162,7 @@ def _rounded_one_by_one(texts: Iterable[str | None]) -> tuple[pa.Array, int, Dec
 
 
 def _tags(text: pa.Array) -> pa.Array:
-    """Return JSON lists of strings as lists."""
+    """Parse JSON lists of strings."""
     found: list[list[str] | None] = []
     for value in text.to_pylist():
         tags: Any = None if value is None else json.loads(value)
