@@ -20,7 +20,7 @@ class CustDynError(Exception):
     Parameters
     ----------
     message
-        One or more plain sentences: what is wrong, where, and what to do about it.
+        One or more sentences that say what is wrong, where, and what to do about it.
     field
         The query field, setting or column that the error is about, if any.
     """
@@ -149,7 +149,7 @@ class SnapshotNotFoundError(SnapshotError):
 
     def __init__(self, snapshot_id: object) -> None:
         super().__init__(
-            f"There is no snapshot {shown(snapshot_id)}. An id is 52 lowercase letters and digits; "
+            f"There is no snapshot {shown(snapshot_id)}. An id has 52 lowercase letters and digits; "
             "`custdyn snapshots list` shows all ids.",
             field="id",
         )
@@ -242,8 +242,8 @@ class SavedQueryExistsError(SavedQueryError):
 
     def __init__(self, name: str, title: str, revision: str) -> None:
         super().__init__(
-            f"There is already a saved query {shown(title)} with this name ({name}). Overwrite it, or choose "
-            "another title.",
+            f"A saved query named {name} already exists: {shown(title)}. Overwrite it, or choose another "
+            "title.",
             field="title",
         )
         self.title = title

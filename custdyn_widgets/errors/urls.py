@@ -1,4 +1,4 @@
-"""Passwords in database URLs, which must never be printed or published."""
+"""Finding and masking passwords in database URLs, which must never be printed or published."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _ENTRY = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-# Text without a scheme may not be a login, so a match is masked but does not prevent publishing.
+# Without a scheme, a match is not necessarily a login, so it is masked but does not prevent publishing.
 _LOGIN = re.compile(
     r"""
     (?P<option> (?:[Pp]ass(?:word|wd|phrase)|PASSWORD|[Pp]wd|PWD) (?:[ ]=[ ]?|=[ ]) )

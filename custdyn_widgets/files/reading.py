@@ -23,7 +23,7 @@ class TooLargeError(NotPlainError):
 
 
 class ReplacedError(NotPlainError):
-    """A file was replaced between being inspected and being opened; try again to read the new one."""
+    """A file was replaced after it was inspected but before it was opened; try again to read the new one."""
 
 
 def error_text(error: OSError) -> str:
@@ -42,7 +42,7 @@ def reason(error: Exception) -> str:
 
 @contextlib.contextmanager
 def folder_below(root: Path, *names: str) -> Iterator[int]:
-    """Open the folder root/names… as a descriptor, without following symbolic links below root."""
+    """Open the folder root/names… without following symbolic links below root; yield its descriptor."""
     folder = os.open(root, OPEN_FOLDER)
     try:
         for name in names:
@@ -65,7 +65,7 @@ def open_plain_file(folder: int, name: str) -> Iterator[BinaryIO]:
     Raises
     ------
     NotPlainError
-        If it is a link, a folder or a device, or has a second hard link.
+        If the file is a link, a folder or a device, or has a second hard link.
     """
     before = os.stat(name, dir_fd=folder, follow_symlinks=False)
     if not stat.S_ISREG(before.st_mode):
@@ -136,9 +136,9 @@ def names_in(folder: int) -> list[str]:
 
 
 def names_two_levels_below(root: Path, top: str) -> list[tuple[str, str]]:
-    """Return (folder, name) for each entry two levels below root/top.
+    """Return a pair (folder, name) for each entry two levels below root/top.
 
-    For an entry of root/top that cannot be opened as a folder, the name is empty.
+    If an entry of root/top cannot be opened as a folder, its pair has an empty name.
     """
     found: list[tuple[str, str]] = []
     try:

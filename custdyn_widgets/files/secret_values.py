@@ -1,4 +1,4 @@
-"""Secrets in environment variables, or in files named in environment variables."""
+"""Reading secrets from environment variables, or from files named in environment variables."""
 
 from __future__ import annotations
 

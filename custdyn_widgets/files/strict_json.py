@@ -10,7 +10,7 @@ from custdyn_widgets.errors import shown
 
 
 def strict_json(text: str) -> object:
-    """Parse JSON, but reject duplicate keys and NaN.
+    """Parse JSON, rejecting duplicate keys and NaN.
 
     Raises
     ------

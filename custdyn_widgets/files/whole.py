@@ -1,4 +1,4 @@
-"""Writing a file atomically: it gets a temporary name in the same folder and is then renamed."""
+"""Writing a file atomically, by creating it under a temporary name in the same folder and renaming it."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def check_source(source: SourceLike) -> CheckedMart:
 
 
 def still_changing(source: Source) -> SourceError:
-    """Return the error for files that changed twice while they were read."""
+    """Return the error for files that changed twice while being read."""
     return SourceError.not_found(
         source.path.name, "kept changing while it was read; try again when the export is complete"
     )

@@ -174,7 +174,7 @@ class _NumberPositions:
         self._low, high = int(numbers.min(initial=0)), int(numbers.max(initial=0))
         self._table: Codes | None = None
         if high - self._low < max(_DENSE * len(numbers), _SMALL):
-            self._table = np.full(high - self._low + 2, -1, np.int32)  # the last is for all others
+            self._table = np.full(high - self._low + 2, -1, np.int32)  # the last entry is for all others
             self._table[numbers - self._low] = places
         else:
             order = np.argsort(numbers)

@@ -1,6 +1,6 @@
 """The five tables of a mart: their columns and the values allowed in each.
 
-Reading and checking a mart and documenting it are all based on this schema.
+The code that reads and checks marts and the documentation all use this schema.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ class SyncRecord:
     Attributes
     ----------
     read_at
-        The Unix time at which the reading transaction began, according to the database.
+        The Unix time at which the read transaction began, according to the database.
     rows
         The number of rows of each table.
     duration_s

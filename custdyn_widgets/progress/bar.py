@@ -57,7 +57,7 @@ class ProgressBar:
             print(printable(words), file=sys.stderr, flush=True)
 
     def _show(self) -> None:
-        """Draw the bar or print the step; may be called from the thread of the timer."""
+        """Draw the bar or print the step; may be called from the timer thread."""
         with self._lock:
             if not self._words:
                 return

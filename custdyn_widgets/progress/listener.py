@@ -1,6 +1,6 @@
 """Reporting progress to a listener, if there is one.
 
-The command line and the form listen and show progress; other calls of the library are silent.
+The command line and the form show progress; other uses of the library are silent.
 """
 
 from __future__ import annotations

@@ -57,8 +57,8 @@ def test_a_setting_with_a_secret_is_refused_without_showing_it(
 @pytest.mark.parametrize(
     ("source", "what"),
     [
-        (SMALL, "has clients.csv, but the spark engine reads Parquet."),
-        ("demo", "reads Parquet"),
+        (SMALL, "has clients.csv, but the spark engine reads only Parquet."),
+        ("demo", "reads only Parquet"),
         (Source(SMALL, on_fault="quarantine"), "cannot leave out faulty rows"),
         (Source("hdfs://host/mart", system="astpp"), "cannot run a mapping"),
         ({"clients": None}, "not tables in memory"),

@@ -135,7 +135,7 @@ def test_the_grants_that_are_missing_are_printed(old_mart: Database, monkeypatch
         map_with("shop", old_mart.url_of(user))
         monkeypatch.setenv("CUSTDYN_PASSWORD_SHOP", PASSWORD)
         message = failure()
-    assert "may not read what the mapping needs" in message
+    assert "is not allowed to read what the mapping needs" in message
     assert wanted in message.splitlines()
 
 

@@ -57,7 +57,7 @@ OWNERS = (
 
 # The relative number of sign-ups in each month from January; 1,000 is normal.
 _JOINS = (1040, 1010, 1050, 1000, 960, 820, 640, 520, 1180, 1260, 1200, 1020)
-# Average costs of usage rows, and daily probabilities of such rows, in millionths.
+# Average costs of usage rows, and daily probabilities of a usage row, in millionths.
 _SPEND = np.array([9_000, 14_000, 18_000, 24_000, 30_000, 38_000, 50_000, 70_000], np.int64)
 _CHANCE = np.array([35_000, 60_000, 80_000, 100_000, 115_000, 130_000, 160_000, 210_000], np.int64)
 _REFILLS = np.array([5, 10, 10, 10, 20, 20, 25, 50], np.int64) * UNIT
@@ -125,7 +125,10 @@ class Timeline:
 
 
 def _month_outside(month: int, summer: range) -> int:
-    """Return the month or, because the summer dip would hide an event, the first month after summer."""
+    """Return the month or, if it is in summer, the first month after summer.
+
+    The summer dip in usage would hide an event.
+    """
     while month % 12 in summer:
         month += 1
     return month

@@ -190,7 +190,7 @@ def _company_rows() -> list[tuple[str, str]]:
 
 
 def _rate_rows(line: Timeline, rng: RandomStream) -> Iterator[Sequence[object]]:
-    """Yield each currency's daily quotes, a mean-reverting random walk from before the first client."""
+    """Yield each currency's daily quotes, a mean-reverting random walk that starts before any client."""
     days = np.arange(line.first - 366, line.last + 1, dtype=np.int64)
     dates = np.datetime_as_string(days.astype("datetime64[D]")).tolist()
     for currency, centre in _CENTRES.items():
@@ -229,7 +229,10 @@ def _csv(table: str, rows: Iterable[Sequence[object]]) -> bytes:
 
 
 def _reject_other_folder(place: Path) -> None:
-    """Raise if a folder contains anything but a demo mart, as recognized by its unchanging companies."""
+    """Raise if a folder contains anything other than a demo mart.
+
+    A demo mart is recognized by its companies, which never change.
+    """
     if not place.exists() or (place.is_dir() and not any(place.iterdir())):
         return
     known = {f"{table}.csv" for table in TABLES}

@@ -59,7 +59,7 @@ def is_object_address(data: object) -> bool:
 
 
 def object_address(url: str, endpoint: str | None = None, region: str | None = None) -> ObjectAddress:
-    """Parse an address; the endpoint defaults to that in the environment (`AWS_ENDPOINT_URL`), if any.
+    """Parse an address; the endpoint defaults to the one in the environment (`AWS_ENDPOINT_URL`).
 
     Raises
     ------

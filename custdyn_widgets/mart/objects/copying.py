@@ -1,4 +1,4 @@
-"""Local copies of sources on object storage, for which only changed objects are downloaded again.
+"""Local copies of sources on object storage, which are updated by downloading only changed objects.
 
 A copy is a folder that is written under a temporary name and then renamed, so that readers see the objects of
 one listing, never a mixture of two. Each file has the size and the time of its object, which are compared
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _BUILDING = ".building-"
 _ABANDONED = 3600  # seconds
 # Services may store times in whole seconds. An object stored shortly before it was listed could then be
-# replaced without a change of its time, so its copy is not used again.
+# replaced without a change of its time, so its copy is not reused.
 _TOO_RECENT = 3 * 10**9  # nanoseconds
 
 
@@ -83,7 +83,7 @@ def _copies_in(root: Path) -> list[Path]:
 
 
 def _matching(root: Path, listing: Listing) -> Path | None:
-    """Return a copy of the objects of a listing, if there is one."""
+    """Return the copy that matches a listing, if there is one."""
     for copy in _copies_in(root):
         if _content(copy) == listing:
             with contextlib.suppress(OSError):  # the cache may be read-only
@@ -93,7 +93,7 @@ def _matching(root: Path, listing: Listing) -> Path | None:
 
 
 def _content(copy: Path) -> Listing:
-    """Return the listing whose objects a folder is a copy of."""
+    """Return the listing that a copy corresponds to."""
     found = Listing()
     with contextlib.suppress(FileNotFoundError):  # removed by another process
         for path in copy.rglob("*"):

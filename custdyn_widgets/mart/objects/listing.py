@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _FILES = {RECORD, *(f"{table}{suffix}" for table in TABLES for suffix in (*SUFFIXES, *PACKED_CSV))}
 _FOLDERS = {f"{table}{suffix}" for table in TABLES for suffix in SUFFIXES}
-_NAMES = 1000  # the number of names that are searched for a name similar to that of a table
+_NAMES = 1000  # the maximum number of names to compare with the names of missing tables
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Listing:
     others
         The names of objects that are not read, to which errors and notes of `check` may refer.
     folders
-        The folders.
+        The paths of the folders.
     """
 
     objects: dict[str, StoredObject] = field(default_factory=dict)
@@ -56,7 +56,7 @@ def list_objects(service: S3FileSystem, address: ObjectAddress, *, mapped: bool)
     Raises
     ------
     SourceError
-        If the objects cannot be listed, there are none, or a name of one to read is not a valid file name.
+        If there are no objects, they cannot be listed, or one to read does not have a valid file name.
     """
     with service_errors(address):
         if address.name.lower().endswith(DUCKDB_SUFFIXES) or (mapped and is_data_name(address.name)):

@@ -27,14 +27,14 @@ class ObjectChangedError(Exception):
 
 
 class Transfer:
-    """Downloads objects to files in a folder, which get the sizes and times of the objects.
+    """Downloads objects to files in a folder, and gives each file the time of its object.
 
     Parameters
     ----------
     service, address
         The storage service, and the address of the source.
     folder
-        The folder for the files, in which all their parent folders exist.
+        The folder for the files, whose subfolders must already exist.
     """
 
     def __init__(self, service: S3FileSystem, address: ObjectAddress, folder: Path) -> None:

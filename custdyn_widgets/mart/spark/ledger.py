@@ -38,7 +38,7 @@ def sorted_parts(mart: SparkMart, others: CheckedMart) -> tuple[Facts, DataFrame
     mart
         The mart.
     others
-        Its other tables, without faults.
+        The other tables of the mart, which must have no faults.
 
     Returns
     -------

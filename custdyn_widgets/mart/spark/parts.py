@@ -1,8 +1,8 @@
 """The tasks that Spark runs: coding the ledger in batches, sorting it in parts, and computing on the parts.
 
 As with the local engine, the ledger is read and checked in batches. Each row is coded as five numbers, which
-Spark distributes by client, so that all rows of a client are in one part. The code that sorts a part is the
-same as for a whole ledger. A sorted part is stored as one value, from which each computation restores facts.
+Spark distributes by client, so that all rows of a client are in one part. Parts are sorted by the same code
+as whole ledgers. A sorted part is stored as one value, from which each computation restores facts.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class PartRows:
 
     @classmethod
     def of(cls, rows: Merged) -> PartRows:
-        """Return the rows of a part, given its sorted rows with an offset for every client of the mart."""
+        """Return the rows of a part, given sorted rows with an offset for every client of the mart."""
         count = np.diff(rows.offset)
         clients = np.flatnonzero(count)
         return cls(clients, count[clients], rows.time, rows.amount, rows.flow, rows.package, rows.paid_at)

@@ -103,11 +103,11 @@ def spark_errors(name: str) -> Iterator[None]:
         text = str(error)
         remedy = ""
         if "No module named" in text:
-            remedy = " Install this version of custdyn-widgets in the Python of the cluster's workers."
+            remedy = " Install this version of custdyn-widgets in the Python environment of the workers."
         elif "S3AFileSystem not found" in text:
             remedy = (
-                " Start Spark with the version of the package org.apache.hadoop:hadoop-aws that matches its "
-                "Hadoop (in spark.jars.packages), or use the local engine."
+                " Add the package org.apache.hadoop:hadoop-aws, in the version of Spark's Hadoop, to "
+                "spark.jars.packages, or use the local engine."
             )
         elif "Illegal Parquet type" in text and "NANOS" in text:
             remedy = " Write times in microseconds: Spark does not support nanoseconds."

@@ -120,16 +120,19 @@ def _place(source: SourceLike) -> _Place:
     chosen = given if is_url else resolve_source(source)
     if chosen.on_fault != "refuse":
         raise SourceError(
-            "The spark engine cannot leave out faulty rows. Correct them, or use a source whose on_fault is "
-            "refuse.",
+            "The spark engine cannot leave out faulty rows. Set on_fault = 'refuse' for the source, or use "
+            "the local engine.",
             field="on_fault",
         )
     if is_url:
         if chosen.mapping or chosen.system:
-            raise SourceError("The spark engine reads a mart and cannot run a mapping.", field="mapping")
+            raise SourceError(
+                "The spark engine cannot run a mapping on data at a URL. Give the URL of a mart.",
+                field="mapping",
+            )
         root = text.rstrip("/")
         if is_object_address(text):
-            root = f"s3a://{object_address(text).path}"  # the scheme in Spark
+            root = f"s3a://{object_address(text).path}"  # Spark's name for the scheme
         paths = {name: f"{root}/{name}.parquet" for name in TABLES}
         return _Place(chosen.name or root.rpartition("/")[2], paths, chosen.dialect, options=_options(chosen))
     if isinstance(chosen.data, Mapping):
@@ -175,8 +178,8 @@ def _paths(folder: Path) -> dict[str, str]:
     for path in found.values():
         if path.suffix != ".parquet":
             raise source_error(
-                folder.name, f"has {path.name}, but the spark engine reads Parquet. Write it as Parquet, or "
-                "use the local engine"
+                folder.name, f"has {path.name}, but the spark engine reads only Parquet. Write it as "
+                "Parquet, or use the local engine"
             )  # fmt: skip
     return {name: f"file:{path.absolute()}" for name, path in found.items()}
 
@@ -187,7 +190,7 @@ def _frame(session: SparkSession, path: str, options: Mapping[str, str]) -> Data
 
     try:
         frame = session.read.options(**options).parquet(path)
-        assert frame.schema  # a remote session does not read the schema, or fail, before this
+        assert frame.schema  # a remote session reads the schema only now, and may fail
     except AnalysisException as error:
         if error.getCondition() == "PATH_NOT_FOUND":
             return None

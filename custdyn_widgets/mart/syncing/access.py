@@ -178,7 +178,7 @@ def _from_my_cnf(user: str | None) -> str | None:
 
 
 def _ini(below_home: Path, *, interpolated: bool) -> configparser.RawConfigParser:
-    """Return the content of an INI file in the home folder, which is empty if the file does not exist."""
+    """Parse an INI file in the home folder; a missing file counts as empty."""
     parser = configparser.RawConfigParser(allow_no_value=True, strict=interpolated)
     try:
         text = (Path.home() / below_home).read_text(encoding="utf-8")

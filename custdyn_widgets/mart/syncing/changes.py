@@ -175,7 +175,7 @@ def changes_between(old: Path, new: Path, spill: Path, *, same_mapping: bool) ->
     Parameters
     ----------
     old, new
-        Their folders.
+        The folders of the marts.
     spill
         A folder for temporary files, created if it does not exist.
     same_mapping
@@ -199,7 +199,7 @@ def _past(connection: duckdb.DuckDBPyConnection) -> tuple[int, tuple[PastChange,
     """Return the number of new transactions, the changes to past ones, and the number of changed ids."""
     for statement in (_DIFFERING, _DIFFERENT, _UNEQUAL, _CHANGED):
         connection.execute(statement)
-    [[rows]] = connection.execute(_NEW_IDS).fetchall()  # counts them in both ledgers
+    [[rows]] = connection.execute(_NEW_IDS).fetchall()  # counts each in both ledgers
     same = "o.client_id = n.client_id" if rows else "true"
     found = connection.execute(_PAST.format(same=same)).fetchall()
     past = (PastChange(*line[:5]) for line in found if any(line[2:5]))

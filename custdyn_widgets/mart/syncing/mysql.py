@@ -29,7 +29,8 @@ _STRINGS = (15, 249, 250, 251, 252, 253, 254)
 _FLOAT = 4
 _BINARY = 63  # the character set number of binary data
 _WRITE_WAIT_S = 3_600
-_PATIENCE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}  # to detect a lost server in minutes
+# To detect a lost server within minutes.
+_PATIENCE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 _BEGIN = (
     "SET SESSION time_zone = '+00:00'",
     "SET SESSION sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION'",

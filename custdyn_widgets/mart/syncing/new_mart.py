@@ -92,6 +92,6 @@ def _zero_dates(faults: Iterable[Fault]) -> Iterator[str]:
     columns = {(fault.file.partition(".")[0], fault.column) for fault in found}
     for table, column in sorted(columns):
         yield (
-            f"Zero dates stand for missing dates. In the section {table} of the mapping, write "
+            f"Zero dates stand for missing dates. In the {table} section of the mapping, write "
             f"NULLIF(…, 0) AS {column}."
         )

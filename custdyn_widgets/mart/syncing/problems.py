@@ -91,7 +91,7 @@ def _message(found: DriverProblem, login: Login, place: str, grants: Callable[[]
             )
         case "denied":
             return (
-                f"{where}User {shown(login.user)} may not read what the mapping needs: "
+                f"{where}User {shown(login.user)} is not allowed to read what the mapping needs: "
                 f"{_plain(found.detail)}. A database administrator can grant access with:\n{grants()}"
             )
         case "waited":
@@ -101,8 +101,8 @@ def _message(found: DriverProblem, login: Login, place: str, grants: Callable[[]
             )
         case "stopped":
             return (
-                f"{where}The server stopped the SELECT{said}, because of a time limit or an administrator. "
-                f"Raise the limit for this user, or run the sync again. {_UNCHANGED}"
+                f"{where}The server stopped the SELECT{said}, because of a time limit or at an "
+                f"administrator's request. Raise the limit for this user, or run the sync again. {_UNCHANGED}"
             )
         case "sql":
             return f"{where}The database rejected the SELECT: {_plain(found.detail)}. Correct the mapping."

@@ -26,7 +26,7 @@ def mapping_of(source: Source, login: Login, session: Session) -> SqlMapping:
     Raises
     ------
     SourceError
-        If it cannot be read, or if it is `generic` and the database lacks a table.
+        If it cannot be read, or if it is `generic` and a required table is missing.
     """
     if source.system != GENERIC:
         return written_mapping(source, login)

@@ -42,7 +42,7 @@ class ReadableTable:
 
 
 class Session(Protocol):
-    """A read-only transaction, in which the data is seen as of its start."""
+    """A read-only transaction, which sees the data as it was at the start of the transaction."""
 
     read_at: datetime
     server: str

@@ -1,4 +1,4 @@
-"""Syncing a source: reading a new mart in one transaction, and checking it before it replaces the old."""
+"""Syncing a source: reading a new mart in one transaction, and checking it before it replaces the old one."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def sync_source(name: str, engine: Engine | None = None) -> SyncResult:
 def grants_for(name: str) -> list[str]:
     """Return the GRANT statements that a source's mapping needs.
 
-    They are for the user in the URL, on any host, because no connection to the database is made.
+    The statements are for the user in the URL, on any host. This does not connect to the database.
 
     Raises
     ------

@@ -47,7 +47,7 @@ class TableProgress:
     name
         The name of the table.
     done, share
-        The shares of the total progress before this table and for this table.
+        The share of the total progress reached before this table, and the share for this table.
     expected
         The number of rows in the last sync; 0 if unknown.
     """

@@ -51,7 +51,7 @@ class Residue:
     total: Decimal = Decimal(0)
 
     def add(self, count: int, total: Decimal) -> None:
-        """Add the number of more rounded values, and the sum of what was removed from them."""
+        """Add a number of rounded values, and the sum of what was removed from them."""
         self.count += count
         self.total = _CONTEXT.add(self.total, total)
 
