@@ -122,8 +122,8 @@ def blanks(column: pa.Array, *, of_numbers: bool = False) -> Bools:
             # Only text that starts with white space or a non-ASCII byte can be blank: few rows, if any.
             begins = content.take(starts[:-1] - starts[0], mode="clip")
             doubtful = np.flatnonzero(((begins <= ord(" ")) | (begins >= 0x80)) & ~missing)
-            inked = pc.match_substring_regex(column.take(pa.array(doubtful)), r"\S")
-            missing[doubtful] = ~to_bools(inked)
+            has_text = pc.match_substring_regex(column.take(pa.array(doubtful)), r"\S")
+            missing[doubtful] = ~to_bools(has_text)
     return missing
 
 

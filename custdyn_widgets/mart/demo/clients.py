@@ -228,8 +228,8 @@ def _created(line: Timeline, rng: RandomStream) -> Ints:
     """Return the creation times, sorted; the rate of sign-ups doubles over the years and varies by season."""
     days = np.arange(line.first, line.last, dtype=np.int64)
     month, _ = month_and_day(days)
-    lean = np.array(_JOINS, np.int64)[month]
-    growth = np.cumsum(lean * (1000 + 1100 * (days - line.first) // len(days)) // 1000)
+    rate = np.array(_JOINS, np.int64)[month]
+    growth = np.cumsum(rate * (1000 + 1100 * (days - line.first) // len(days)) // 1000)
     before = line.first - 1 - rng.below(360, BASE)
     since = days[np.searchsorted(growth, rng.below(int(growth[-1]), CLIENTS - BASE), side="right")]
     joined = np.sort(np.concatenate([before, since]))

@@ -103,10 +103,10 @@ class _Book:
         back = rng.once_in(90, len(due))
         self._post(due[back], at[back] + 1800, RENEWAL, fee[back], package[back])
 
-    def take_calls(self, day: int, present: Flags, lean: int) -> None:
+    def take_calls(self, day: int, present: Flags, level: int) -> None:
         """Post the usage of a day and the top-ups that it requires."""
         who, rng = self._clients, self._rng
-        calls = rng.below(1_000_000, len(present)) < who.chance * lean // 10_000
+        calls = rng.below(1_000_000, len(present)) < who.chance * level // 10_000
         idx = np.nonzero(present & calls)[0]
         cost = who.spend[idx] * (60 + rng.below(200, len(idx)) + rng.below(200, len(idx))) // 260
         at = day * DAY + rng.pick(_HOURS, len(idx)) * 3600 + rng.below(3600, len(idx))

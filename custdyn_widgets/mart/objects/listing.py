@@ -68,13 +68,13 @@ def list_objects(service: S3FileSystem, address: ObjectAddress, *, mapped: bool)
         try:
             return _list_folder(service, address, mapped=mapped)
         except FileNotFoundError:
-            raise _nothing_there(service, address) from None
+            raise _no_objects(service, address) from None
 
 
 def _list_folder(service: S3FileSystem, address: ObjectAddress, *, mapped: bool) -> Listing:
     """List a folder and its subfolders that contain parts of a table."""
     listing = Listing(folders={address.name})
-    top = list(_below(service, address.path))
+    top = list(_entries(service, address.path))
     names = {name for name, info in top if info.is_file}
     for name, info in top[:_NAMES] + [each for each in top[_NAMES:] if each[0] in _FILES | _FOLDERS]:
         path = f"{address.name}/{name}"
@@ -92,7 +92,7 @@ def _list_folder(service: S3FileSystem, address: ObjectAddress, *, mapped: bool)
             _check_name(path)
             listing.folders.add(path)
         if is_table:
-            for inner, found in _below(service, f"{address.path}/{name}"):
+            for inner, found in _entries(service, f"{address.path}/{name}"):
                 if found.is_file:
                     _add(listing, f"{path}/{inner}", found, is_read=is_data_name(inner))
                 elif is_plain_name(inner):
@@ -100,7 +100,7 @@ def _list_folder(service: S3FileSystem, address: ObjectAddress, *, mapped: bool)
     return listing
 
 
-def _below(service: S3FileSystem, path: str) -> Iterator[tuple[str, FileInfo]]:
+def _entries(service: S3FileSystem, path: str) -> Iterator[tuple[str, FileInfo]]:
     """Yield the sorted names in a folder with their file information; skip markers of the folder itself."""
     from pyarrow.fs import FileSelector  # imported late: takes a tenth of a second to load
 
@@ -129,7 +129,7 @@ def _check_name(path: str) -> None:
         )
 
 
-def _nothing_there(service: S3FileSystem, address: ObjectAddress) -> SourceError:
+def _no_objects(service: S3FileSystem, address: ObjectAddress) -> SourceError:
     if address.key and service.get_file_info(address.path).is_file:
         words = f"is an object. Give its folder: s3://{address.path.rpartition('/')[0]}"
     else:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 8  # objects
 _CHUNK = 8 * 2**20  # bytes
-_REPORTED = 0.5  # seconds between reports of progress
+_REPORT_EVERY = 0.5  # seconds between reports of progress
 
 
 class ObjectChangedError(Exception):
@@ -65,7 +65,7 @@ class Transfer:
                         sum(self._done.copy().values()) / max(total, 1),
                     )
                     os.utime(self._folder)  # other processes remove folders that have been unused for an hour
-                    finished, pending = wait(pending, _REPORTED, "FIRST_COMPLETED")
+                    finished, pending = wait(pending, _REPORT_EVERY, "FIRST_COMPLETED")
                     for each in finished:
                         each.result()
             finally:

@@ -62,11 +62,11 @@ class SparkFacts(Facts):
             If Spark fails.
         """
         values = {each.name: getattr(self, each.name) for each in fields(Facts)}
-        here = Facts(**{**values, "offset": np.zeros(self.client_count + 1, np.int64)})
-        without = clients[~self.has_rows[clients]]
-        found = [(without, work(here, without))]
-        there = replace(here, **{name: getattr(here, name)[:0] for name in _NO_TEXT})
-        task = ComputeOnPart(there, work, clients)
+        local = Facts(**{**values, "offset": np.zeros(self.client_count + 1, np.int64)})
+        without_rows = clients[~self.has_rows[clients]]
+        found = [(without_rows, work(local, without_rows))]
+        on_workers = replace(local, **{name: getattr(local, name)[:0] for name in _NO_TEXT})
+        task = ComputeOnPart(on_workers, work, clients)
         with spark_errors(self.source):
             results = self.parts.select("rows").mapInArrow(task, RESULT).toArrow()
         found += [restored(value) for value in results.column("result")]

@@ -31,7 +31,7 @@ _SCHEMES: dict[str, Kind] = {
     "mariadb": "mysql",
 }
 _DRIVERS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql"}
-_YES_OR_NO = ("ssl_disabled", "ssl_verify_cert", "ssl_verify_identity")
+_BOOLEAN_OPTIONS = ("ssl_disabled", "ssl_verify_cert", "ssl_verify_identity")
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def login_for(source: Source) -> Login:
         _, arguments = dialect.create_connect_args(url)
     except (ValueError, TypeError, KeyError):
         raise invalid_url("its options are not valid") from None
-    for option in _YES_OR_NO:
+    for option in _BOOLEAN_OPTIONS:
         if option in arguments:
             arguments[option] = str(arguments[option]).lower() in ("1", "true", "yes", "on")
     return Login(name, kind, url.username or "", url.database or "", arguments, _password(name, kind, url))

@@ -81,7 +81,7 @@ def draft_database(source: Source, currency: str | None = None) -> DatabaseDraft
     dialect, remarks = guess_dialect(source.dialect, used)
     remarks += _not_used(sample, guesses, unused)
     server = session.server.split()[0]
-    return DatabaseDraft(syntax, server, tuple(_agreeing(guesses, sample)), dialect, tuple(remarks))
+    return DatabaseDraft(syntax, server, tuple(_comparable(guesses, sample)), dialect, tuple(remarks))
 
 
 def _no_tables(login: Login) -> SourceError:
@@ -104,7 +104,7 @@ def _uses(guess: TableGuess, column: Column) -> bool:
     return any(column.sql in choice.sql for choice in guess.choices)
 
 
-def _agreeing(guesses: Sequence[TableGuess], sample: Sample) -> Iterator[TableGuess]:
+def _comparable(guesses: Sequence[TableGuess], sample: Sample) -> Iterator[TableGuess]:
     """Yield the guesses; if the times of transactions have several types, convert these times to text.
 
     Otherwise, the server would give local times the offset of its session, or reject the UNION.

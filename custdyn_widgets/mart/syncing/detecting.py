@@ -40,8 +40,8 @@ def detect_system(source: Source) -> DetectedSystem | None:
     with explained(login):
         session = open_session(login, None)
     with session, explained(login):
-        there = set(session.table_columns(sorted({table for of in wanted.values() for table in of})))
-    known = {system: len(tables) for system, tables in wanted.items() if there.issuperset(tables)}
+        existing = set(session.table_columns(sorted(set().union(*wanted.values()))))
+    known = {system: len(tables) for system, tables in wanted.items() if existing.issuperset(tables)}
     if not known:
         return None
     best = max(known, key=lambda system: known[system])

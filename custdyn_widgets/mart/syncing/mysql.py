@@ -30,7 +30,7 @@ _FLOAT = 4
 _BINARY = 63  # the character set number of binary data
 _WRITE_WAIT_S = 3_600
 # To detect a lost server within minutes.
-_PATIENCE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
+_KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 _BEGIN = (
     "SET SESSION time_zone = '+00:00'",
     "SET SESSION sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION'",
@@ -38,7 +38,7 @@ _BEGIN = (
     f"SET SESSION net_write_timeout = {_WRITE_WAIT_S}",
     "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
 )
-_TROUBLES = {
+_PROBLEMS = {
     1045: "login", 1044: "denied", 1698: "login", 1049: "no database", 1146: "no table", 1054: "no column",
     1142: "denied", 1143: "denied", 1370: "denied", 1205: "waited", 1969: "stopped", 3024: "stopped",
     1317: "stopped", 2003: "unreachable", 2002: "unreachable", 2026: "tls", 2006: "dropped", 2013: "dropped",
@@ -90,7 +90,7 @@ class MysqlSession:
         except OSError as error:  # for network problems, PyMySQL raises its own errors
             why = getattr(error, "reason", None) or error.strerror
             raise invalid_url(f"a file named in its TLS options cannot be read ({why})") from None
-        if _demands_tls(login) and not connection._secure:  # older versions of PyMySQL continue without TLS
+        if _requires_tls(login) and not connection._secure:  # older versions of PyMySQL continue without TLS
             connection._force_close()
             raise pymysql.OperationalError(2026, "the server does not support it")
         _keep_alive(connection._sock)
@@ -185,7 +185,7 @@ class MysqlSession:
             return [(value or b"").decode() for value in cursor.fetchone()]
 
 
-def _demands_tls(login: Login) -> bool:
+def _requires_tls(login: Login) -> bool:
     return any(option.startswith("ssl") and option != "ssl_disabled" for option in login.arguments)
 
 
@@ -207,7 +207,7 @@ def driver_problem(error: Exception) -> DriverProblem | None:
         if isinstance(cause, ssl.SSLError):
             return DriverProblem("tls", getattr(cause, "verify_message", None) or cause.reason)
         detail = getattr(cause, "strerror", None) or detail.rpartition(" (")[2].rstrip(")")
-    if kind := _TROUBLES.get(code):
+    if kind := _PROBLEMS.get(code):
         return DriverProblem(kind, detail)
     if isinstance(error, pymysql.InterfaceError) or code == 0:
         return DriverProblem("dropped")
@@ -217,7 +217,7 @@ def driver_problem(error: Exception) -> DriverProblem | None:
 def _keep_alive(link: Any) -> None:
     """Enable TCP keepalive, to detect a lost server; some of the options may be missing on macOS."""
     if link.family != socket.AF_UNIX:
-        for option, value in _PATIENCE.items():
+        for option, value in _KEEPALIVE.items():
             if hasattr(socket, option):
                 link.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 

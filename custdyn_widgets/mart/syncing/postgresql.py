@@ -26,7 +26,7 @@ _FAMILIES: dict[int, Family] = {
     3802: "json", 17: "bytes",
 }  # fmt: skip
 _ARRAYS = (1009, 1015, 1002)  # arrays of text, varchar and char
-_PATIENCE: dict[str, Any] = {  # to detect a lost server within minutes, not hours
+_KEEPALIVE: dict[str, Any] = {  # to detect a lost server within minutes, not hours
     "connect_timeout": CONNECT_TIMEOUT_S,
     "keepalives_idle": 60,
     "keepalives_interval": 15,
@@ -42,7 +42,7 @@ _BEGIN = (
     "SET LOCAL statement_timeout = 0",
     "SET LOCAL idle_in_transaction_session_timeout = 0",
 )
-_TROUBLES = {
+_PROBLEMS = {
     "28P01": "login", "28000": "login", "3D000": "no database", "42P01": "no table", "3F000": "no table",
     "42703": "no column", "42501": "denied", "55P03": "waited", "57014": "stopped", "40001": "stopped",
 }  # fmt: skip
@@ -83,7 +83,7 @@ class PostgresqlSession:
             import psycopg.conninfo
         except ImportError:
             raise needs_packages() from None
-        arguments = {**_PATIENCE, **login.arguments}
+        arguments = {**_KEEPALIVE, **login.arguments}
         if login.password is not None:
             arguments["password"] = login.password
         try:
@@ -171,7 +171,7 @@ def driver_problem(error: Exception) -> DriverProblem | None:
         return None
     state = error.sqlstate or ""
     detail = (error.diag.message_primary or str(error).partition("\n")[0]).strip()
-    if kind := _TROUBLES.get(state):
+    if kind := _PROBLEMS.get(state):
         return DriverProblem(kind, detail)
     if state[:2] in ("08", "57"):
         return DriverProblem("dropped", detail)

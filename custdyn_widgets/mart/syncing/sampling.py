@@ -120,8 +120,8 @@ class Sample:
         values = sorted(set(column.values))[:_COMPARED]
         if not values:
             return 0.0
-        there = set(other.values)
-        found = sum(value in there for value in values)
+        known = set(other.values)
+        found = sum(value in known for value in values)
         if found < len(values) and len(other.cells) >= ROWS:  # the rest of the table may contain more
             text, quoted = self._syntax.text(other.sql), self._syntax.identifier
             named = ", ".join(map(self._syntax.literal, values))

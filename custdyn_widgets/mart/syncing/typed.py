@@ -27,7 +27,7 @@ _LONGEST = 50  # the maximum length of an amount that Arrow parses
 _TAGS = pa.list_(pa.string())
 _MILLIONTH = Decimal("0.000001")
 _CONTEXT = Context(prec=200, rounding=ROUND_HALF_EVEN)
-_OF_TIME: dict[Family, pa.DataType] = {
+_TIME_TYPES: dict[Family, pa.DataType] = {
     "instant": pa.timestamp("us", "UTC"),
     "naive": pa.timestamp("us"),
     "date": pa.date32(),
@@ -66,7 +66,7 @@ class StaysText(Exception):  # noqa: N818 (it is a signal, not an error)
 def stored_type(kind: Kind, family: Family) -> pa.DataType:
     """Return the type that a mart uses for a column of this kind, given the family of its database type."""
     if kind in ("time", "date"):
-        return _OF_TIME.get(family, pa.string())
+        return _TIME_TYPES.get(family, pa.string())
     if kind == "amount" and family in ("integer", "decimal", "float"):
         return AMOUNT
     if kind == "positive" and family == "float":
@@ -136,9 +136,9 @@ def _rounded(text: pa.Array) -> tuple[pa.Array, int, Decimal]:
         try:
             exact = text.cast(_EXACT)
             rounded = pc.round(exact, ndigits=6, round_mode="half_to_even")
-            taken = pc.subtract(exact, rounded)
-            count = pc.sum(pc.not_equal(taken, pa.scalar(Decimal(0), taken.type))).as_py() or 0
-            return rounded.cast(AMOUNT), count, pc.sum(taken).as_py() or Decimal(0)
+            removed = pc.subtract(exact, rounded)
+            count = pc.sum(pc.not_equal(removed, pa.scalar(Decimal(0), removed.type))).as_py() or 0
+            return rounded.cast(AMOUNT), count, pc.sum(removed).as_py() or Decimal(0)
         except pa.ArrowInvalid:
             pass
     return _rounded_one_by_one(text.to_pylist())
@@ -146,7 +146,7 @@ def _rounded(text: pa.Array) -> tuple[pa.Array, int, Decimal]:
 
 def _rounded_one_by_one(texts: Iterable[str | None]) -> tuple[pa.Array, int, Decimal]:
     amounts: list[Decimal | None] = []
-    taken = Residue()
+    removed = Residue()
     for text in texts:
         if text is None:
             amounts.append(None)
@@ -156,9 +156,9 @@ def _rounded_one_by_one(texts: Iterable[str | None]) -> tuple[pa.Array, int, Dec
             raise ValueError("not a finite number")
         amount = exact.quantize(_MILLIONTH, context=_CONTEXT)
         if amount != exact:
-            taken.add(1, _CONTEXT.subtract(exact, amount))
+            removed.add(1, _CONTEXT.subtract(exact, amount))
         amounts.append(amount)
-    return pa.array(amounts, AMOUNT), taken.count, taken.total
+    return pa.array(amounts, AMOUNT), removed.count, removed.total
 
 
 def _tags(text: pa.Array) -> pa.Array:
