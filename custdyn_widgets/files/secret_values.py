@@ -19,7 +19,7 @@ def read_secret(variable: str, environ: Mapping[str, str]) -> str | None:
     Raises
     ------
     SettingsError
-        If both are set, or if the file is empty or cannot be read; the message never shows the secret.
+        If both variables are set, or the file is empty or cannot be read. Messages never show the secret.
     """
     name = f"{variable}_FILE"
     given, file = environ.get(variable) or None, environ.get(name) or None

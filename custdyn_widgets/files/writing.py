@@ -45,7 +45,10 @@ def make_folder(folder: Path) -> None:
 
 
 def _share(folder: Path) -> None:
-    """Copy the mode of a shared parent, in case the process that created the folder was killed first."""
+    """Give a folder the mode of its parent, if the parent is shared.
+
+    An existing folder may have another mode if the process that created it was killed.
+    """
     shared, own = _shared_mode(folder.parent.stat()), folder.lstat().st_mode
     if shared and stat.S_ISDIR(own) and stat.S_IMODE(own) != shared:
         folder.chmod(shared)

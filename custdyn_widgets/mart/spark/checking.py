@@ -40,7 +40,7 @@ _NOT_SEARCHED = Note(
 def check_on_spark(source: SourceLike) -> CheckSummary:
     """Check a mart of Parquet files with Spark, and return its faults by kind.
 
-    The kinds of fault, their counts and the first examples are the same as from `check_source`.
+    The kinds of fault, their counts and the first examples are the same as those from `check_source`.
 
     Parameters
     ----------

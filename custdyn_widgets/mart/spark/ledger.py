@@ -53,7 +53,7 @@ def sorted_parts(mart: SparkMart, others: CheckedMart) -> tuple[Facts, DataFrame
     count = max(1, -(-mart.ledger.count() // PART_ROWS))
     coded = mart.ledger.mapInArrow(code, CODED).repartition(count, "client")
     parts = coded.mapInArrow(SortPart(facts.opening, ids), PART)
-    # Spark reuses cached data for an equal plan, even if the files have changed, so each plan is made unique.
+    # Spark reuses cached data for identical plans, even if the files have changed. Make each plan unique.
     parts = parts.selectExpr("rows", "summary", f"'{uuid4().hex}' AS opened").persist()
     summaries = parts.select("summary").toArrow().column("summary")
     return facts, parts, [restored(value) for value in summaries]

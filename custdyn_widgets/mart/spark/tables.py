@@ -116,7 +116,7 @@ def read_on_spark(source: SourceLike) -> SparkMart:
 def _place(source: SourceLike) -> _Place:
     given = _given(source)
     text = given.data.strip() if isinstance(given.data, str) else ""
-    is_url = bool(URL.match(text)) and not has_secret(text)  # others are rejected below, with secrets masked
+    is_url = bool(URL.match(text)) and not has_secret(text)  # other URLs are rejected below
     chosen = given if is_url else resolve_source(source)
     if chosen.on_fault != "refuse":
         raise SourceError(

@@ -112,8 +112,8 @@ def _message(found: DriverProblem, login: Login, place: str, grants: Callable[[]
 def _password_help(login: Login) -> str:
     variable = password_variable(login.name)
     return (
-        f"Give its password in the environment variable {variable}, in a file named in {variable}_FILE, in "
-        f"~/.jupysql/connections.ini or in {_FILES[login.kind]}; never in the url."
+        f"Provide the password in the environment variable {variable}, in a file named in {variable}_FILE, "
+        f"in ~/.jupysql/connections.ini or in {_FILES[login.kind]}; never put it in the url."
     )
 
 
