@@ -40,7 +40,7 @@ def detect_system(source: Source) -> DetectedSystem | None:
     with explained(login):
         session = open_session(login, None)
     with session, explained(login):
-        existing = set(session.table_columns(sorted(set().union(*wanted.values()))))
+        existing = set(session.table_columns(sorted(set[str]().union(*wanted.values()))))
     known = {system: len(tables) for system, tables in wanted.items() if existing.issuperset(tables)}
     if not known:
         return None
