@@ -1,8 +1,9 @@
 """Errors that users can act on.
 
-Every error that the package raises on purpose is a `CustDynError`: a message that names the field and the
-value and says what is allowed or what to do, and a stable `code` for programs. Each class is for one kind of
-problem. Class methods contain the wording, so that it is the same everywhere.
+All errors that the package raises deliberately are subclasses of `CustDynError`. Each has a message, which
+names the field and the value and says what is allowed or what to do, and a stable `code` for programs to
+check. There is one class for each kind of problem. Class methods create the messages, so that the wording is
+the same everywhere.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from custdyn_widgets.errors.wording import hint, shown
 
 
 class CustDynError(Exception):
-    """Base class of the errors that the package raises on purpose.
+    """Base class of all errors that the package raises deliberately.
 
     Parameters
     ----------
     message
-        One or more plain sentences: what is wrong, where, and what to do about it.
+        One or more sentences that say what is wrong, where, and what to do about it.
     field
         The query field, setting or column that the error is about, if any.
     """
@@ -47,7 +48,7 @@ class FieldError(CustDynError):
 
     @classmethod
     def not_allowed(cls, field: str, value: object, allowed: Sequence[str]) -> Self:
-        """Return the error for a value that is not one of the allowed ones; suggest the nearest."""
+        """Return the error for a value that is not allowed, and suggest the nearest allowed values."""
         return cls(f"{field}: {shown(value)} is not an allowed value. {hint(value, allowed)}", field=field)
 
     @classmethod
@@ -84,7 +85,7 @@ class SourceError(CustDynError):
 
     @classmethod
     def not_found(cls, source: str, why: str) -> SourceError:
-        """Return the error for a source that does not exist or has an unknown form."""
+        """Return the error for a source that does not exist or has an unsupported format."""
         return cls(
             f"Source {shown(source)} {why}. Give a folder that holds clients and transactions as CSV or "
             "Parquet files, a DuckDB file, or a dict of pandas DataFrames by those names.",
@@ -99,13 +100,13 @@ class MartError(CustDynError):
 
 
 class RateError(CustDynError):
-    """A conversion needs a quote that the mart does not have."""
+    """A currency conversion needs a quote that is missing from the mart."""
 
     code = "rate"
 
     @classmethod
     def missing(cls, currency: str, date: str, target: str) -> RateError:
-        """Return the error for a quote that is needed on a date but missing."""
+        """Return the error for a currency without a quote on or before a date."""
         return cls(
             f"There is no quote for {currency} on or before {date}, and the report in {target} needs one. "
             f"Add it to the rates table, or choose another currency.",
@@ -148,7 +149,7 @@ class SnapshotNotFoundError(SnapshotError):
 
     def __init__(self, snapshot_id: object) -> None:
         super().__init__(
-            f"There is no snapshot {shown(snapshot_id)}. An id is 52 lowercase letters and digits; "
+            f"There is no snapshot {shown(snapshot_id)}. An id has 52 lowercase letters and digits; "
             "`custdyn snapshots list` shows all ids.",
             field="id",
         )
@@ -193,7 +194,7 @@ class SavedQueryError(FieldError):
 
     @classmethod
     def in_file(cls, file: str, error: CustDynError) -> SavedQueryError:
-        """Return an error with the name of its file added."""
+        """Return the error with the name of the file added to its message."""
         inside = "query: " if isinstance(error, QueryError) else ""
         return cls(f"{shown(file)}: {inside}{error.message}", field=error.field)
 
@@ -204,10 +205,10 @@ class SavedQueryError(FieldError):
 
     @classmethod
     def bad_name(cls, name: object, present: Sequence[str]) -> SavedQueryError:
-        """Return the error for a name that no saved query can have."""
+        """Return the error for a name that is not valid for a saved query."""
         return cls(
-            f"{shown(name)} cannot be the name of a saved query: a name is at most 80 lowercase letters and "
-            f"digits, with hyphens between them. {hint(name, present)}",
+            f"{shown(name)} cannot be the name of a saved query: a name consists of at most 80 lowercase "
+            f"letters and digits, which may be separated by hyphens. {hint(name, present)}",
             field="name",
         )
 
@@ -234,15 +235,15 @@ class SavedQueryError(FieldError):
 class SavedQueryExistsError(SavedQueryError):
     """A saved query with this name already exists, and overwriting it was not allowed.
 
-    `title` and `revision` are those of the existing one.
+    `title` and `revision` belong to the existing query.
     """
 
     code = "saved-query-exists"
 
     def __init__(self, name: str, title: str, revision: str) -> None:
         super().__init__(
-            f"There is already a saved query {shown(title)} with this name ({name}). Overwrite it, or choose "
-            "another title.",
+            f"A saved query named {name} already exists: {shown(title)}. Overwrite it, or choose another "
+            "title.",
             field="title",
         )
         self.title = title
@@ -252,7 +253,7 @@ class SavedQueryExistsError(SavedQueryError):
 class SavedQueryChangedError(SavedQueryError):
     """The saved query has changed since the user last read it.
 
-    `revision` is the revision of the currently stored query; None if it was deleted.
+    `revision` is its current revision, or None if it was deleted.
     """
 
     code = "saved-query-changed"
@@ -280,7 +281,7 @@ class ExportError(CustDynError):
 
     @classmethod
     def too_many_rows(cls, count: int, limit: int, what: str = "rows") -> ExportError:
-        """Return the error for a report that has too many rows, or cells, for XLSX."""
+        """Return the error for a report that has too many rows or cells for XLSX."""
         return cls(
             f"output: the report has {count:,} {what}, but XLSX allows at most {limit:,}. "
             "Choose csv, which has no limit, or a coarser grouping.",

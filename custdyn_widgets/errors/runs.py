@@ -1,4 +1,4 @@
-"""Errors of runs: of a notebook, and of a saved query on its schedule."""
+"""Errors from running template notebooks and scheduled saved queries."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class StillRunningError(RunError):
 
 
 class NotDueError(RunError):
-    """No run for a scheduled time is due now; `failed` says whether its earlier run failed or was missed."""
+    """No run is due for a scheduled time; `failed` says whether an earlier one failed or was missed."""
 
     code = "not-due"
 

@@ -1,12 +1,12 @@
-"""Passwords in database URLs, which must never be printed or published."""
+"""Finding and masking passwords in database URLs, which must never be printed or published."""
 
 from __future__ import annotations
 
 import re
 
-# One slash is enough, because `Path` removes the second. A user name may contain an @, and a password a
-# slash. A port is not a password, and neither is a masked one. The limits on length and on `:/` keep the
-# search linear.
+# A single slash is enough, because `Path` removes the second. User names may contain an @, and passwords may
+# contain slashes. Ports and masked passwords do not match. The limits on lengths and on `:/` keep the search
+# linear.
 _PASSWORD = re.compile(
     r"""
     (?<=[\w+.-])
@@ -19,8 +19,8 @@ _PASSWORD = re.compile(
     re.VERBOSE,
 )
 
-# In options of URLs and in connection strings, such as `host=db password=…` and `Server=db;Pwd=…`, and in
-# printed dicts and JSON. A pattern that begins with a literal character is found ten times as fast.
+# Passwords in URL options, in connection strings such as `host=db password=…` and `Server=db;Pwd=…`, and in
+# printed dicts and JSON. Searching is ten times as fast for patterns that begin with a literal character.
 _OPTION = re.compile(
     r"""
     (?P<before> = (?: (?<=password=) | (?<=passwd=) | (?<=passphrase=) | (?<=pwd=) ) )
@@ -37,7 +37,7 @@ _ENTRY = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-# Without a scheme, this may be something else, so it is masked but does not prevent publishing.
+# Without a scheme, a match is not necessarily a login, so it is masked but does not prevent publishing.
 _LOGIN = re.compile(
     r"""
     (?P<option> (?:[Pp]ass(?:word|wd|phrase)|PASSWORD|[Pp]wd|PWD) (?:[ ]=[ ]?|=[ ]) )
@@ -71,7 +71,7 @@ _PATTERNS = (_PASSWORD, _OPTION, _ENTRY)
 def has_password(text: str) -> bool:
     """Return whether text contains an unmasked password.
 
-    It is found in `scheme://user:password@host`, `password=…` and `{'password': '…'}`.
+    It may be in the form `scheme://user:password@host`, `password=…` or `{'password': '…'}`.
     """
     return any(pattern.search(text) for pattern in _PATTERNS)
 

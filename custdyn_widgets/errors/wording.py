@@ -1,4 +1,4 @@
-"""How messages quote values and suggest allowed ones."""
+"""Quoting values in messages, and suggesting allowed values."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from collections.abc import Iterable, Sequence
 from custdyn_widgets.errors.urls import mask_passwords
 
 _SHOWN_VALUE = 80
-_SEARCHED = 4_000  # characters; longer values are not searched for a password
+_SEARCHED = 4_000  # characters at the start of a value that are searched for passwords
 _FEW, _LISTED = 12, 20
 
 
 def shown(value: object) -> str:
-    """Return a value as shown in messages: quoted, on one line, in at most 80 characters.
+    """Return a value as shown in messages: quoted, on one line, and at most 80 characters long.
 
     Passwords in URLs are masked.
     """
     if isinstance(value, str):
-        # An escape is never shorter than its character.
+        # Escaping never shortens text, so it can be cut first.
         value = mask_passwords(value[:_SEARCHED])[:_SHOWN_VALUE]
         text = repr(value) if value.isprintable() else ascii(value)
     else:

@@ -13,8 +13,8 @@ from custdyn_widgets.text import join_surrogates
 def canonical_json(value: object, *, floats: bool = False) -> bytes:
     """Return a value as canonical JSON: sorted keys, no whitespace, UTF-8, no NaN and no floats.
 
-    A lone surrogate, which UTF-8 cannot encode, is written as a JSON escape; every other character is
-    written as itself.
+    Lone surrogates, which UTF-8 cannot encode, are escaped; all other non-ASCII characters are written
+    unescaped.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def canonical_json(value: object, *, floats: bool = False) -> bytes:
     Raises
     ------
     SnapshotError
-        If it contains a value of another type or is nested too deeply; the error says where.
+        If the value contains another type, or is nested too deeply.
     """
     try:
         plain = _plain(value, "", floats)
@@ -48,7 +48,7 @@ def parse_canonical(data: bytes) -> Any:
         value = json.loads(data.decode("utf-8"), parse_float=_reject, parse_constant=_reject)
     except (ValueError, RecursionError) as error:
         raise SnapshotError(f"It is not canonical JSON: {error}.") from error
-    # Detect duplicate keys, whitespace, other escapes and a different order.
+    # Reject duplicate keys, unsorted keys, whitespace and other escapes.
     if canonical_json(value) != data:
         raise SnapshotError("It is not canonical JSON: the same value has another canonical form.")
     return value

@@ -1,14 +1,13 @@
-"""A workaround for the slow import of jsonschema, which altair, nbformat and papermill need.
+"""A workaround for the slow import of jsonschema, which altair, nbformat and papermill import.
 
-On import, jsonschema prepares checkers for string formats. For `iri` and `iri-reference` it imports
-`rfc3987_syntax`, which immediately builds a parser: this takes more than a second in each process, for a
-check that no notebook or chart needs. (JupyterLab installs the package, through jupyter-events'
+On import, jsonschema prepares checkers for string formats. For `iri` and `iri-reference`, it imports
+`rfc3987_syntax`, which immediately builds a parser. This takes more than a second in each process, for a
+check that no notebook or chart needs. (JupyterLab installs `rfc3987_syntax`, because jupyter-events requires
 `jsonschema[format-nongpl]`.)
 
-Called before those imports, `load_jsonschema` gives jsonschema a placeholder instead, whose only function
-imports the real package when an IRI is first checked. Every format is still checked, and importing
-`rfc3987_syntax` later imports the real package. If either package is already imported, `load_jsonschema` does
-nothing.
+`load_jsonschema`, if called before those imports, gives jsonschema a placeholder whose only function imports
+the real package when an IRI is first checked. All formats are still checked, and importing `rfc3987_syntax`
+later imports the real package. If either package is already imported, `load_jsonschema` does nothing.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ def load_jsonschema() -> None:
     stand_in.is_valid_syntax = _is_valid_syntax  # type: ignore[attr-defined]
     sys.modules[_SLOW] = stand_in
     try:
-        importlib.import_module("jsonschema")  # its checkers keep the function of the placeholder
+        importlib.import_module("jsonschema")  # its checkers keep a reference to the function
     finally:
         del sys.modules[_SLOW]
 

@@ -15,7 +15,7 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class NotPlainError(Exception):
-    """A name refers to something other than a plain file, or to a file with another hard link."""
+    """A name does not refer to a plain file, or the file has more than one hard link."""
 
 
 class TooLargeError(NotPlainError):
@@ -23,7 +23,7 @@ class TooLargeError(NotPlainError):
 
 
 class ReplacedError(NotPlainError):
-    """A file was replaced after it was inspected and before it was opened; try again to get the new one."""
+    """A file was replaced after it was inspected but before it was opened; try again to read the new one."""
 
 
 def error_text(error: OSError) -> str:
@@ -42,7 +42,7 @@ def reason(error: Exception) -> str:
 
 @contextlib.contextmanager
 def folder_below(root: Path, *names: str) -> Iterator[int]:
-    """Open the folder root/names… as a descriptor, following no symbolic link below root."""
+    """Open the folder root/names… without following symbolic links below root; yield its descriptor."""
     folder = os.open(root, OPEN_FOLDER)
     try:
         for name in names:
@@ -58,13 +58,14 @@ def folder_below(root: Path, *names: str) -> Iterator[int]:
 def open_plain_file(folder: int, name: str) -> Iterator[BinaryIO]:
     """Open a plain file in an open folder for reading.
 
-    Check it before opening (opening a pipe or device can block or have side effects), and again once it is
-    open. Reject a file with a second hard link: its content could be changed through the other name.
+    The file is checked before it is opened, because opening a pipe or device can block or have side effects,
+    and again once it is open. A file with a second hard link is rejected, because its content could be
+    changed through the other name.
 
     Raises
     ------
     NotPlainError
-        If it is a link, a folder or a device, or has a second hard link.
+        If the file is a link, a folder or a device, or has a second hard link.
     """
     before = os.stat(name, dir_fd=folder, follow_symlinks=False)
     if not stat.S_ISREG(before.st_mode):
@@ -84,15 +85,21 @@ def file_size(file: BinaryIO) -> int:
 
 
 def plain_bytes(folder: int, name: str, most: int) -> bytes:
-    """Return the content of a plain file; raise as `open_plain_file` does, or if it exceeds `most` bytes."""
+    """Return the content of a plain file.
+
+    Raises
+    ------
+    NotPlainError
+        As in `open_plain_file`, or if the file is larger than `most` bytes.
+    """
     return owned_bytes(folder, name, most)[0]
 
 
 def owned_bytes(folder: int, name: str, most: int) -> tuple[bytes, int]:
-    """Return the content of a plain file as `plain_bytes` does, and the user id of its owner."""
+    """Return the content of a plain file, read as in `plain_bytes`, and the user id of its owner."""
     with open_plain_file(folder, name) as file:
         size = file_size(file)
-        if size > most:  # a sparse file takes no space on disk, but its full size in memory
+        if size > most:  # a sparse file takes up no disk space, but its full size in memory
             raise NotPlainError(f"has {size:,} bytes; at most {most:,} are allowed")
         return file.read(size), os.fstat(file.fileno()).st_uid
 
@@ -105,7 +112,7 @@ def read_plain(folder: Path, name: str, most: int) -> bytes:
     FileNotFoundError
         If it does not exist.
     NotPlainError
-        If it is a symbolic link, a device or larger than `most`, or cannot be read; the message says which.
+        If it is a symbolic link or a device, is larger than `most` bytes, or cannot be read.
     """
     try:
         with os.fdopen(os.open(folder / name, _READ | os.O_NONBLOCK), "rb") as file:
@@ -124,12 +131,15 @@ def read_plain(folder: Path, name: str, most: int) -> bytes:
 
 
 def names_in(folder: int) -> list[str]:
-    """Return the names in an open folder, sorted."""
+    """Return the names of the entries of an open folder, sorted."""
     return sorted(os.listdir(folder))
 
 
 def names_two_levels_below(root: Path, top: str) -> list[tuple[str, str]]:
-    """Return (folder, name) for all entries two levels below root/top; a non-folder has an empty name."""
+    """Return a pair (folder, name) for each entry two levels below root/top.
+
+    If an entry of root/top cannot be opened as a folder, its pair has an empty name.
+    """
     found: list[tuple[str, str]] = []
     try:
         with folder_below(root, top) as folder:
@@ -146,7 +156,7 @@ def names_two_levels_below(root: Path, top: str) -> list[tuple[str, str]]:
 
 
 def may_exist(path: Path) -> bool:
-    """Return whether a path exists; True if this cannot be determined."""
+    """Return whether a path exists, or True if that cannot be determined."""
     try:
         path.lstat()
     except FileNotFoundError:

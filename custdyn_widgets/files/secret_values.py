@@ -1,4 +1,4 @@
-"""Secrets from the environment: the value of a variable, or of a file that another variable names."""
+"""Reading secrets from environment variables, or from files named in environment variables."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ _MAX_BYTES = 64_000
 
 
 def read_secret(variable: str, environ: Mapping[str, str]) -> str | None:
-    """Return the value of a variable, or the content of the file named in `variable_FILE`.
+    """Return the value of a variable, or the content of the file named in `<variable>_FILE`.
 
-    Line breaks at the end of the file are left out. The file is read each time, so that a new secret takes
-    effect at once.
+    Line breaks at the end of the file are removed. The file is read on every call, so that a new secret takes
+    effect immediately.
 
     Raises
     ------
     SettingsError
-        If both are set, or if the file is empty or cannot be read; the message never shows the secret.
+        If both variables are set, or the file is empty or cannot be read. Messages never show the secret.
     """
     name = f"{variable}_FILE"
     given, file = environ.get(variable) or None, environ.get(name) or None

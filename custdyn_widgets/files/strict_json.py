@@ -10,12 +10,12 @@ from custdyn_widgets.errors import shown
 
 
 def strict_json(text: str) -> object:
-    """Parse JSON strictly: no duplicate keys, no NaN.
+    """Parse JSON, rejecting duplicate keys and NaN.
 
     Raises
     ------
     ValueError, RecursionError
-        If it is not strict JSON, or is nested too deeply.
+        If the text is not strict JSON, or is nested too deeply.
     """
     return json.loads(text, object_pairs_hook=_unique, parse_constant=_reject)
 

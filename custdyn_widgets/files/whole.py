@@ -1,4 +1,4 @@
-"""Writing a file atomically: under a temporary name in the same folder, then renamed."""
+"""Writing a file atomically, by creating it under a temporary name in the same folder and renaming it."""
 
 from __future__ import annotations
 
@@ -27,23 +27,24 @@ def write_whole(
     Parameters
     ----------
     target
-        Its path, in an existing folder.
+        The path of the file, in an existing folder.
     data
-        Its content.
+        The content of the file.
     new
-        Whether to fail if the target exists, even if its writer took no lock. On a disk without hard links,
-        only a lock (`lock_folder`) guarantees this.
+        Whether to fail if the target exists, even if it was written without a lock. On a file system without
+        hard links, only a lock (`lock_folder`) guarantees this.
     follow
-        Whether to write through a link and into a pipe or a device; otherwise the file replaces them.
+        Whether to follow links and to write to pipes and devices; otherwise, the file replaces them.
     private
-        Whether only its owner may read it, regardless of the umask.
+        Whether only the owner may read the file, regardless of the umask.
     lasting
-        Whether to sync it to disk before returning.
+        Whether to sync the file to disk before returning.
 
     Raises
     ------
     OSError
-        If it cannot be written, or (as FileExistsError) if the target exists. Nothing is left behind.
+        If the file cannot be written, or if `new` is set and the target exists (FileExistsError). No
+        temporary file is left behind.
     """
     if follow:
         if target.exists() and not (target.is_file() or target.is_dir()):
@@ -60,7 +61,7 @@ def write_whole(
     finally:
         aside.unlink(missing_ok=True)
     if lasting:
-        with contextlib.suppress(OSError):  # the file is in place; some disks cannot sync folders
+        with contextlib.suppress(OSError):  # the file is in place; some file systems cannot sync folders
             sync_folder(target.parent)
 
 

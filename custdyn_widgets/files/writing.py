@@ -1,8 +1,8 @@
 """Writing files and folders so that they survive a crash, and locking folders.
 
-New files and folders follow the umask, except below a folder with the setgid bit, which is shared by its
-group. There, new folders inherit its mode, so that every member can add files. New files inherit its read
-bits, so that every member can read them, but only their owner can write to them.
+New files and folders follow the umask, except below a folder with the setgid bit, which is shared by a group.
+There, new folders inherit the mode of their parent, so that every member can add files. New files inherit its
+read bits, so that every member can read them, but only their owner can write to them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir()
     except FileExistsError:
-        with contextlib.suppress(PermissionError):  # owned by someone else
+        with contextlib.suppress(PermissionError):  # owned by another user
             _share(folder)
         return
     except FileNotFoundError:
@@ -45,14 +45,17 @@ def make_folder(folder: Path) -> None:
 
 
 def _share(folder: Path) -> None:
-    """Copy the mode of a shared parent, in case a process was killed before it could do so."""
+    """Give a folder the mode of its parent, if the parent is shared.
+
+    An existing folder may have another mode if the process that created it was killed.
+    """
     shared, own = _shared_mode(folder.parent.stat()), folder.lstat().st_mode
     if shared and stat.S_ISDIR(own) and stat.S_IMODE(own) != shared:
         folder.chmod(shared)
 
 
 def _shared_mode(folder: os.stat_result) -> int:
-    """Return the mode of a folder shared by a group; 0 for any other."""
+    """Return the mode of a folder that is shared by a group, or 0 for any other folder."""
     mode = stat.S_IMODE(folder.st_mode)
     return mode if mode & stat.S_ISGID else 0
 
@@ -61,7 +64,7 @@ def _shared_mode(folder: os.stat_result) -> int:
 def new_folder(folder: Path, files: Mapping[str, bytes], private: Collection[str] = ()) -> Iterator[None]:
     """Create a folder with these files, all synced to disk when the block begins.
 
-    The `private` ones can be read only by their owner, and by the group of a shared folder.
+    Those named in `private` can be read only by their owner and, in a shared folder, by its group.
 
     The folder stays locked until the block ends, so that `is_unlocked` is False while its writer is active.
     """
@@ -69,29 +72,29 @@ def new_folder(folder: Path, files: Mapping[str, bytes], private: Collection[str
     own = os.open(folder, OPEN_FOLDER)
     try:
         shared = _shared_mode(folder.parent.stat())
-        if shared & stat.S_ISVTX:  # in a sticky folder, only the owner changes what is inside
+        if shared & stat.S_ISVTX:  # in a sticky folder, only the owner of a new folder may change it
             shared &= ~(stat.S_ISVTX | stat.S_IWGRP)
         if shared:
             os.fchmod(own, shared)
-        with contextlib.suppress(OSError):  # without a lock, only its age protects it
+        with contextlib.suppress(OSError):  # without a lock, only its age prevents its removal
             fcntl.flock(own, fcntl.LOCK_SH | fcntl.LOCK_NB)
         for name, data in files.items():
             create_file(name, data, folder=own, mode=_PRIVATE_FILE if name in private else _FILE_MODE)
         os.fsync(own)
         yield
     finally:
-        with contextlib.suppress(OSError):  # everything has been written
+        with contextlib.suppress(OSError):  # all data has been written
             os.close(own)
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove an unfinished folder as far as possible; nothing reads what is left."""
+    """Remove as much of an unfinished folder as possible; the remains are never read."""
     with contextlib.suppress(OSError):  # ignore_errors does not cover closing a folder
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def put_file(root: Path, aside: str, shelf: tuple[str, ...], name: str, data: bytes) -> None:
-    """Write a file in root/aside, move it to root/shelf… in one step, and sync it to disk."""
+    """Write a file in root/aside, move it to root/shelf… atomically, and sync it to disk."""
     make_folder(root / aside)
     make_folder(root.joinpath(*shelf))
     own = secrets.token_hex(16)
@@ -114,18 +117,18 @@ def create_file(
     mode: int = _FILE_MODE,
     lasting: bool = True,
 ) -> None:
-    """Create a file; never overwrite one or write through a link.
+    """Create a file, without overwriting a file or following a link.
 
     Parameters
     ----------
     name, data
-        The path and the content.
+        The path and the content of the file.
     folder
         An open folder that the name is relative to. If it is shared, the file inherits its read bits.
     mode
-        The mode in any other folder, before the umask.
+        The mode of the file in any other folder, before the umask is applied.
     lasting
-        Whether to sync it to disk before returning.
+        Whether to sync the file to disk before returning.
     """
     file = os.open(name, _CREATE, mode, dir_fd=folder)
     try:
@@ -152,16 +155,16 @@ def sync_folder(folder: Path) -> None:
 
 @contextlib.contextmanager
 def lock_folder(folder: Path) -> Iterator[None]:
-    """Lock a folder against all other writers: threads, processes, other users.
+    """Lock a folder against all other writers, including other threads and other users.
 
     Raises
     ------
     OSError
-        If the folder cannot be locked, or someone else holds the lock for ten seconds.
+        If the folder cannot be locked, or another writer holds the lock for ten seconds.
     """
     lock = os.open(folder / ".lock", _LOCK, _FILE_MODE)
     try:
-        with contextlib.suppress(PermissionError):  # anyone who can write to the folder can lock it
+        with contextlib.suppress(PermissionError):  # anyone who can write to the folder may lock it
             os.fchmod(lock, stat.S_IMODE(folder.stat().st_mode) & _FILE_MODE)
         for _ in range(_LOCK_TRIES):
             with contextlib.suppress(BlockingIOError):
@@ -169,14 +172,14 @@ def lock_folder(folder: Path) -> Iterator[None]:
                 break
             time.sleep(_LOCK_PAUSE_S)
         else:
-            raise OSError(errno.EAGAIN, "another process has been writing there for ten seconds")
+            raise OSError(errno.EAGAIN, "another process has been writing to the folder for ten seconds")
         yield
     finally:
         os.close(lock)
 
 
 def is_unlocked(folder: int, name: str) -> bool:
-    """Return whether a folder inside an open folder seems to be unlocked: no writer holds its lock."""
+    """Return whether a folder inside an open folder is unlocked, or True if that cannot be determined."""
     try:
         inner = os.open(name, OPEN_FOLDER | os.O_NOFOLLOW, dir_fd=folder)
     except OSError:

@@ -1,4 +1,4 @@
-"""Billing data: reading it, checking it and storing it compactly."""
+"""Reading billing data, checking it and storing it compactly."""
 
 import lazy_loader
 

@@ -1,7 +1,7 @@
 """Building the facts of a source, and checking a source.
 
-With `on_fault = "quarantine"`, faulty rows are left out of the facts and listed in a file in the folder
-`quarantine` of the cache.
+With `on_fault = "quarantine"`, faulty rows are left out of the facts and listed in a file in the `quarantine`
+folder of the cache.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from custdyn_widgets.mart.sources import Source, SourceLike, resolve_source
 def check_source(source: SourceLike) -> CheckedMart:
     """Read a source, and find all its faults and likely mistakes.
 
-    Rows to quarantine are listed in a file, as with a report, and a note names the file.
+    Quarantined rows are listed in a file, as they are for a report, and a note names the file.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def check_source(source: SourceLike) -> CheckedMart:
 
 
 def still_changing(source: Source) -> SourceError:
-    """Return the error for files that changed twice while they were read."""
+    """Return the error for files that changed twice while being read."""
     return SourceError.not_found(
         source.path.name, "kept changing while it was read; try again when the export is complete"
     )
@@ -84,7 +84,7 @@ def _checked(chosen: Source, located: LocatedMart | None) -> CheckedMart:
 
 
 def build_in_memory(source: Source) -> tuple[cache.CacheEntry, str]:
-    """Build the facts of tables in memory, and return them with the name of the source."""
+    """Build facts from tables in memory, and return them with the name of the source."""
     assert isinstance(source.data, Mapping)
     stored = from_frames(source.data).in_dialect(source.dialect)
     return _build(stored, source, None), source.name or stored.name
@@ -114,7 +114,7 @@ def _files(mart: LocatedMart, source: Source) -> list[Path]:
 
 
 def _read(mart: LocatedMart, source: Source) -> StoredMart:
-    """Read the mart of a resolved source, with its dialect."""
+    """Read the mart of a resolved source in the dialect of the source."""
     stored = read_mart(mart.path, source.dialect)
     stored = stored.named_by_table() if mart.is_written_by_us else stored
     return replace(stored, name=source.name or source_name(source.path))
@@ -138,9 +138,9 @@ def _build(stored: StoredMart, source: Source, key: str | None) -> cache.CacheEn
 def _listed(
     stored: StoredMart, source: Source, key: str | None, left_out: Quarantine | None
 ) -> tuple[str, Path | None]:
-    """Write the list of rows left out; return the warning for reports and the path of the list.
+    """Write the list of quarantined rows; return the warning for reports and the path of the list.
 
-    DataFrames have no fingerprint, so their list is stored under the hash of its content.
+    Tables in memory have no fingerprint, so their list is stored under the hash of its content.
     """
     if left_out is None:
         return "", None

@@ -1,4 +1,4 @@
-"""Arrow columns: conversion, blanks, and lookup of strings."""
+"""Converting Arrow columns, finding blanks in them, and looking up strings."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ Codes = npt.NDArray[np.int32]
 Int64s = npt.NDArray[np.int64]
 
 _LARGE = 2**31  # bytes: the maximum size of a string array
-_WHOLE_NUMBER = r"^(0|-?[1-9][0-9]{0,17})$"  # as `as_text` writes them, with up to 18 digits
-_DENSE, _SMALL = 16, 2**16  # the most places in a lookup table, per number or in total
+_WHOLE_NUMBER = r"^(0|-?[1-9][0-9]{0,17})$"  # as written by `as_text`, with up to 18 digits
+_DENSE, _SMALL = 16, 2**16  # limits on the entries in a lookup table: per number, and in total
 
 
 def plain(column: pa.ChunkedArray) -> pa.Array:
@@ -73,7 +73,7 @@ def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
         return pa.nulls(0, column.type)
     if column.num_chunks == 1:
         return column.chunk(0)
-    chunks = [chunk for chunk in column.chunks if len(chunk)]  # Arrow fails to join some empty ones
+    chunks = [chunk for chunk in column.chunks if len(chunk)]  # Arrow fails to combine some empty ones
     return pa.chunked_array(chunks or column.chunks[:1], column.type).combine_chunks()
 
 
@@ -88,7 +88,7 @@ def as_text(column: pa.Array) -> pa.Array:
     if pa.types.is_dictionary(kind):
         return column
     if pa.types.is_floating(kind):
-        # pandas stores an integer column with gaps as floats: 10.0 is the id 10.
+        # pandas stores an integer column with missing values as floats: 10.0 is the id 10.
         column = pc.if_else(pc.is_nan(column), None, column)
         if _all_whole(column):
             column = column.cast(pa.int64())
@@ -102,9 +102,9 @@ def _all_whole(column: pa.Array) -> bool:
 
 
 def blanks(column: pa.Array, *, of_numbers: bool = False) -> Bools:
-    """Return a mask of the values that are null, empty or white space.
+    """Return a mask of the values that are null, empty or only white space.
 
-    A NaN is blank unless `of_numbers` is set, because a column of ids with gaps may be stored as floats.
+    NaN is blank unless `of_numbers` is set, because ids with missing values may be stored as floats.
     (Values that pandas treats as missing are already null.)
     """
     kind = column.type
@@ -122,8 +122,8 @@ def blanks(column: pa.Array, *, of_numbers: bool = False) -> Bools:
             # Only text that starts with white space or a non-ASCII byte can be blank: few rows, if any.
             begins = content.take(starts[:-1] - starts[0], mode="clip")
             doubtful = np.flatnonzero(((begins <= ord(" ")) | (begins >= 0x80)) & ~missing)
-            inked = pc.match_substring_regex(column.take(pa.array(doubtful)), r"\S")
-            missing[doubtful] = ~to_bools(inked)
+            has_text = pc.match_substring_regex(column.take(pa.array(doubtful)), r"\S")
+            missing[doubtful] = ~to_bools(has_text)
     return missing
 
 
@@ -133,7 +133,7 @@ def to_bools(column: pa.Array) -> Bools:
 
 
 def _bytes(column: pa.Array) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
-    """Return the offsets of the strings and of their end, and the bytes from the first string on."""
+    """Return the offsets of the strings and of the end of the last one, and the bytes that they span."""
     width = np.int64 if pa.types.is_large_string(column.type) else np.int32
     _, offsets, data = column.buffers()
     starts = np.frombuffer(offsets, width)[column.offset : column.offset + len(column) + 1]
@@ -142,7 +142,7 @@ def _bytes(column: pa.Array) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
 
 
 def as_numbers(column: pa.Array) -> pa.Array | None:
-    """Return a column of whole numbers as int64, or None if it has another type or exceeds an int64."""
+    """Return a column of whole numbers as int64, or None if it has another type or does not fit."""
     kind = column.type
     if not (pa.types.is_integer(kind) or (pa.types.is_decimal(kind) and kind.scale == 0)):
         return None
@@ -165,7 +165,7 @@ def positions(values: pa.Array, known: pa.Array | Sequence[str]) -> Codes:
 
 
 class _NumberPositions:
-    """Looks up whole numbers among known strings: 7 is "7", but not "07" or "+7"."""
+    """Looks up whole numbers among known strings: 7 matches "7", but not "07" or "+7"."""
 
     def __init__(self, known: pa.Array) -> None:
         written = to_bools(pc.fill_null(pc.match_substring_regex(known, _WHOLE_NUMBER), False))
@@ -174,7 +174,7 @@ class _NumberPositions:
         self._low, high = int(numbers.min(initial=0)), int(numbers.max(initial=0))
         self._table: Codes | None = None
         if high - self._low < max(_DENSE * len(numbers), _SMALL):
-            self._table = np.full(high - self._low + 2, -1, np.int32)  # the last is for all other numbers
+            self._table = np.full(high - self._low + 2, -1, np.int32)  # the last entry is for all others
             self._table[numbers - self._low] = places
         else:
             order = np.argsort(numbers)
@@ -185,7 +185,7 @@ class _NumberPositions:
         valid = to_bools(values.is_valid()) if values.null_count else None
         numbers = np.asarray(pc.fill_null(values, 0).to_numpy(zero_copy_only=False), np.int64)
         if self._table is not None:
-            # As unsigned integers, numbers below the lowest are large too: the difference wraps around.
+            # The difference is negative for numbers below the lowest, and thus large as an unsigned integer.
             places = (numbers - self._low).view(np.uint64)
             found = self._table.take(np.minimum(places, np.uint64(len(self._table) - 1)).view(np.int64))
         else:
@@ -195,9 +195,9 @@ class _NumberPositions:
 
 
 class PositionLookup:
-    """Looks up values among known strings, batch by batch; several threads may use it at once.
+    """Looks up batches of values among known strings; safe to use from several threads.
 
-    The result for the last dictionary is kept, because the batches of a row group share one dictionary.
+    The result for the last dictionary is cached, because the batches of a row group share one dictionary.
     """
 
     def __init__(self, known: pa.Array) -> None:
@@ -221,7 +221,7 @@ class PositionLookup:
 
 
 def _of_rows(column: pa.DictionaryArray, of_values: npt.NDArray[Any], of_null: object) -> npt.NDArray[Any]:
-    """Return one value per row, given the values for the dictionary and the value for null."""
+    """Return one value per row, given the values for the dictionary and the value for nulls."""
     rows = column.indices
     if rows.null_count:
         of_values = np.append(of_values, np.asarray([of_null], of_values.dtype))
@@ -234,5 +234,5 @@ def _of_rows(column: pa.DictionaryArray, of_values: npt.NDArray[Any], of_null: o
 
 
 def is_text(kind: pa.DataType) -> bool:
-    """Return whether a type is plain text."""
+    """Return whether a type is `string` or `large_string`."""
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))

@@ -1,4 +1,4 @@
-"""URLs of databases: allowed in `sources.toml` unless they contain a password."""
+"""Database URLs, which are allowed in `sources.toml` unless they contain a password."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _OPTION = re.compile(r"[?&;\s]([^=?&;\s]+)=")
 def has_secret(url: str) -> bool:
     """Return whether a URL contains a password, before its host or among its options.
 
-    A password may contain a slash, so any URL with a colon before its last `@` counts.
+    A password may contain a slash, so any URL with a colon before its last `@` counts as having one.
     """
     rest = url.partition("://")[2] or url
     user, at, _ = rest.rpartition("@")
@@ -25,13 +25,13 @@ def has_secret(url: str) -> bool:
 
 
 def check_url(url: str) -> None:
-    """Raise a SourceError without secrets if this is not a database URL, or if it contains a password."""
+    """Raise a SourceError, without secrets, if a URL is not that of a database or contains a password."""
     scheme = _SCHEME.match(url)
     masked = f"{scheme[0]}…" if scheme else "…"
     if has_secret(url):
         raise SourceError(
-            f"url {shown(masked)} contains a secret, but anyone may read it. Remove the password, and change "
-            "it if others may have seen it.",
+            f"url {shown(masked)} contains a secret, but other users may be able to read it. Remove the "
+            "password, and change it if others may have seen it.",
             field="url",
         )
     if not scheme:

@@ -18,7 +18,7 @@ _NO_DELIMITERS = '"\r\n\0 '
 
 @dataclass(frozen=True)
 class Dialect:
-    r"""The format of a source's data. None means that it is detected, or reported as ambiguous.
+    r"""The format of a source's data. An attribute that is None is detected, or reported as ambiguous.
 
     Attributes
     ----------
@@ -31,9 +31,9 @@ class Dialect:
     dates
         The order of day, month and year: `DMY`, `MDY` or `YMD`.
     timezone
-        The IANA name of the time zone of times without an offset. None means UTC. When the clocks
-        go back, a repeated time means its first occurrence; when they go forward, a skipped time is read with
-        the offset before the change.
+        The IANA name of the time zone of times without an offset. None means UTC. When clocks go back, a
+        repeated time is read as its first occurrence; when they go forward, a skipped time is read with the
+        offset before the change.
     """
 
     delimiter: str | None = None
@@ -77,7 +77,7 @@ def _check_encoding(value: str) -> None:
         "x".encode(value)  # rejects codecs that do not encode text, such as base64
     except (LookupError, ValueError):
         raise _error(
-            "encoding", f"must be an encoding that Python knows, such as 'cp1252', not {shown(value)}"
+            "encoding", f"must be an encoding that Python supports, such as 'cp1252', not {shown(value)}"
         ) from None
 
 

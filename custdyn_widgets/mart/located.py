@@ -12,10 +12,10 @@ from custdyn_widgets.mart.synced import read_record
 
 @dataclass(frozen=True)
 class LocatedMart:
-    """The folder or file of a mart, and the stamp of the files that it comes from.
+    """The folder or file of a mart, and the stamp of the files that it was made from.
 
-    `sentences` say what a mapping left out or rounded. `is_written_by_us` means that a mapping or a sync
-    wrote the files.
+    `sentences` describes what a mapping left out or rounded. `is_written_by_us` is True if a mapping or a
+    sync wrote the files.
     """
 
     path: Path

@@ -1,6 +1,6 @@
 """Opening a source: its facts are built once and cached under a fingerprint of its files.
 
-Modules that are only needed for building are imported late, so that a report on cached facts starts faster.
+Modules needed only for building are imported late, so that a report on cached facts starts faster.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from custdyn_widgets.mart.sources import SourceLike, resolve_source
 
 @dataclass(frozen=True)
 class OpenedMart:
-    """An open source: its facts, its name, and the Unix time of the last change to its files.
+    """An opened source: its facts, its name, and the Unix time of the last change to its files.
 
-    `warnings` contains the sentences to show in every report.
+    `warnings` contains sentences to show in every report.
     """
 
     facts: Facts
@@ -52,7 +52,7 @@ def open_mart(source: SourceLike) -> OpenedMart:
     keep_freed_memory()
     chosen = resolve_source(source)
     if isinstance(chosen.data, Mapping):
-        from custdyn_widgets.mart.building import build_in_memory  # imported late: cached facts skip it
+        from custdyn_widgets.mart.building import build_in_memory  # imported late: rarely needed
 
         built, name = build_in_memory(chosen)
         return _opened(built, name, None)

@@ -1,6 +1,6 @@
 """The five tables of a mart: their columns and the values allowed in each.
 
-Reading, checking and the documentation use this schema.
+The code that reads and checks marts and the documentation all use this schema.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ KINDS = ("refill", "usage", "package_activation", "package_renewal", "other")
 
 @dataclass(frozen=True)
 class MartColumn:
-    """A column: the kind of its values, whether they are required or unique, and its choices.
+    """A column: the kind of its values, whether they are required or unique, and the allowed choices.
 
-    An optional column may be absent. A column that `repeats` a few values in many rows is read as a
-    dictionary, with each string once and a code for each row.
+    An optional column may be absent. If `repeats` is True, the column has few distinct values and is read as
+    a dictionary, which contains each string once and a code for each row.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Sources of data: their location, their name in reports, and what to do with faulty rows.
+"""Sources of data: their location, their name in reports, and the handling of faulty rows.
 
 A source is a path, a dict of tables in memory, or a name defined in `sources.toml`:
 
@@ -61,20 +61,21 @@ class Source:
         (`s3://bucket/folder`), the word `demo`, or a dict of tables by name: pandas or Polars DataFrames,
         Arrow tables, DuckDB relations.
     on_fault
-        How to handle faulty rows: `refuse` lists them without a report; `quarantine` leaves out those rows
-        and all rows that refer to them, lists them in a file, and adds a warning to every report.
+        How to handle faulty rows: `refuse` makes no report and lists them in an error; `quarantine` leaves
+        out those rows and all rows that refer to them, lists them in a file, and adds a warning to every
+        report.
     name
         The name shown in reports. Defaults to the last component of the path.
     dialect
         The format of the data: separators, encoding, order of dates, and the time zone of times without an
         offset.
     mapping
-        A file of SELECTs that turn the data into the tables of a mart.
+        A file of SELECTs that convert the data to the tables of a mart.
     url
         The URL of a database, without a password; `data` is then None.
     system
-        The billing system whose shipped mapping to use instead of `mapping`. A database without a mapping
-        has the system `generic`.
+        The billing system whose shipped mapping is used instead of `mapping`. Defaults to `generic` for a
+        database without a mapping.
     endpoint, region
         The URL of the storage service, if it is not Amazon's, and the region of the bucket, if it cannot be
         looked up.
@@ -99,7 +100,7 @@ class Source:
         if not isinstance(self.dialect, Dialect):
             raise SourceError(f"dialect must be a Dialect, not {shown(self.dialect)}.", field="dialect")
         if self.mapping and self.system:
-            raise SourceError("Give only one of mapping and system.", field="system")
+            raise SourceError("Give either mapping or system, not both.", field="system")
         if self.system is not None and not _SYSTEM.fullmatch(self.system):
             raise SourceError(
                 f"system must be the name of a shipped mapping, such as 'astpp', not {shown(self.system)}.",
@@ -109,7 +110,7 @@ class Source:
             object_address(str(self.data), self.endpoint, self.region)
         elif self.endpoint or self.region:
             raise SourceError(
-                "endpoint and region are for data on object storage, s3://bucket/folder.",
+                "endpoint and region are allowed only for data on object storage (s3://bucket/folder).",
                 field="endpoint" if self.endpoint else "region",
             )
         if self.url is None:
@@ -122,22 +123,22 @@ class Source:
 
     @property
     def path(self) -> Path:
-        """The path of a resolved source of files."""
+        """The path of the files of a resolved source."""
         assert isinstance(self.data, Path)
         return self.data
 
     @property
     def mart_dialect(self) -> Dialect:
-        """The dialect of the mart made from the source.
+        """The dialect of the mart that is made from the source.
 
-        Shipped mappings know the time zones of their systems and return times in UTC, so `timezone` is
-        ignored.
+        With a shipped mapping, `timezone` is ignored: the mapping knows the time zone of its system and
+        returns times in UTC.
         """
         is_shipped = self.system not in (None, GENERIC)
         return replace(self.dialect, timezone=None) if is_shipped else self.dialect
 
     def cache_key(self, fingerprint: str) -> str:
-        """Return the key for facts built from files with this fingerprint and the source's settings."""
+        """Return the cache key of facts built with these settings from files with this fingerprint."""
         rules = (fingerprint, self.on_fault, *astuple(self.dialect), str(self.mapping), self.system)
         if self.dialect.timezone not in (None, "UTC"):  # times depend on the version of the time zone rules
             rules = (*rules, time_zone_data())
@@ -170,7 +171,7 @@ def resolve_source(source: SourceLike) -> Source:
 
 
 def find_source(source: SourceLike) -> Source:
-    """Return a source as given or, for a name, as defined in `sources.toml`; its data is not looked at.
+    """Return a source as given or, for a name, as defined in `sources.toml`, without accessing its data.
 
     Raises
     ------
@@ -190,7 +191,7 @@ def find_source(source: SourceLike) -> Source:
 
 
 def _copied(source: Source) -> Source:
-    """Return the source for an up-to-date copy of data on object storage."""
+    """Return a source for an up-to-date local copy of data on object storage."""
     from custdyn_widgets.mart.objects.copying import local_copy  # imported late: loads Arrow
 
     address = object_address(str(source.data), source.endpoint, source.region)
@@ -199,7 +200,7 @@ def _copied(source: Source) -> Source:
 
 
 def _synced(source: Source) -> Source:
-    """Return the source for the mart that the last sync of a database wrote."""
+    """Return a source for the mart that the last sync of a database wrote."""
     if source.name is None:
         raise SourceError(
             "A database can be read only by its name in sources.toml. Define it there and run custdyn sync.",
@@ -222,12 +223,12 @@ def _synced(source: Source) -> Source:
 
 
 def absolute_source(source: str) -> str:
-    """Return a source's name, absolute path or address, valid in any working folder.
+    """Return a source's name, absolute path or address, which is valid in any working folder.
 
     Raises
     ------
     SourceError, SettingsError
-        As in `resolve_source`, or if there is no mart at the path and no mapping makes one.
+        As in `resolve_source`, or if there is no mart at the path and no mapping to make one.
     """
     from custdyn_widgets.mart.located import locate  # imported late: loads Arrow
 
@@ -238,7 +239,7 @@ def absolute_source(source: str) -> str:
 
 
 def named_sources() -> dict[str, Source]:
-    """Return the sources defined in `sources.toml` by name; without the file, return an empty dict.
+    """Return the sources defined in `sources.toml` by name, or an empty dict if there is no such file.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Reading `sources.toml`: its sections are checked and become arguments for `Source`."""
+"""Reading `sources.toml`: checking its sections and converting them to arguments for `Source`."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _is_on_objects(section: dict[str, str]) -> bool:
 def _reject_combinations(place: str, section: dict[str, str]) -> None:
     """Raise if a section has no location for its data, or has two."""
     if "path" not in section and "url" not in section:
-        raise SettingsError(f"{place} has no path and no url. Give one of them.", field="path")
+        raise SettingsError(f"{place} has neither a path nor a url. Give one of them.", field="path")
     for one, other in (("path", "url"), ("mapping", "system")):
         if one in section and other in section:
             raise SettingsError(f"{place} has both {one} and {other}. Give only one of them.", field=other)
@@ -107,7 +107,7 @@ def _reject_secret(place: str, key: str, value: object) -> None:
     )
     if SECRET_KEY.search(key) or secret:
         raise SettingsError(
-            f"{place} contains a secret, but anyone may read this file. Remove the secret, and change it "
-            "if others may have seen it.",
+            f"{place} contains a secret, but other users may be able to read this file. Remove the secret, "
+            "and change it if others may have seen it.",
             field="sources",
         )

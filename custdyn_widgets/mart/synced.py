@@ -32,7 +32,7 @@ class SyncRecord:
     Attributes
     ----------
     read_at
-        The Unix time at which the reading transaction began, according to the database.
+        The Unix time at which the read transaction began, according to the database.
     rows
         The number of rows of each table.
     duration_s
@@ -74,12 +74,12 @@ def synced_folder(name: str) -> Path:
 
 
 def rejected_rows(name: str) -> Path:
-    """Return the file that lists the faulty rows that made the last sync of a source fail."""
+    """Return the path of the list of faulty rows that caused the last sync of a source to fail."""
     return marts_folder() / f"{name}@rejected.csv"  # source names contain no @
 
 
 def read_record(folder: Path) -> SyncRecord | None:
-    """Return the record of the sync that wrote a folder, or None if no sync of this version wrote it."""
+    """Return the record of the sync that wrote a folder, or None if there is none in the current format."""
     try:
         stored = json.loads((folder / RECORD).read_bytes())
         if stored.pop("format") != _FORMAT:
@@ -97,7 +97,7 @@ def last_synced(name: str) -> int | None:
 
 @contextlib.contextmanager
 def sync_lock(name: str) -> Iterator[None]:
-    """Hold the lock for syncing a source.
+    """Hold the sync lock of a source.
 
     Raises
     ------
@@ -158,7 +158,7 @@ def _prefix(name: str) -> str:
 
 
 def _current(name: str) -> str | None:
-    """Return the name of the folder in use."""
+    """Return the name of the folder in use, if there is one."""
     try:
         return str(synced_folder(name).readlink())
     except OSError:

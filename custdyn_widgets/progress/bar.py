@@ -1,4 +1,4 @@
-"""Progress in reading a source, on stderr: a bar on a terminal, plain lines elsewhere.
+"""Showing the progress of reading a source on stderr: a bar on a terminal, plain lines elsewhere.
 
 Nothing is shown for the first second.
 """
@@ -57,7 +57,7 @@ class ProgressBar:
             print(printable(words), file=sys.stderr, flush=True)
 
     def _show(self) -> None:
-        """Draw the bar or print the step; the timer's thread may call this first."""
+        """Draw the bar or print the step; may be called from the timer thread."""
         with self._lock:
             if not self._words:
                 return
@@ -77,6 +77,6 @@ class ProgressBar:
 
     @staticmethod
     def _fit_to_terminal(line: str) -> str:
-        """Cut or pad a line to the width of the terminal, so that it covers the previous one."""
+        """Truncate or pad a line to the width of the terminal, so that it overwrites the previous one."""
         width = shutil.get_terminal_size().columns - 1
         return line[:width].ljust(width)

@@ -1,6 +1,6 @@
 """Reporting progress to a listener, if there is one.
 
-The command line listens; library calls are silent.
+The command line and the form show progress; other uses of the library are silent.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def report_to(listener: Listener) -> Iterator[None]:
 
 @contextlib.contextmanager
 def part(begin: float, end: float) -> Iterator[None]:
-    """Report progress inside the block as part of the total, from one fraction to another."""
+    """Scale the progress reported inside the block to the range from `begin` to `end`."""
     whole = _LISTENER.get()
     with report_to(_Part(whole, begin, end)) if whole else contextlib.nullcontext():
         yield

@@ -65,7 +65,7 @@ def test_a_database_is_chosen_read_and_queried(
     postgresql.run("UPDATE transactions SET amount = 20 WHERE transaction_id = '2'")
     notebook.button("Sync").click()
     expect(notebook.form.get_by_role("region", name="What the last sync found")).to_contain_text(
-        "Changed in the past:"
+        "Changes to past transactions:"
     )
     outdated = notebook.page.locator(".custdyn-outdated")
     expect(outdated).to_contain_text("The data was read again.")

@@ -284,9 +284,9 @@ def test_a_listing_of_many_pages_is_read_to_its_end(storage: ObjectStorage, tmp_
         ((400, "AuthorizationHeaderMalformed"), "the bucket is in another region. Give its region"),
         (
             (403, "RequestTimeTooSkewed"),
-            "the storage service rejected the time of this machine. Set its clock",
+            "the storage service rejected the time of this machine. Correct its clock",
         ),
-        ((400, "Strange"), "the storage service answered: When listing objects"),
+        ((400, "Strange"), "the storage service responded: When listing objects"),
     ],
 )
 def test_a_refused_listing_says_what_to_do(mart: ObjectStorage, code: tuple[int, str], words: str) -> None:
@@ -424,7 +424,7 @@ def test_a_part_with_a_hostile_name_is_an_error(storage: ObjectStorage, tmp_path
     storage.put_folder(tmp_path / "parts", "mart")
     storage.put(f"mart/transactions.parquet/{name}", b"evil")
     message = refused()
-    assert "cannot be the name of a file. Rename it." in message
+    assert "is not a valid file name. Rename it." in message
     assert message.isprintable()
     assert copies() == []
 
@@ -440,7 +440,7 @@ def test_parts_in_folders_are_refused_as_in_a_local_folder(storage: ObjectStorag
 
 def test_an_object_named_like_a_folder_is_an_error(mart: ObjectStorage) -> None:
     mart.put("mart/clients.csv/part-0.csv", b"evil")
-    assert "has both an object and a folder 'clients.csv'. Delete one of them." in refused()
+    assert "has both an object and a folder named 'clients.csv'. Delete one of them." in refused()
 
 
 # Addresses without a login.
@@ -473,14 +473,17 @@ def test_an_address_with_a_login_or_options_is_refused_without_showing_it(
 @pytest.mark.parametrize(
     ("section", "words"),
     [
-        ('path = "s3://b/mart"', "has no valid bucket. Write s3://bucket/folder."),
-        ('path = "s3:///mart"', "has no valid bucket. Write s3://bucket/folder."),
-        ('path = "s3://bucket/../mart"', "has a component that cannot be the name of a folder"),
-        ('path = "s3://bucket//mart"', "has a component that cannot be the name of a folder"),
+        ('path = "s3://b/mart"', "has no valid bucket name. Write s3://bucket/folder."),
+        ('path = "s3:///mart"', "has no valid bucket name. Write s3://bucket/folder."),
+        ('path = "s3://bucket/../mart"', "has a component that is not a valid folder name"),
+        ('path = "s3://bucket//mart"', "has a component that is not a valid folder name"),
         ('path = "s3://bucket/m"\nendpoint = "minio:9000"', "endpoint must be the URL of a storage service"),
         ('path = "s3://bucket/m"\nendpoint = "http://me@minio"', "endpoint must be the URL of a storage"),
         ('path = "s3://bucket/m"\nregion = "e u"', "region must be the name of a region"),
-        ('path = "exports"\nregion = "eu-central-1"', "endpoint and region are for data on object storage"),
+        (
+            'path = "exports"\nregion = "eu-central-1"',
+            "endpoint and region are allowed only for data on object storage",
+        ),
         ('path = "s3://bucket/m"\nendpoint = "http://me:sea-and-sand@minio"', "contains a secret"),
         ('path = "s3://bucket/m"\naws_access_key_id = "sea-and-sand"', "contains a secret"),
     ],

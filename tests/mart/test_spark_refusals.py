@@ -39,7 +39,7 @@ def test_without_java_it_says_what_to_install(tmp_path: Path) -> None:
     env = {**os.environ, "JAVA_HOME": str(tmp_path / "none")}
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120)
     assert done.returncode == 1
-    assert "The spark engine needs Java 17 or newer, which did not start. Install it" in done.stderr
+    assert "The spark engine needs Java 17 or newer, but Java did not start. Install it" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -57,8 +57,8 @@ def test_a_setting_with_a_secret_is_refused_without_showing_it(
 @pytest.mark.parametrize(
     ("source", "what"),
     [
-        (SMALL, "has clients.csv, but the spark engine reads Parquet"),
-        ("demo", "reads Parquet"),
+        (SMALL, "has clients.csv, but the spark engine reads only Parquet."),
+        ("demo", "reads only Parquet"),
         (Source(SMALL, on_fault="quarantine"), "cannot leave out faulty rows"),
         (Source("hdfs://host/mart", system="astpp"), "cannot run a mapping"),
         ({"clients": None}, "not tables in memory"),

@@ -89,7 +89,7 @@ def test_what_changed_in_the_past_is_told(shop: Database) -> None:
     result = custdyn("sync", "shop")
     assert result.stdout.splitlines()[:-1] == [
         "New transactions: 1. Clients added: 0.",
-        "Changed in the past:",
+        "Changes to past transactions:",
         "  Month    Kind   Added  Removed  Changed",
         "  2021-01  usage  1      0        0",
         "  2021-02  usage  0      0        1",
@@ -99,7 +99,7 @@ def test_what_changed_in_the_past_is_told(shop: Database) -> None:
     changes = json.loads(custdyn("sync", "shop", "--json").stdout)["changes"]
     assert changes["new"] == 0
     assert changes["past"] == [{"month": "2021-03", "kind": "refill", "added": 0, "removed": 1, "changed": 0}]
-    assert "Nothing changed in the past." in custdyn("sync", "shop").stdout
+    assert "Past data is unchanged." in custdyn("sync", "shop").stdout
     record = read_record(synced_folder("shop"))
     assert record is not None
     assert record.changes is not None
@@ -140,7 +140,7 @@ def test_rows_whose_ids_change_are_compared_by_content(shop: Database) -> None:
     assert (changes.new, changes.new_ids) == (1, 2)
     assert changes.text().splitlines()[-1] == (
         "Transactions that differ only in their id: 2. Build transaction_id from the keys of the source, so "
-        "that it stays the same: see docs/own-mapping.md."
+        "that it stays the same. See docs/own-mapping.md."
     )
     shop.run("DELETE FROM transactions WHERE transaction_id = '0'")
     [change] = sync_source("shop").changes.past  # type: ignore[union-attr]
@@ -455,9 +455,9 @@ def changes_of(**fields: object) -> Changes:
 def test_forty_months_that_changed_are_all_listed(count: int) -> None:
     past = tuple(PastChange(f"{2000 + n}-01", "usage", n, 0, 0) for n in range(count))
     lines = changes_of(past=past).text().splitlines()
-    assert lines[1] == "Changed in the past:"
+    assert lines[1] == "Changes to past transactions:"
     assert [line.split()[0] for line in lines[3:43]] == [change.month for change in past[:40]]
-    assert lines[43:] == (["  … and 1 more lines: --json prints them all."] if count > 40 else [])
+    assert lines[43:] == (["  … and 1 more lines. --json prints all of them."] if count > 40 else [])
 
 
 def test_only_what_changed_is_told() -> None:
@@ -465,13 +465,13 @@ def test_only_what_changed_is_told() -> None:
     opening, removed = "Opening balances changed: 1 clients.", "Clients removed: 2."
     mapping = "The mapping has changed since the last sync, which may be the reason."
     ids = "Transactions that differ only in their id: 1,000."
-    build = "Build transaction_id from the keys of the source, so that it stays the same: see "
+    build = "Build transaction_id from the keys of the source, so that it stays the same. See "
     build += "docs/own-mapping.md."
     for fields, lines in (
-        ({}, ["Nothing changed in the past."]),
-        ({"new_ids": 1000}, ["Nothing changed in the past.", f"{ids} {build}"]),
-        ({"new_ids": 1000, "same_mapping": False}, ["Nothing changed in the past.", ids, mapping]),
-        ({"same_mapping": False}, ["Nothing changed in the past."]),
+        ({}, ["Past data is unchanged."]),
+        ({"new_ids": 1000}, ["Past data is unchanged.", f"{ids} {build}"]),
+        ({"new_ids": 1000, "same_mapping": False}, ["Past data is unchanged.", ids, mapping]),
+        ({"same_mapping": False}, ["Past data is unchanged."]),
         ({"openings": 1}, [opening]),
         ({"clients_removed": 2, "same_mapping": False}, [removed, mapping]),
         ({"openings": 1, "clients_removed": 2}, [opening, removed]),

@@ -101,7 +101,7 @@ def test_a_column_that_the_select_does_not_return(old_mart: Database) -> None:
 
 def test_wrong_sql_is_shown_with_the_words_of_the_server(old_mart: Database) -> None:
     map_with("shop", old_mart.url, transactions="SELECT FROM WHERE transactions")
-    assert "The database rejects the SELECT: " in failure()
+    assert "The database rejected the SELECT: " in failure()
 
 
 @pytest.mark.parametrize("value", ["'many'", "0.5"])
@@ -134,7 +134,7 @@ def test_the_grants_that_are_missing_are_printed(old_mart: Database, monkeypatch
         map_with("shop", old_mart.url_of(user))
         monkeypatch.setenv("CUSTDYN_PASSWORD_SHOP", PASSWORD)
         message = failure()
-    assert "may not read what the mapping needs" in message
+    assert "is not allowed to read what the mapping needs" in message
     assert wanted in message.splitlines()
 
 

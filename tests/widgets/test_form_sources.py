@@ -304,7 +304,7 @@ def test_a_database_is_read_again_and_what_changed_is_told(shop: Database) -> No
         "ALTER TABLE clients ADD COLUMN company text DEFAULT 'Acme'",
     )
     person.sync()
-    assert "Changed in the past:" in person.found
+    assert "Changes to past transactions:" in person.found
     assert "2021-03  refill" in person.found
     assert person.form._names.companies == ("Acme",)
     person.choose("files")

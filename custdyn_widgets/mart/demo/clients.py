@@ -1,9 +1,9 @@
 """The demo operator and its clients, generated from a seed.
 
-All draws use integer arithmetic on the raw 64-bit words of the generator. NumPy guarantees that this stream
-does not change, unlike the results of its distributions, so a seed produces the same clients on every
-machine. Money is in units of 1/`UNIT` of the currency unit; days, and times in seconds, are counted from
-1970-01-01.
+All random numbers come from integer arithmetic on the raw 64-bit words of the generator. NumPy guarantees
+that this stream does not change, unlike the results of its distributions, so a seed produces the same clients
+on every machine. Money is in units of 1/`UNIT` of the currency unit. Days, and times in seconds, are counted
+from 1970-01-01.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ CLIENT, RESELLER, CARD, SHOP = range(4)  # positions in query.CLIENT_TYPES
 CURRENCIES = ("USD", "EUR", "GBP")
 DIRECT = -1
 
-# Each company with the position of its parent: three levels, parents first.
+# The companies and the positions of their parents (-1 for none), in three levels, with parents first.
 COMPANIES = (
     ("Aldermoor Voice", -1), ("Castellan Networks", -1), ("Northlight Carrier Services", -1),
     ("Pontevale Telecom", -1), ("Saltmarsh Communications", -1),
@@ -40,7 +40,7 @@ COMPANIES = (
 )  # fmt: skip
 LOST = (4, 13, 14, 22, 23, 24)  # the reseller that leaves: Saltmarsh Communications and its subsidiaries
 
-# Each package: name, set-up fee, and fee per period before and after the price rise.
+# The packages: name, set-up fee, and fee per period before and after the price rise.
 PACKAGES = (
     ("Starter 100", 0, 49_900, 59_900), ("Evening & Weekend", 0, 79_900, 94_900),
     ("World 300", 49_900, 129_900, 149_900), ("Europe Flat", 99_900, 199_900, 239_900),
@@ -55,9 +55,9 @@ OWNERS = (
     "i.sørensen", "j.whitlock",
 )  # fmt: skip
 
-# Sign-ups by month from January, relative to 1,000.
+# The relative number of sign-ups in each month from January; 1,000 is normal.
 _JOINS = (1040, 1010, 1050, 1000, 960, 820, 640, 520, 1180, 1260, 1200, 1020)
-# The average cost of a usage row, and the chance of such a row per day, in millionths.
+# Average costs of usage rows, and daily probabilities of a usage row, in millionths.
 _SPEND = np.array([9_000, 14_000, 18_000, 24_000, 30_000, 38_000, 50_000, 70_000], np.int64)
 _CHANCE = np.array([35_000, 60_000, 80_000, 100_000, 115_000, 130_000, 160_000, 210_000], np.int64)
 _REFILLS = np.array([5, 10, 10, 10, 20, 20, 25, 50], np.int64) * UNIT
@@ -70,7 +70,7 @@ class RandomStream:
         self._source = np.random.PCG64(seed)
 
     def below(self, limit: int | Ints, count: int) -> Ints:
-        """Return `count` integers in [0, limit), where the limit is at most 2³¹, one from each raw word."""
+        """Return `count` integers in [0, limit), where the limit is at most 2³¹, each from one raw word."""
         raw = np.asarray(self._source.random_raw(count), np.uint64)
         return ((raw >> np.uint64(33)).astype(np.int64) * limit) >> 31
 
@@ -93,10 +93,10 @@ class Timeline:
     as_of
         The end of the ledger: every transaction is before this time.
     first, last
-        The first and last day of the ledger; it starts on the first of a month three years earlier.
+        The first and last days of the ledger, which starts on the first day of a month three years earlier.
     loss, rise
-        The day the reseller leaves, 12 to 17 months before the end; the day package prices rise, 3 to 6
-        months before the end.
+        The day on which the reseller leaves, 12 to 17 months before the end, and the day on which package
+        prices rise, 3 to 6 months before the end.
     """
 
     as_of: int
@@ -107,7 +107,7 @@ class Timeline:
 
     @classmethod
     def ending_at(cls, as_of: datetime) -> Timeline:
-        """Return the timeline of three years and part of a month that ends at a datetime with an offset."""
+        """Return a timeline of three years and part of a month that ends at a datetime with an offset."""
         now = np.datetime64(as_of.replace(tzinfo=None), "s").astype(np.int64)
         month = np.datetime64(int(now), "s").astype("datetime64[M]").astype(np.int64)
         return cls(
@@ -125,7 +125,10 @@ class Timeline:
 
 
 def _month_outside(month: int, summer: range) -> int:
-    """Return the month or, in summer, the first one after it, because the summer dip would hide an event."""
+    """Return the month or, if it is in summer, the first month after summer.
+
+    The summer dip in usage would hide an event.
+    """
     while month % 12 in summer:
         month += 1
     return month
@@ -146,10 +149,11 @@ def month_and_day(days: Ints) -> tuple[Ints, Ints]:
 class Clients:
     """The attributes of the clients: arrays of equal length, in order of creation.
 
-    `stops` is the last active day of a client and `closes` the day when its account is closed (either may be
-    `NEVER`); `refill` is the size of a top-up (0: never topped up); `chance` is the chance of a usage row per
-    day, in millionths; `rest_from` and `rest_to` are the days of the year (31 × month + day, months from 0)
-    between which a campus client is away; `package` is the position of the client's package, or -1.
+    `stops` is the last active day of a client, and `closes` is the day on which its account is closed; either
+    may be `NEVER`. `refill` is the size of a top-up, or 0 if the client never tops up. `chance` is the daily
+    probability of a usage row, in millionths. Campus clients are away between `rest_from` and `rest_to`,
+    which are days of the year (31 × month + day, with months from 0). `package` is the position of the
+    client's package, or -1.
     """
 
     kind: Ints
@@ -180,7 +184,7 @@ class Clients:
 
 
 def draw_clients(line: Timeline, rng: RandomStream) -> Clients:
-    """Return the clients: first those who joined before the ledger, then those who joined later."""
+    """Return the clients: first those who joined before the ledger starts, then those who joined later."""
     created = _created(line, rng)
     joined = created // DAY
     kind = _kinds(rng)
@@ -221,11 +225,11 @@ def draw_clients(line: Timeline, rng: RandomStream) -> Clients:
 
 
 def _created(line: Timeline, rng: RandomStream) -> Ints:
-    """Return the sorted times of creation; sign-ups double over the years and vary by season."""
+    """Return the creation times, sorted; the rate of sign-ups doubles over the years and varies by season."""
     days = np.arange(line.first, line.last, dtype=np.int64)
     month, _ = month_and_day(days)
-    lean = np.array(_JOINS, np.int64)[month]
-    growth = np.cumsum(lean * (1000 + 1100 * (days - line.first) // len(days)) // 1000)
+    rate = np.array(_JOINS, np.int64)[month]
+    growth = np.cumsum(rate * (1000 + 1100 * (days - line.first) // len(days)) // 1000)
     before = line.first - 1 - rng.below(360, BASE)
     since = days[np.searchsorted(growth, rng.below(int(growth[-1]), CLIENTS - BASE), side="right")]
     joined = np.sort(np.concatenate([before, since]))
@@ -252,7 +256,7 @@ def _companies(joined: Ints, line: Timeline, rng: RandomStream) -> Ints:
 def _lifetimes(
     kind: Ints, company: Ints, joined: Ints, line: Timeline, rng: RandomStream
 ) -> tuple[Ints, Ints]:
-    """Return the days when clients stop and when their accounts close, singly or with their reseller."""
+    """Return the days on which clients stop and accounts close, individually or with their reseller."""
     started = np.maximum(joined, line.first)
     life = np.where(kind == CARD, 45 + rng.below(300, CLIENTS), 60 + rng.below(1100, CLIENTS))
     loyal = (rng.below(100, CLIENTS) < 46) & (kind != CARD)
@@ -266,7 +270,7 @@ def _lifetimes(
 
 
 def _habits(kind: Ints, office: Flags, rng: RandomStream) -> tuple[Ints, Ints]:
-    """Return the average cost of a usage row and the chance of one per day."""
+    """Return the average cost of a usage row and the daily probability of one."""
     factor = np.select([kind == RESELLER, kind == SHOP, office], [24, 9, 5], 1)
     often = np.select([kind == RESELLER, kind == SHOP, kind == CARD], [250, 180, 70], 100)
     return rng.pick(_SPEND, CLIENTS) * factor, rng.pick(_CHANCE, CLIENTS) * often // 100
@@ -288,7 +292,7 @@ def _subscriptions(kind: Ints, office: Flags, begins: Ints, rng: RandomStream) -
 
 
 def _openings(kind: Ints, old: Flags, postpaid: Flags, refill: Ints, rng: RandomStream) -> Ints:
-    """Return the opening balances: those of calling cards, and of clients older than the ledger."""
+    """Return the opening balances, which are 0 except for calling cards and clients older than the ledger."""
     card = rng.pick(np.array([5, 10, 10, 20], np.int64) * UNIT, CLIENTS)
     brought = refill * rng.below(100, CLIENTS) // 100 // 100 * 100
     owed = -(rng.below(60, CLIENTS) * UNIT)

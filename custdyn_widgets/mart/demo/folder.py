@@ -10,14 +10,14 @@ from custdyn_widgets.errors import SourceError
 
 
 def last_midnight() -> datetime:
-    """Return the latest midnight in UTC."""
+    """Return the most recent midnight in UTC."""
     return datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def demo_folder(as_of: datetime | None = None) -> Path:
     """Return the folder of the demo mart that ends at `as_of`; write it if it does not exist.
 
-    `as_of` defaults to the last midnight in UTC.
+    `as_of` defaults to the most recent midnight in UTC.
     """
     at = as_of or last_midnight()
     folder = settings.load().cache / "demo" / at.strftime("demo-%Y%m%dT%H%M%SZ")

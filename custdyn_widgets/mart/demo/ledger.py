@@ -1,8 +1,8 @@
 """The ledger of the demo operator, generated day by day.
 
-Each day starts with the bill run (postpaid clients pay; packages are activated and renewed), then clients
-make calls, then accounts are closed. Balances are tracked: prepaid clients top up when their credit runs low,
-and they cannot call with an empty account.
+Each day starts with the billing run, in which postpaid clients pay, and packages are activated and renewed.
+Then clients make calls, and some accounts are closed. Balances are tracked: prepaid clients top up when their
+credit runs low, and they cannot make calls without credit.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from custdyn_widgets.mart.schema import KINDS
 
 REFILL, USAGE, ACTIVATION, RENEWAL, OTHER = range(len(KINDS))
 
-# Usage by month from January and by weekday from Monday; the average is 100.
+# Relative usage in each month from January and on each weekday from Monday; 100 is normal.
 _SEASON = (101, 100, 102, 101, 99, 92, 77, 58, 98, 105, 108, 114)
 _WEEK = (107, 109, 109, 108, 110, 84, 73)
-# Hours of calls; hours listed twice are twice as likely.
+# The hours in which calls are made; hours listed twice are twice as likely.
 _HOURS = np.array(
     [7, 8, 9, 9, 10, 10, 11, 11, 12, 13, 14, 14, 15, 15, 16, 16, 17, 17, 18, 18, 19, 19, 20, 20, 21, 22],
     np.int64,
@@ -78,7 +78,7 @@ class _Book:
         return (who.joined < day) & (day <= who.stops) & ~away
 
     def run_bills(self, day: int, due: Ints) -> None:
-        """Post the payments of postpaid clients due that day, then activate and renew packages."""
+        """Post the payments of the postpaid clients due on a day, then activate and renew packages."""
         who, rng = self._clients, self._rng
         owing = due[who.postpaid[due] & (self._balance[due] < -5 * UNIT)]
         owing = owing[~rng.once_in(14, len(owing))]
@@ -103,10 +103,10 @@ class _Book:
         back = rng.once_in(90, len(due))
         self._post(due[back], at[back] + 1800, RENEWAL, fee[back], package[back])
 
-    def take_calls(self, day: int, present: Flags, lean: int) -> None:
-        """Post the usage of the day and the top-ups it requires."""
+    def take_calls(self, day: int, present: Flags, level: int) -> None:
+        """Post the usage of a day and the top-ups that it requires."""
         who, rng = self._clients, self._rng
-        calls = rng.below(1_000_000, len(present)) < who.chance * lean // 10_000
+        calls = rng.below(1_000_000, len(present)) < who.chance * level // 10_000
         idx = np.nonzero(present & calls)[0]
         cost = who.spend[idx] * (60 + rng.below(200, len(idx)) + rng.below(200, len(idx))) // 260
         at = day * DAY + rng.pick(_HOURS, len(idx)) * 3600 + rng.below(3600, len(idx))
@@ -133,13 +133,13 @@ class _Book:
         self._post(idx[bounced], at[bounced] + 40, OTHER, -paid[bounced])
 
     def close_accounts(self, day: int) -> None:
-        """Pay out the balances of half of the clients whose accounts close on this day."""
+        """Pay out the balances of half of the clients whose accounts close on a day."""
         idx = np.nonzero(self._clients.closes == day)[0]
         idx = idx[(self._balance[idx] > 0) & self._rng.once_in(2, len(idx))]
         self._post(idx, closing_instant(self._clients.closes[idx]) - 60, OTHER, -self._balance[idx])
 
     def _post(self, idx: Ints, at: Ints, kind: int, amount: Ints, package: Ints | None = None) -> None:
-        """Post one row for each of these distinct clients and update their balances."""
+        """Post one row for each of the given distinct clients, and update their balances."""
         self._balance[idx] += amount
         none = np.full(len(idx), -1, np.int64)
         self._posted.append(
@@ -147,7 +147,7 @@ class _Book:
         )
 
     def rows(self) -> DemoLedger:
-        """Return the rows posted before the end of the timeline, sorted by time."""
+        """Return the posted rows with times before the end of the timeline, sorted by time."""
         client, at, kind, amount, package = (
             np.concatenate(column) for column in zip(*self._posted, strict=True)
         )
@@ -157,5 +157,5 @@ class _Book:
 
 
 def closing_instant(day: Ints) -> Ints:
-    """Return the last minute of a day, when its accounts are closed."""
+    """Return the time at which accounts are closed on a day: the start of its last minute."""
     return day * DAY + 23 * 3600 + 59 * 60

@@ -85,12 +85,12 @@ def write_demo(folder: Path, as_of: datetime, seed: int = 1) -> None:
     Parameters
     ----------
     folder
-        The folder to write. An existing demo mart is replaced; any other folder is an error.
+        The folder to write. An existing demo mart is replaced; any other content is an error.
     as_of
         The end of the three years, truncated to whole seconds; in UTC if it has no offset. The last
         transaction is shortly before it.
     seed
-        An integer of at least 0; a different seed produces a different operator with the same story.
+        A non-negative integer; a different seed produces a different operator with the same story.
 
     Raises
     ------
@@ -190,7 +190,7 @@ def _company_rows() -> list[tuple[str, str]]:
 
 
 def _rate_rows(line: Timeline, rng: RandomStream) -> Iterator[Sequence[object]]:
-    """Yield each currency's daily quotes, starting before the first client: a mean-reverting random walk."""
+    """Yield each currency's daily quotes, a mean-reverting random walk that starts before any client."""
     days = np.arange(line.first - 366, line.last + 1, dtype=np.int64)
     dates = np.datetime_as_string(days.astype("datetime64[D]")).tolist()
     for currency, centre in _CENTRES.items():
@@ -229,7 +229,10 @@ def _csv(table: str, rows: Iterable[Sequence[object]]) -> bytes:
 
 
 def _reject_other_folder(place: Path) -> None:
-    """Raise if the folder is not a demo mart, which is recognized by its companies: they never change."""
+    """Raise if a folder contains anything other than a demo mart.
+
+    A demo mart is recognized by its companies, which never change.
+    """
     if not place.exists() or (place.is_dir() and not any(place.iterdir())):
         return
     known = {f"{table}.csv" for table in TABLES}

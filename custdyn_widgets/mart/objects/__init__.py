@@ -1,1 +1,1 @@
-"""Data on object storage, copied to this machine so that it is read like any other files."""
+"""Copying data from object storage to this machine, so that it can be read like local files."""

@@ -19,12 +19,13 @@ _LONGEST = 255  # bytes, as in most file systems
 
 @dataclass(frozen=True)
 class ObjectAddress:
-    """The address of a folder, or of a single object.
+    """The address of a folder, or of a single object, on object storage.
 
     Attributes
     ----------
     bucket, key
-        The name of the bucket, and the path in it without slashes at either end; empty for the whole bucket.
+        The name of the bucket, and the path in it, without leading or trailing slashes; the path is empty for
+        the whole bucket.
     endpoint
         The URL of a storage service other than Amazon's, such as `https://minio.example:9000`.
     region
@@ -38,12 +39,12 @@ class ObjectAddress:
 
     @property
     def path(self) -> str:
-        """The path as Arrow writes it."""
+        """The path in the form that Arrow uses."""
         return f"{self.bucket}/{self.key}" if self.key else self.bucket
 
     @property
     def url(self) -> str:
-        """The address for people."""
+        """The address as shown to users."""
         return f"s3://{self.path}"
 
     @property
@@ -58,7 +59,7 @@ def is_object_address(data: object) -> bool:
 
 
 def object_address(url: str, endpoint: str | None = None, region: str | None = None) -> ObjectAddress:
-    """Return an address; without an endpoint, it has that of the environment (`AWS_ENDPOINT_URL`), if any.
+    """Parse an address; the endpoint defaults to the one in the environment (`AWS_ENDPOINT_URL`).
 
     Raises
     ------
@@ -69,9 +70,9 @@ def object_address(url: str, endpoint: str | None = None, region: str | None = N
     bucket, _, key = rest.partition("/")
     if "@" in bucket or ":" in bucket or has_secret(url):
         raise SourceError(
-            "The address 's3://…' contains a login, but anyone may read it. Remove the login, and change it "
-            "if others may have seen it. Credentials come from the environment (AWS_ACCESS_KEY_ID and "
-            "AWS_SECRET_ACCESS_KEY, or AWS_PROFILE).",
+            "The address 's3://…' contains a login, but other users may be able to read it. Remove the "
+            "login, and change it if others may have seen it. Credentials come from the environment "
+            "(AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE).",
             field="source",
         )
     if "?" in rest or "#" in rest:
@@ -82,12 +83,12 @@ def object_address(url: str, endpoint: str | None = None, region: str | None = N
         )
     if not _BUCKET.fullmatch(bucket):
         raise SourceError(
-            f"The address {shown(url)} has no valid bucket. Write s3://bucket/folder.", field="source"
+            f"The address {shown(url)} has no valid bucket name. Write s3://bucket/folder.", field="source"
         )
     key = key.rstrip("/")
     if key and not all(map(is_plain_name, key.split("/"))):
         raise SourceError(
-            f"The address {shown(url)} has a component that cannot be the name of a folder. Write "
+            f"The address {shown(url)} has a component that is not a valid folder name. Write "
             "s3://bucket/folder.",
             field="source",
         )
@@ -107,7 +108,7 @@ def object_address(url: str, endpoint: str | None = None, region: str | None = N
 
 
 def is_plain_name(name: str) -> bool:
-    """Return whether a component of an object's name can be the name of a local file."""
+    """Return whether a component of an object's path is a valid name for a local file."""
     return (
         name not in ("", ".", "..")
         and name.isprintable()

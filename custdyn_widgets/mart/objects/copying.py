@@ -1,8 +1,8 @@
-"""The copy of a source on object storage: made once, then only what has changed is transferred.
+"""Local copies of sources on object storage, which are updated by downloading only changed objects.
 
 A copy is a folder that is written under a temporary name and then renamed, so that readers see the objects of
-one listing or of another, never a mixture. Each file has the size and the time of its object, by which the
-next listing is compared with it. Files that have not changed are links to those of the copy before.
+one listing, never a mixture of two. Each file has the size and the time of its object, which are compared
+with the next listing. Unchanged files are hard links to the files of the previous copy.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 
 _BUILDING = ".building-"
 _ABANDONED = 3600  # seconds
-# A service may store times in whole seconds: an object stored so shortly before it was listed may be replaced
-# without a change of its time, so its copy is not used again.
+# Services may store times in whole seconds. An object stored shortly before it was listed could then be
+# replaced without a change of its time, so its copy is not reused.
 _TOO_RECENT = 3 * 10**9  # nanoseconds
 
 
 def local_copy(address: ObjectAddress, *, mapped: bool) -> Path:
-    """Return the path of an up-to-date copy of a source; `mapped` means that a mapping reads it.
+    """Return the path of an up-to-date copy of a source; `mapped` is True if a mapping reads it.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def local_copy(address: ObjectAddress, *, mapped: bool) -> Path:
 
 
 def _copies_in(root: Path) -> list[Path]:
-    """Return the copies of a source, the last one used first."""
+    """Return the copies of a source, most recently used first."""
     with contextlib.suppress(FileNotFoundError):
         found = [path for path in root.iterdir() if not path.name.startswith(".")]
         return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
@@ -83,7 +83,7 @@ def _copies_in(root: Path) -> list[Path]:
 
 
 def _matching(root: Path, listing: Listing) -> Path | None:
-    """Return the copy of a listing, if there is one."""
+    """Return the copy that matches a listing, if there is one."""
     for copy in _copies_in(root):
         if _content(copy) == listing:
             with contextlib.suppress(OSError):  # the cache may be read-only
@@ -93,7 +93,7 @@ def _matching(root: Path, listing: Listing) -> Path | None:
 
 
 def _content(copy: Path) -> Listing:
-    """Return the listing that a folder is a copy of."""
+    """Return the listing that a copy corresponds to."""
     found = Listing()
     with contextlib.suppress(FileNotFoundError):  # removed by another process
         for path in copy.rglob("*"):
@@ -127,7 +127,7 @@ def _fill(
     address: ObjectAddress,
     began: int,
 ) -> None:
-    """Write the files of a listing into a folder: links to those that were copied before, and the others."""
+    """Write the files of a listing to a folder: link those copied before, and download the others."""
     for name in sorted(listing.folders):
         (building / name).mkdir()
     for name in listing.others:
@@ -147,7 +147,7 @@ def _fill(
 
 
 def _link(source: Path, target: Path) -> bool:
-    """Link a file of an earlier copy into this one, and return whether that succeeded."""
+    """Link a file of an earlier copy into a new one, and return whether that succeeded."""
     try:
         os.link(source, target)
     except FileNotFoundError:  # removed by another process
@@ -158,7 +158,7 @@ def _link(source: Path, target: Path) -> bool:
 
 
 def _remove_unused(root: Path, keep: Path) -> None:
-    """Remove copies, and what killed processes left behind, unless used or started within the last hour."""
+    """Remove other copies, complete or not, that have not been used or changed within the last hour."""
     for path in root.iterdir():
         with contextlib.suppress(FileNotFoundError):  # removed by another process
             if path != keep and time.time() - path.stat().st_mtime > _ABANDONED:

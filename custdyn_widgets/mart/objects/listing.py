@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 _FILES = {RECORD, *(f"{table}{suffix}" for table in TABLES for suffix in (*SUFFIXES, *PACKED_CSV))}
 _FOLDERS = {f"{table}{suffix}" for table in TABLES for suffix in SUFFIXES}
-_NAMES = 1000  # as many as are searched for a table under a similar name
+_NAMES = 1000  # the maximum number of names to compare with the names of missing tables
 
 
 @dataclass(frozen=True)
 class StoredObject:
-    """The size of an object, and when it was stored, in nanoseconds of Unix time."""
+    """The size of an object, and the Unix time at which it was stored, in nanoseconds."""
 
     size: int
     changed: int
@@ -33,16 +33,16 @@ class StoredObject:
 
 @dataclass(frozen=True)
 class Listing:
-    """The objects of a source, by their paths below its parent.
+    """The objects of a source, by their paths relative to the parent of the source.
 
     Attributes
     ----------
     objects
         The objects that are read.
     others
-        Names of objects that are not read; errors and notes of `check` are about them.
+        The names of objects that are not read, to which errors and notes of `check` may refer.
     folders
-        The folders.
+        The paths of the folders.
     """
 
     objects: dict[str, StoredObject] = field(default_factory=dict)
@@ -56,7 +56,7 @@ def list_objects(service: S3FileSystem, address: ObjectAddress, *, mapped: bool)
     Raises
     ------
     SourceError
-        If they cannot be listed, there are none, or one that is read has a name that no file can have.
+        If there are no objects, they cannot be listed, or one to read does not have a valid file name.
     """
     with service_errors(address):
         if address.name.lower().endswith(DUCKDB_SUFFIXES) or (mapped and is_data_name(address.name)):
@@ -68,13 +68,13 @@ def list_objects(service: S3FileSystem, address: ObjectAddress, *, mapped: bool)
         try:
             return _list_folder(service, address, mapped=mapped)
         except FileNotFoundError:
-            raise _nothing_there(service, address) from None
+            raise _no_objects(service, address) from None
 
 
 def _list_folder(service: S3FileSystem, address: ObjectAddress, *, mapped: bool) -> Listing:
-    """List a folder, and those of its folders that contain parts of a table."""
+    """List a folder and its subfolders that contain parts of a table."""
     listing = Listing(folders={address.name})
-    top = list(_below(service, address.path))
+    top = list(_entries(service, address.path))
     names = {name for name, info in top if info.is_file}
     for name, info in top[:_NAMES] + [each for each in top[_NAMES:] if each[0] in _FILES | _FOLDERS]:
         path = f"{address.name}/{name}"
@@ -83,8 +83,8 @@ def _list_folder(service: S3FileSystem, address: ObjectAddress, *, mapped: bool)
             continue
         if name in names:
             raise SourceError(
-                f"Source {shown(address.url)} has both an object and a folder {shown(name)}. Delete one of "
-                "them.",
+                f"Source {shown(address.url)} has both an object and a folder named {shown(name)}. Delete "
+                "one of them.",
                 field="source",
             )
         is_table = not name.startswith((".", "_")) if mapped else name in _FOLDERS
@@ -92,7 +92,7 @@ def _list_folder(service: S3FileSystem, address: ObjectAddress, *, mapped: bool)
             _check_name(path)
             listing.folders.add(path)
         if is_table:
-            for inner, found in _below(service, f"{address.path}/{name}"):
+            for inner, found in _entries(service, f"{address.path}/{name}"):
                 if found.is_file:
                     _add(listing, f"{path}/{inner}", found, is_read=is_data_name(inner))
                 elif is_plain_name(inner):
@@ -100,8 +100,8 @@ def _list_folder(service: S3FileSystem, address: ObjectAddress, *, mapped: bool)
     return listing
 
 
-def _below(service: S3FileSystem, path: str) -> Iterator[tuple[str, FileInfo]]:
-    """Yield the names in a folder in order, and what they are; markers of the folder itself are skipped."""
+def _entries(service: S3FileSystem, path: str) -> Iterator[tuple[str, FileInfo]]:
+    """Yield the sorted names in a folder with their file information; skip markers of the folder itself."""
     from pyarrow.fs import FileSelector  # imported late: takes a tenth of a second to load
 
     for info in sorted(service.get_file_info(FileSelector(path)), key=lambda info: str(info.path)):
@@ -122,16 +122,16 @@ def _stored(info: FileInfo) -> StoredObject:
 
 
 def _check_name(path: str) -> None:
-    """Raise if the last component of an object's path cannot be the name of a file."""
+    """Raise if the last component of an object's path is not a valid file name."""
     if not is_plain_name(path.rpartition("/")[2]):
         raise SourceError(
-            f"The name of the object {shown(path)} cannot be the name of a file. Rename it.", field="source"
+            f"The name of the object {shown(path)} is not a valid file name. Rename it.", field="source"
         )
 
 
-def _nothing_there(service: S3FileSystem, address: ObjectAddress) -> SourceError:
+def _no_objects(service: S3FileSystem, address: ObjectAddress) -> SourceError:
     if address.key and service.get_file_info(address.path).is_file:
         words = f"is an object. Give its folder: s3://{address.path.rpartition('/')[0]}"
     else:
-        words = "contains no objects. Check the name of the folder; upper and lower case differ"
+        words = "contains no objects. Check the name of the folder, which is case-sensitive"
     return SourceError(f"Source {shown(address.url)} {words}.", field="source")

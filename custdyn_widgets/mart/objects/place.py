@@ -1,4 +1,4 @@
-"""Where copies of sources on object storage are kept: in the cache, a folder for each source."""
+"""The folders of the cache for copies of sources on object storage: one folder for each source."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from custdyn_widgets.mart.objects.address import ObjectAddress
 
 
 def copies_of(address: ObjectAddress) -> Path:
-    """Return the folder of all copies of a source that this user has made."""
+    """Return the folder of all copies of a source made by this user."""
     what = (address.path, address.endpoint, os.getuid())
     return _copies() / hashlib.sha256(repr(what).encode()).hexdigest()[:16]
 
 
 def lasting_path(path: Path) -> Path:
-    """Return a path that stays when a source is copied again: for a path outside copies, the path itself."""
+    """Return the resolved path or, for a path in a copy, the lasting folder of all copies of its source."""
     path, copies = path.resolve(), _copies().resolve()
     return copies / path.relative_to(copies).parts[0] if path.is_relative_to(copies) else path
 

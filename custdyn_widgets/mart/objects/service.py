@@ -1,4 +1,4 @@
-"""The storage service behind an address, and its errors as errors that users can act on."""
+"""Connecting to storage services, and converting their errors to ones that users can act on."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TIMEOUTS = {
     "request_timeout": 20.0,
 }  # seconds; a failed request is tried three times
 _FROM_ENVIRONMENT = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
-# What Arrow's errors contain, and what that means.
+# Patterns in Arrow's errors, and their meanings.
 _MEANINGS = (
     (
         r"NETWORK_CONNECTION|REQUEST_TIMEOUT|curlCode",
@@ -33,8 +33,8 @@ _MEANINGS = (
     ),
     (
         r"INVALID_ACCESS_KEY_ID|SIGNATURE_DOES_NOT_MATCH|INVALID_CLIENT_TOKEN_ID|ExpiredToken|InvalidToken",
-        "the credentials were rejected, or have expired. They come from the environment "
-        f"({_FROM_ENVIRONMENT}): renew them",
+        "the credentials were rejected, or have expired. Renew them in the environment "
+        f"({_FROM_ENVIRONMENT})",
     ),
     (
         r"PermanentRedirect|AuthorizationHeaderMalformed|HTTP status 301",
@@ -42,10 +42,10 @@ _MEANINGS = (
     ),
     (
         r"Failed to flush response stream",
-        "the storage service refused to send an object. The user needs the permission s3:GetObject, and that "
-        "to use the key of encrypted objects",
+        "the storage service refused to send an object. The user needs the permission s3:GetObject and, for "
+        "encrypted objects, permission to use their key",
     ),
-    (r"REQUEST_TIME_TOO_SKEWED", "the storage service rejected the time of this machine. Set its clock"),
+    (r"REQUEST_TIME_TOO_SKEWED", "the storage service rejected the time of this machine. Correct its clock"),
     (
         r"ACCESS_DENIED|HTTP status 403",
         "access was denied. The user needs the permissions s3:ListBucket for the bucket and s3:GetObject for "
@@ -55,7 +55,7 @@ _MEANINGS = (
 
 
 def open_service(address: ObjectAddress) -> S3FileSystem:
-    """Return Arrow's file system for an address; it finds credentials as other programs for S3 do.
+    """Return Arrow's file system for an address; it finds credentials in the same places as other S3 clients.
 
     Raises
     ------
@@ -76,14 +76,14 @@ def open_service(address: ObjectAddress) -> S3FileSystem:
 
 @contextmanager
 def service_errors(address: ObjectAddress) -> Iterator[None]:
-    """Turn errors of the storage service into errors of the source at an address.
+    """Convert errors of the storage service to errors about the source at an address.
 
     Raises
     ------
     SourceError
         If the service could not be reached, or refused a request.
     OSError
-        If there is no such object, or a file of this machine cannot be written.
+        If there is no such object, or a local file cannot be written.
     """
     try:
         yield
@@ -94,7 +94,7 @@ def service_errors(address: ObjectAddress) -> Iterator[None]:
         what = next((words for found, words in _MEANINGS if re.search(found, text)), None)
         details = text.rpartition("Details: ")[2] if "Details: " in text else ""
         if what is None:
-            what, details = "{details}", f"the storage service answered: {text}"
+            what, details = "{details}", f"the storage service responded: {text}"
         else:
             details = f" ({details})" if details else ""
         words = what.format(details=mask_passwords(details))

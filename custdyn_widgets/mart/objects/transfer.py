@@ -1,4 +1,4 @@
-"""Reading objects into files, several at once."""
+"""Downloading objects to files, several at a time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 8  # objects
 _CHUNK = 8 * 2**20  # bytes
-_REPORTED = 0.5  # seconds between reports of progress
+_REPORT_EVERY = 0.5  # seconds between reports of progress
 
 
 class ObjectChangedError(Exception):
@@ -27,14 +27,14 @@ class ObjectChangedError(Exception):
 
 
 class Transfer:
-    """Reads objects into files of a folder, which get the sizes and times of the objects.
+    """Downloads objects to files in a folder, and gives each file the time of its object.
 
     Parameters
     ----------
     service, address
         The storage service, and the address of the source.
     folder
-        The folder for the files, which has all folders that they are in.
+        The folder for the files, whose subfolders must already exist.
     """
 
     def __init__(self, service: S3FileSystem, address: ObjectAddress, folder: Path) -> None:
@@ -44,14 +44,14 @@ class Transfer:
         self._done: dict[str, int] = {}  # bytes
 
     def run(self, objects: Mapping[str, StoredObject]) -> None:
-        """Read all objects; if one fails, or at an interrupt, stop reading the others.
+        """Download all objects; if one fails, or on an interrupt, stop downloading the others.
 
         Raises
         ------
         SourceError
             If the storage service could not be reached, or refused a request.
         ObjectChangedError
-            If an object was deleted or replaced meanwhile.
+            If an object was deleted or replaced in the meantime.
         OSError
             If a file cannot be written.
         """
@@ -64,8 +64,8 @@ class Transfer:
                         f"Copying {len(objects):,} objects from {self._address.url}",
                         sum(self._done.copy().values()) / max(total, 1),
                     )
-                    os.utime(self._folder)  # other processes remove one that nobody has used for an hour
-                    finished, pending = wait(pending, _REPORTED, "FIRST_COMPLETED")
+                    os.utime(self._folder)  # other processes remove folders that have been unused for an hour
+                    finished, pending = wait(pending, _REPORT_EVERY, "FIRST_COMPLETED")
                     for each in finished:
                         each.result()
             finally:
@@ -86,15 +86,15 @@ class Transfer:
     def _download(self, name: str, target: Path) -> None:
         path = self._parent + name
         with self._service.open_input_file(path) as stream, target.open("xb") as file:
-            tag = stream.metadata().get("ETag")  # it changes with the content
+            tag = stream.metadata().get("ETag")  # changes with the content
             try:
                 while (chunk := stream.read(_CHUNK)) and not self._stopped.is_set():
                     file.write(chunk)
                     self._done[name] = file.tell()
-            finally:  # if the object cannot be read, this often says why
+            finally:  # if the object cannot be read, this often raises a clearer error
                 with self._service.open_input_file(path) as again:
                     tag_after = again.metadata().get("ETag")
             file.flush()
-            os.fsync(file.fileno())  # a crash must not leave a file with this size and other content
+            os.fsync(file.fileno())  # a crash must not leave a file with the right size but wrong content
         if tag_after != tag:
             raise ObjectChangedError

@@ -1,4 +1,4 @@
-"""All faults of a mart whose ledger stays in Spark, summarized by kind."""
+"""Finding all faults of a mart whose ledger stays in Spark, and summarizing them by kind."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 _NOT_SEARCHED = Note(
-    "The spark engine finds faults, but does not search for likely mistakes as the local engine does.",
+    "The spark engine finds faults but, unlike the local engine, does not search for likely mistakes.",
     "not_searched",
 )
 
@@ -40,7 +40,7 @@ _NOT_SEARCHED = Note(
 def check_on_spark(source: SourceLike) -> CheckSummary:
     """Check a mart of Parquet files with Spark, and return its faults by kind.
 
-    The kinds of fault, their counts and the first examples are those that `check_source` finds.
+    The kinds of fault, their counts and the first examples are the same as those from `check_source`.
 
     Parameters
     ----------
@@ -68,27 +68,27 @@ def check_on_spark(source: SourceLike) -> CheckSummary:
 
 @dataclass(frozen=True)
 class FoundFaults:
-    """The faults of a source by kind, in the order of their first examples, of which there are `LISTED`."""
+    """The faults of a source by kind, with up to `LISTED` examples each, in the order of the first ones."""
 
     name: str
     groups: Sequence[FaultGroup]
 
     def error(self) -> MartError:
-        """Return the error for the faults."""
+        """Return an error that lists the first faults."""
         count = sum(group.count for group in self.groups)
         first = sorted((f for g in self.groups for f in g.examples), key=_order)[:LISTED]
         return fault_error(self.name, first, count, "custdyn check --engine spark counts them by kind")
 
 
 def find_faults(mart: SparkMart, others: CheckedMart) -> FoundFaults:
-    """Find all faults of a mart, given those of the tables other than the ledger."""
+    """Find all faults of a mart, given its checked tables other than the ledger."""
     progress.step("Looking for faults", 0.3)
     groups = group_faults(others.faults, LISTED)
     in_headings = BatchCheck({}).read(mart.headings)[1]
     groups += _merged(
         [*_repeated(mart), *group_faults(in_headings, LISTED), *_in_rows(mart, others, in_headings)]
     )
-    if not groups:  # a faulty row may make a balance too large
+    if not groups:  # balances are checked last, because a faulty row may make one too large
         facts, parts, summaries = sorted_parts(mart, others)
         parts.unpersist()
         clients = others.tables["clients"]
@@ -108,7 +108,7 @@ def _order(fault: Fault) -> tuple[int, int]:
 
 
 def _merged(groups: Iterable[FaultGroup]) -> list[FaultGroup]:
-    """Join the groups of the same kind of fault, with the first examples of all."""
+    """Merge groups of the same kind of fault, and keep only the first examples."""
     found: dict[tuple[str, str, FaultKind], FaultGroup] = {}
     for group in groups:
         own = found.setdefault((group.file, group.column, group.kind), replace(group, count=0, examples=[]))
@@ -127,7 +127,7 @@ def _located(mart: SparkMart) -> tuple[DataFrame, dict[str, int]]:
 
 
 def _repeated(mart: SparkMart) -> list[FaultGroup]:
-    """Return the group of the rows whose id occurs more than once, if there are any."""
+    """Return the group of rows whose id occurs more than once, if there are any."""
     if "transaction_id" not in mart.headings.data.column_names:
         return []
     rows, before = _located(mart)
@@ -143,7 +143,7 @@ def _repeated(mart: SparkMart) -> list[FaultGroup]:
 
 
 def _in_rows(mart: SparkMart, others: CheckedMart, in_headings: Sequence[Fault]) -> Iterator[FaultGroup]:
-    """Yield the groups of faults of the rows of the ledger."""
+    """Yield the groups of faults in the rows of the ledger."""
     rows, before = _located(mart)
     kinds = frozenset(fault.kind for fault in in_headings)
     task = FindFaults(mart.headings, references_of(others.tables), kinds)
@@ -156,7 +156,7 @@ def _in_rows(mart: SparkMart, others: CheckedMart, in_headings: Sequence[Fault])
 
 @dataclass(frozen=True)
 class FindFaults:
-    """Finds the faults of batches of the ledger, except duplicates and the faults of headings.
+    """Finds the faults in batches of the ledger, except duplicate ids and faults in headings.
 
     Attributes
     ----------
@@ -165,7 +165,7 @@ class FindFaults:
     references
         See `references_of`.
     in_headings
-        The kinds of fault in the headings, which occur in every batch.
+        The kinds of fault in the headings, which would be found again in every batch.
     """
 
     stored: StoredTable
@@ -173,7 +173,7 @@ class FindFaults:
     in_headings: frozenset[FaultKind]
 
     def __call__(self, batches: Batches) -> Batches:
-        """Yield the groups of faults of each file in each batch, pickled."""
+        """Yield the pickled groups of faults of each file in each batch."""
         check = BatchCheck(self.references)
         for data in joined(batches, self.stored.spec):
             known = data.drop_columns([FILE, ROW])

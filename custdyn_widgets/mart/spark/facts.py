@@ -23,14 +23,14 @@ _NO_TEXT = ("id_text", "name_text", "tag")  # not needed by tasks
 
 @dataclass(frozen=True)
 class SparkFacts(Facts):
-    """Facts whose rows are on a Spark cluster, where only `each` reaches them.
+    """Facts whose rows are on a Spark cluster and are accessible only through `each`.
 
-    The arrays of rows are empty, `offset` too, so that reading them here fails.
+    The arrays of rows and `offset` are empty, so that any attempt to read rows locally fails.
 
     Attributes
     ----------
     parts
-        The sorted parts of the ledger (see `SortPart`), kept by Spark as long as these facts exist.
+        The sorted parts of the ledger (see `SortPart`), which Spark caches as long as these facts exist.
     has_rows
         bool[clients]: whether the client has transactions.
     source
@@ -44,7 +44,7 @@ class SparkFacts(Facts):
 
     @classmethod
     def of(cls, facts: Facts, parts: DataFrame, has_rows: Bools, source: str) -> SparkFacts:
-        """Return the facts of a mart, given its facts without rows, and its rows in Spark."""
+        """Return the facts of a mart, given its facts without rows, and the parts of its ledger in Spark."""
         values = {each.name: getattr(facts, each.name) for each in fields(Facts)}
         values["offset"] = facts.offset[:0]
         found = cls(**values, parts=parts, has_rows=has_rows, source=source)
@@ -52,9 +52,9 @@ class SparkFacts(Facts):
         return found
 
     def each(self, work: Callable[[Facts, Int64s], T], clients: Int64s) -> list[tuple[Int64s, T]]:
-        """Call a function on the rows of some clients, in Spark for each part; see `Facts.each`.
+        """Call a function in Spark on the rows of some clients, once for each part; see `Facts.each`.
 
-        Clients without transactions are in no part, so the function is called for them here.
+        Clients without transactions are not in any part, so the function is called for them locally.
 
         Raises
         ------
@@ -62,11 +62,11 @@ class SparkFacts(Facts):
             If Spark fails.
         """
         values = {each.name: getattr(self, each.name) for each in fields(Facts)}
-        here = Facts(**{**values, "offset": np.zeros(self.client_count + 1, np.int64)})
-        without = clients[~self.has_rows[clients]]
-        found = [(without, work(here, without))]
-        there = replace(here, **{name: getattr(here, name)[:0] for name in _NO_TEXT})
-        task = ComputeOnPart(there, work, clients)
+        local = Facts(**{**values, "offset": np.zeros(self.client_count + 1, np.int64)})
+        without_rows = clients[~self.has_rows[clients]]
+        found = [(without_rows, work(local, without_rows))]
+        on_workers = replace(local, **{name: getattr(local, name)[:0] for name in _NO_TEXT})
+        task = ComputeOnPart(on_workers, work, clients)
         with spark_errors(self.source):
             results = self.parts.select("rows").mapInArrow(task, RESULT).toArrow()
         found += [restored(value) for value in results.column("result")]

@@ -1,4 +1,4 @@
-"""The ledger of a mart in Spark: coded, distributed by client and sorted."""
+"""Coding the ledger of a mart in Spark, distributing it by client and sorting it."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ def sorted_parts(mart: SparkMart, others: CheckedMart) -> tuple[Facts, DataFrame
     mart
         The mart.
     others
-        Its other tables, without faults.
+        The other tables of the mart, which must have no faults.
 
     Returns
     -------
-    The facts without rows, the sorted parts, which Spark keeps until `unpersist`, and their summaries.
+    The facts without rows, the sorted parts (cached by Spark until `unpersist`), and their summaries.
     """
     packages = () if "packages" in others.tables else _package_ids(mart)
     facts, order = build_without_ledger(others.tables, packages)
@@ -53,7 +53,7 @@ def sorted_parts(mart: SparkMart, others: CheckedMart) -> tuple[Facts, DataFrame
     count = max(1, -(-mart.ledger.count() // PART_ROWS))
     coded = mart.ledger.mapInArrow(code, CODED).repartition(count, "client")
     parts = coded.mapInArrow(SortPart(facts.opening, ids), PART)
-    # Spark reuses cached data for an equal plan, even if the files have changed: make each plan unique.
+    # Spark reuses cached data for identical plans, even if the files have changed. Make each plan unique.
     parts = parts.selectExpr("rows", "summary", f"'{uuid4().hex}' AS opened").persist()
     summaries = parts.select("summary").toArrow().column("summary")
     return facts, parts, [restored(value) for value in summaries]

@@ -22,7 +22,7 @@ def open_on_spark(source: SourceLike) -> OpenedMart:
     Parameters
     ----------
     source
-        As for `open_mart`, or the URL of a folder on a file system that Spark reads.
+        As for `open_mart`, or the URL of a folder on a file system that Spark can read.
 
     Raises
     ------

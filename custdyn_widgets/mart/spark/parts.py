@@ -1,8 +1,8 @@
 """The tasks that Spark runs: coding the ledger in batches, sorting it in parts, and computing on the parts.
 
-The ledger is read and checked in batches, as on one machine. Each row becomes five numbers, which Spark
-distributes by client, so that all rows of a client are in one part. A part is sorted by the same code as a
-ledger on one machine and kept as one value, from which each computation restores facts.
+As with the local engine, the ledger is read and checked in batches. Each row is coded as five numbers, which
+Spark distributes by client, so that all rows of a client are in one part. Parts are sorted by the same code
+as whole ledgers. A sorted part is stored as one value, from which each computation restores facts.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _FAULTY = pa.RecordBatch.from_pylist(
 
 
 def references_of(tables: Mapping[str, CheckedTable]) -> dict[str, CheckedTable]:
-    """Return the tables that the ledger refers to, reduced to their keys, to be sent to workers."""
+    """Return the tables that the ledger refers to, reduced to their keys, for use by workers."""
     keys = {other: key for table, _, other, key in REFERENCES if table == "transactions"}
     return {
         name: CheckedTable(
@@ -104,7 +104,7 @@ class PartRows:
 
     @classmethod
     def of(cls, rows: Merged) -> PartRows:
-        """Return the rows of a part, sorted among all clients."""
+        """Return the rows of a part, given sorted rows with an offset for every client of the mart."""
         count = np.diff(rows.offset)
         clients = np.flatnonzero(count)
         return cls(clients, count[clients], rows.time, rows.amount, rows.flow, rows.package, rows.paid_at)
@@ -113,7 +113,7 @@ class PartRows:
         """Return the rows with an offset for every client of the mart."""
         offset = np.zeros(client_count + 1, np.int64)
         offset[self.clients + 1] = self.count
-        # Amounts become running sums in place, but this array may be read-only.
+        # Amounts are later replaced by running sums in place, but this array may be read-only.
         amount = self.amount.copy()
         return Merged(np.cumsum(offset), self.time, amount, self.flow, self.package, self.paid_at)
 
@@ -126,14 +126,14 @@ class PartRows:
 
 @dataclass(frozen=True)
 class PartSummary:
-    """What the driver needs to know about a part.
+    """The information that the driver needs about a part.
 
     Attributes
     ----------
     clients, first
-        The clients with transactions, and the time of the first one of each.
+        The clients with transactions, and the time of the first transaction of each.
     has_faults
-        Whether a batch had faults, so that there are no rows.
+        Whether a batch had faults, in which case there are no rows.
     overflowing
         The clients whose balance exceeds the range of an int64.
     """
@@ -146,16 +146,16 @@ class PartSummary:
 
 @dataclass(frozen=True)
 class SortPart:
-    """Sorts the coded rows of a part of the clients.
+    """Sorts the coded rows of a part.
 
-    `opening` is the opening balance of every client of the mart, by place; `packages` is as in `CodeRows`.
+    `opening` contains the opening balances of all clients of the mart; `packages` is as in `CodeRows`.
     """
 
     opening: Int64s
     packages: Sequence[str]
 
     def __call__(self, batches: Batches) -> Batches:
-        """Yield the pickled `PartRows` and `PartSummary` of a part that is not empty."""
+        """Yield the pickled `PartRows` and `PartSummary` of a part, or nothing if it is empty."""
         found = list(batches)
         columns = pa.Table.from_batches(found, _CODED)
         if not len(columns):
@@ -178,7 +178,7 @@ class SortPart:
 class ComputeOnPart:
     """Calls a function on the facts of each part, as `Facts.each` does.
 
-    `facts` are the facts of the mart without rows, and `clients` those that the function is called with.
+    `facts` contains the facts of the mart without rows, and `clients` the clients to select from each part.
     """
 
     facts: Facts
@@ -186,7 +186,7 @@ class ComputeOnPart:
     clients: Int64s
 
     def __call__(self, batches: Batches) -> Batches:
-        """Yield pairs of the clients of a part and the result, pickled."""
+        """Yield a pickled pair for each part: the clients and the result."""
         for batch in batches:
             for value in batch.column("rows"):
                 rows = restored(value)
@@ -196,7 +196,7 @@ class ComputeOnPart:
 
 
 def restored(value: pa.Scalar) -> Any:
-    """Return a value that a task pickled."""
+    """Unpickle a value that was pickled by a task."""
     return pickle.loads(value.as_buffer())  # noqa: S301  # written by the tasks above
 
 

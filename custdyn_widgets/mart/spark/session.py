@@ -1,4 +1,4 @@
-"""The Spark session, and Spark's errors as errors that users can act on."""
+"""Starting a Spark session, and converting Spark's errors to ones that users can act on."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _ON_THIS_MACHINE = "local[*]"
 
 
 def spark_session() -> SparkSession:
-    """Return the active Spark session, or start one on the cluster that the settings name.
+    """Return the active Spark session, or start one on the cluster named in the settings.
 
-    Without a setting, it is the one set by `SPARK_REMOTE` or `spark-submit`, or else this machine.
+    Without that setting, use the cluster given by `SPARK_REMOTE` or `spark-submit`, or else this machine.
 
     Raises
     ------
@@ -43,8 +43,8 @@ def spark_session() -> SparkSession:
     master = settings.load().spark
     if master and has_secret(master):
         raise SettingsError(
-            "The setting spark contains a secret, but anyone may read it. Remove the secret, and give the "
-            "address with its token in the environment variable SPARK_REMOTE.",
+            "The setting spark contains a secret, but other users may be able to read it. Remove the secret, "
+            "and give the address with its token in the environment variable SPARK_REMOTE.",
             field="spark",
         )
     if master is None and not {"SPARK_REMOTE", "PYSPARK_GATEWAY_PORT"} & set(os.environ):
@@ -61,7 +61,7 @@ def _session(builder: SparkSession.Builder, master: str | None) -> SparkSession:
     if master.startswith("sc://"):
         return builder.remote(master).getOrCreate()
     if master.startswith("local"):
-        # Its workers are processes of this machine: they use the same Python, and nobody else has access.
+        # Workers are local processes: they use the same Python and accept only local connections.
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
         for name in ("spark.driver.host", "spark.driver.bindAddress"):
             builder = builder.config(name, "127.0.0.1")
@@ -74,8 +74,8 @@ def _session(builder: SparkSession.Builder, master: str | None) -> SparkSession:
 def _not_started(error: Exception, master: str | None) -> SettingsError:
     if "JAVA_GATEWAY_EXITED" in str(error) or isinstance(error, FileNotFoundError):
         return SettingsError(
-            "The spark engine needs Java 17 or newer, which did not start. Install it, and set JAVA_HOME to "
-            "its folder. To use a Spark Connect server instead, set SPARK_REMOTE to its address.",
+            "The spark engine needs Java 17 or newer, but Java did not start. Install it, and set JAVA_HOME "
+            "to its folder. To use a Spark Connect server instead, set SPARK_REMOTE to its address.",
             field="engine",
         )
     where = f" at {shown(master)}" if master else ""
@@ -84,12 +84,12 @@ def _not_started(error: Exception, master: str | None) -> SettingsError:
 
 @contextmanager
 def spark_errors(name: str) -> Iterator[None]:
-    """Turn errors of Spark into errors of the source with this name.
+    """Convert Spark's errors to errors about the source with this name.
 
     Raises
     ------
     SourceError
-        If Spark could not read the source or compute on it.
+        If Spark fails to read the source or to compute with it.
     """
     from py4j.protocol import Py4JError  # imported late: slow to load
     from pyspark.errors import PySparkException
@@ -103,14 +103,14 @@ def spark_errors(name: str) -> Iterator[None]:
         text = str(error)
         remedy = ""
         if "No module named" in text:
-            remedy = " Install custdyn-widgets, in this version, in the Python of the cluster's workers."
+            remedy = " Install this version of custdyn-widgets in the Python environment of the workers."
         elif "S3AFileSystem not found" in text:
             remedy = (
-                " Start Spark with the package org.apache.hadoop:hadoop-aws of its version of Hadoop "
-                "(spark.jars.packages), or use the local engine."
+                " Add the package org.apache.hadoop:hadoop-aws, in the version of Spark's Hadoop, to "
+                "spark.jars.packages, or use the local engine."
             )
         elif "Illegal Parquet type" in text and "NANOS" in text:
-            remedy = " Write times in microseconds: Spark does not read nanoseconds."
+            remedy = " Write times in microseconds: Spark does not support nanoseconds."
         reason = _reason(error)
         end = "." if remedy and not reason.endswith(".") else ""
         raise SourceError(
@@ -119,7 +119,7 @@ def spark_errors(name: str) -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    """Return what went wrong in one line, without the traceback of the cluster."""
+    """Return the reason for an error on one line, without the cluster's traceback."""
     lines = [line.strip(" :") for line in str(error).splitlines() if line.strip(" :")]
     named = [line for line in lines if line.partition(":")[0].endswith(("Error", "Exception"))]
     return mask_passwords((named or lines or [type(error).__name__])[0])

@@ -1,4 +1,4 @@
-"""The tables of a mart as Spark reads them: the ledger stays in Spark, the other tables are loaded."""
+"""Reading the tables of a mart with Spark: the ledger stays in Spark; the other tables are loaded."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from custdyn_widgets.mart.spark.session import spark_errors, spark_session
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-FILE, ROW = "__file", "__row"  # columns with the file of a row and its position there, counted from 0
+FILE, ROW = "__file", "__row"  # columns with the file of each row and its position in the file, from 0
 _UTC = pa.timestamp("us", "UTC")
 
 
@@ -38,13 +38,13 @@ class SparkMart:
     Attributes
     ----------
     stored
-        The mart, with a ledger that has only its columns and no rows.
+        The mart, with the columns of the ledger but without its rows.
     ledger
         The known columns of the ledger.
     data_as_of
         The Unix time of the last change to its files.
     sentences
-        What a mapping or a sync left out or rounded.
+        Sentences that describe what a mapping or a sync left out or rounded.
     """
 
     stored: StoredMart
@@ -65,7 +65,7 @@ class SparkMart:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a mart is: the paths of its tables as Spark writes them, and what is known about its files."""
+    """The location of a mart: the paths of its tables in Spark's format, and properties of its files."""
 
     name: str
     paths: Mapping[str, str]
@@ -116,20 +116,23 @@ def read_on_spark(source: SourceLike) -> SparkMart:
 def _place(source: SourceLike) -> _Place:
     given = _given(source)
     text = given.data.strip() if isinstance(given.data, str) else ""
-    is_url = bool(URL.match(text)) and not has_secret(text)  # others are rejected below, with secrets masked
+    is_url = bool(URL.match(text)) and not has_secret(text)  # other URLs are rejected below
     chosen = given if is_url else resolve_source(source)
     if chosen.on_fault != "refuse":
         raise SourceError(
-            "The spark engine cannot leave out faulty rows. Correct them, or use a source whose on_fault is "
-            "refuse.",
+            "The spark engine cannot leave out faulty rows. Set on_fault = 'refuse' for the source, or use "
+            "the local engine.",
             field="on_fault",
         )
     if is_url:
         if chosen.mapping or chosen.system:
-            raise SourceError("The spark engine reads a mart and cannot run a mapping.", field="mapping")
+            raise SourceError(
+                "The spark engine cannot run a mapping on data at a URL. Give the URL of a mart.",
+                field="mapping",
+            )
         root = text.rstrip("/")
         if is_object_address(text):
-            root = f"s3a://{object_address(text).path}"  # as Spark calls it
+            root = f"s3a://{object_address(text).path}"  # Spark's name for the scheme
         paths = {name: f"{root}/{name}.parquet" for name in TABLES}
         return _Place(chosen.name or root.rpartition("/")[2], paths, chosen.dialect, options=_options(chosen))
     if isinstance(chosen.data, Mapping):
@@ -149,7 +152,7 @@ def _place(source: SourceLike) -> _Place:
 
 
 def _given(source: SourceLike) -> Source:
-    """Return a source as given or named; the URL of any file system that Spark reads is one too."""
+    """Return a source as `find_source` does, but also accept URLs of any file system that Spark reads."""
     data = source.data if isinstance(source, Source) else source
     if isinstance(data, str) and URL.match(data):
         return source if isinstance(source, Source) else Source(data)
@@ -170,13 +173,13 @@ def _options(source: Source) -> dict[str, str]:
 
 
 def _paths(folder: Path) -> dict[str, str]:
-    """Return the paths of the tables of a mart on a file system of this machine."""
+    """Return the paths of the tables of a mart on this machine."""
     found = mart_files(folder)
     for path in found.values():
         if path.suffix != ".parquet":
             raise source_error(
-                folder.name, f"has {path.name}, but the spark engine reads Parquet: write it as Parquet, or "
-                "use the local engine"
+                folder.name, f"has {path.name}, but the spark engine reads only Parquet. Write it as "
+                "Parquet, or use the local engine"
             )  # fmt: skip
     return {name: f"file:{path.absolute()}" for name, path in found.items()}
 
@@ -187,7 +190,7 @@ def _frame(session: SparkSession, path: str, options: Mapping[str, str]) -> Data
 
     try:
         frame = session.read.options(**options).parquet(path)
-        assert frame.schema  # a remote session reads the schema, and can fail, only here
+        assert frame.schema  # a remote session reads the schema only now, and may fail
     except AnalysisException as error:
         if error.getCondition() == "PATH_NOT_FOUND":
             return None
@@ -231,7 +234,7 @@ def utc(table: pa.Table) -> pa.Table:
 
 
 def joined(batches: Iterator[pa.RecordBatch], spec: MartTable) -> Iterator[pa.Table]:
-    """Yield the rows of Spark's small batches in batches of the usual size and types."""
+    """Combine Spark's small batches into tables of the usual size and types."""
     waiting: list[pa.RecordBatch] = []
     for batch in batches:
         waiting.append(batch)
@@ -243,7 +246,7 @@ def joined(batches: Iterator[pa.RecordBatch], spec: MartTable) -> Iterator[pa.Ta
 
 
 def _as_read(table: pa.Table, spec: MartTable) -> pa.Table:
-    """Return rows in the types in which this package reads Parquet: repeating text as a dictionary."""
+    """Return rows with the types that this package uses for Parquet: repeating text is a dictionary."""
     table = utc(table.combine_chunks())
     for name in spec.repeating:
         if name in table.column_names and is_text(table.schema.field(name).type):

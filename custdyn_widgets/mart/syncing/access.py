@@ -1,6 +1,6 @@
-"""Access to a database: its URL, and where its password comes from.
+"""Access to a database: its URL and its password.
 
-A URL never contains a password. The password comes from, in this order: the environment variable
+URLs never contain passwords. A password is looked up, in this order, in the environment variable
 `CUSTDYN_PASSWORD_<NAME>`, the file named in `CUSTDYN_PASSWORD_<NAME>_FILE`, JupySQL's `connections.ini`,
 and the files of the database's own clients (`~/.pgpass`, which libpq reads itself, and `~/.my.cnf`).
 """
@@ -31,25 +31,25 @@ _SCHEMES: dict[str, Kind] = {
     "mariadb": "mysql",
 }
 _DRIVERS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql"}
-_YES_OR_NO = ("ssl_disabled", "ssl_verify_cert", "ssl_verify_identity")
+_BOOLEAN_OPTIONS = ("ssl_disabled", "ssl_verify_cert", "ssl_verify_identity")
 
 
 @dataclass(frozen=True)
 class Login:
-    """How to connect to a database.
+    """The details needed to connect to a database.
 
     Attributes
     ----------
     name
         The name of the source.
     kind
-        The kind of server, which is also its SQL dialect.
+        The kind of server, which determines its SQL dialect.
     user, database
         The names of the user and the database; empty for the driver's defaults.
     arguments
         The arguments for the driver's `connect`, without the password.
     password
-        The password; None if there is none, or if the driver finds it itself.
+        The password; None if there is none, or if the driver looks it up itself.
     """
 
     name: str
@@ -60,7 +60,7 @@ class Login:
     password: str | None = field(default=None, repr=False)
 
     def mask(self, text: str) -> str:
-        """Return text without the password."""
+        """Return text with the password replaced by `***`."""
         return text.replace(self.password, "***") if self.password else text
 
 
@@ -80,14 +80,14 @@ def login_for(source: Source) -> Login:
         _, arguments = dialect.create_connect_args(url)
     except (ValueError, TypeError, KeyError):
         raise invalid_url("its options are not valid") from None
-    for option in _YES_OR_NO:
+    for option in _BOOLEAN_OPTIONS:
         if option in arguments:
             arguments[option] = str(arguments[option]).lower() in ("1", "true", "yes", "on")
     return Login(name, kind, url.username or "", url.database or "", arguments, _password(name, kind, url))
 
 
 def needs_packages() -> SourceError:
-    """Return the error for packages that are not installed."""
+    """Return the error for missing database packages."""
     return SourceError(
         "Reading a database needs the packages SQLAlchemy, psycopg and PyMySQL. Install them with: "
         "pip install 'custdyn-widgets[sql]'",
@@ -96,7 +96,7 @@ def needs_packages() -> SourceError:
 
 
 def _parsed(text: str) -> tuple[URL, Kind]:
-    """Return a URL with the driver to use, and the kind of its server."""
+    """Return a parsed URL with the driver to use, and the kind of its server."""
     try:
         import sqlalchemy  # imported late: an optional dependency
     except ImportError:
@@ -123,7 +123,7 @@ def invalid_url(why: str) -> SourceError:
 
 
 def password_variable(name: str) -> str:
-    """Return the environment variable for the password of a source."""
+    """Return the name of the environment variable for the password of a source."""
     return f"CUSTDYN_PASSWORD_{re.sub('[^A-Za-z0-9]', '_', name).upper()}"
 
 
@@ -139,7 +139,7 @@ def _password(name: str, kind: Kind, url: URL) -> str | None:
         try:
             return Path(file).expanduser().read_text(encoding="utf-8").rstrip("\r\n")
         except (OSError, UnicodeDecodeError, RuntimeError) as error:
-            why = getattr(error, "strerror", None) or "is not UTF-8 text"
+            why = getattr(error, "strerror", None) or "it is not UTF-8 text"
             raise SourceError(
                 f"The file named in {variable}_FILE cannot be read: {why}.", field=f"{variable}_FILE"
             ) from None
@@ -150,7 +150,7 @@ def _password(name: str, kind: Kind, url: URL) -> str | None:
 
 
 def _from_connections_ini(name: str, url: URL) -> str | None:
-    """Return the password in JupySQL's file: the one for the source's name, or else for the same database."""
+    """Return the password in JupySQL's file for the name of the source, or else for the same database."""
     parser = _ini(Path(".jupysql", "connections.ini"), interpolated=True)
     same = {"host": url.host, "port": url.port and str(url.port), "username": url.username}
     for section in (name, *parser.sections()):
@@ -166,7 +166,7 @@ def _from_connections_ini(name: str, url: URL) -> str | None:
 
 
 def _from_my_cnf(user: str | None) -> str | None:
-    """Return the password in the file of MySQL's clients, `~/.my.cnf`, unless it is another user's."""
+    """Return the password in `~/.my.cnf`, the file of MySQL's clients, unless it is for another user."""
     parser = _ini(Path(".my.cnf"), interpolated=False)
     if not parser.has_section("client"):
         return None
@@ -178,7 +178,7 @@ def _from_my_cnf(user: str | None) -> str | None:
 
 
 def _ini(below_home: Path, *, interpolated: bool) -> configparser.RawConfigParser:
-    """Return an INI file in the home folder, or an empty one if it does not exist."""
+    """Parse an INI file in the home folder; a missing file counts as empty."""
     parser = configparser.RawConfigParser(allow_no_value=True, strict=interpolated)
     try:
         text = (Path.home() / below_home).read_text(encoding="utf-8")

@@ -1,10 +1,10 @@
-"""Comparing two syncs: past transactions added, removed or changed, and changed opening balances.
+"""Comparing two syncs to find changes to past transactions and to opening balances.
 
-The ledgers are compared by month with a hash of their rows, and only the rows of months that differ are
-compared one by one. Even for large ledgers, this takes little time and memory.
+The ledgers are compared month by month using a hash of their rows, and only the rows of months that differ
+are compared one by one. Even for large ledgers, this takes little time and memory.
 
-Ids that a mapping numbers, with row_number(), may move to other rows when a row is added or removed. So rows
-are compared without their ids first: a row that differs only in its id has not changed.
+If a mapping generates ids with row_number(), they may move to other rows when a row is added or removed. Rows
+are therefore compared without their ids first: a row that differs only in its id counts as unchanged.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _MEMORY = "200MB"
 _LISTED = 40  # lines
 _STABLE_IDS = (
-    "Build transaction_id from the keys of the source, so that it stays the same: see docs/own-mapping.md."
+    "Build transaction_id from the keys of the source, so that it stays the same. See docs/own-mapping.md."
 )
 _COMPARED = ("client_id", "kind", "amount", "package_id")
 _NAMES = ("instant", *_COMPARED)
@@ -44,8 +44,8 @@ _DIFFERING = f"""
     HAVING count(*) FILTER (side = 'old') <> count(*) FILTER (side = 'new')
         OR sum(h::HUGEINT) FILTER (side = 'old') IS DISTINCT FROM sum(h::HUGEINT) FILTER (side = 'new')
 """  # noqa: S608 (constants)
-# The transactions of those months that occur more often in one of the ledgers, with this id and these values;
-# n is negative in the old one.
+# The transactions of those months, with their ids, that occur more often in one ledger than in the other. If
+# this is the old one, n is negative.
 _DIFFERENT = f"""
     CREATE TEMP TABLE different AS
     SELECT id, month, {_VALUES}, sum(n)::BIGINT AS n
@@ -56,12 +56,12 @@ _DIFFERENT = f"""
     )
     GROUP BY id, month, {_VALUES} HAVING sum(n) <> 0
 """  # noqa: S608
-# The values that occur more often in one of the ledgers, under any id.
+# The values that occur more often in one ledger than in the other, regardless of their ids.
 _UNEQUAL = f"""
     CREATE TEMP TABLE unequal AS
     SELECT month, {_VALUES} FROM different GROUP BY month, {_VALUES} HAVING sum(n) <> 0
 """  # noqa: S608
-# The transactions with these values, without those that are in both ledgers under other ids.
+# The transactions with these values, except those that are in both ledgers with different ids.
 _CHANGED = f"""
     CREATE TEMP TABLE changed AS
     WITH rows AS (
@@ -76,7 +76,7 @@ _CHANGED = f"""
 """  # noqa: S608
 _NEW_IDS = "SELECT (SELECT coalesce(sum(abs(n)), 0) FROM different) - (SELECT count(*) FROM changed)"
 # Columns: month, kind, added, removed, changed, new. A transaction without a time counts as new, not as past.
-# With ids that moved to other rows, the same id proves little, so the client must be the same too.
+# If ids have moved to other rows, an equal id proves little, so the client must be equal too.
 _PAST = """
     WITH o AS (SELECT * FROM changed WHERE side = 'old'),
     n AS (
@@ -102,7 +102,7 @@ _CLOSED: dict[str, Any] = {"autoinstall_known_extensions": False, "autoload_know
 
 @dataclass(frozen=True)
 class PastChange:
-    """How many transactions of one month and kind differ from the previous sync."""
+    """The numbers of transactions of one month and kind that differ from the previous sync."""
 
     month: str
     kind: str
@@ -113,7 +113,7 @@ class PastChange:
 
 @dataclass(frozen=True)
 class Changes:
-    """What changed since the previous sync.
+    """The changes since the previous sync.
 
     Attributes
     ----------
@@ -128,7 +128,7 @@ class Changes:
     same_mapping
         Whether both syncs used the same mapping.
     new_ids
-        The number of transactions that changed only in their id, in the months that differ.
+        The number of transactions in the months that differ of which only the id changed.
     """
 
     new: int
@@ -152,15 +152,15 @@ class Changes:
                 (c.month, printable(c.kind), f"{c.added:,}", f"{c.removed:,}", f"{c.changed:,}")
                 for c in self.past[:_LISTED]
             ]
-            lines += ["Changed in the past:", *(f"  {line}" for line in align_rows(rows))]
+            lines += ["Changes to past transactions:", *(f"  {line}" for line in align_rows(rows))]
             if len(self.past) > _LISTED:
-                lines.append(f"  … and {len(self.past) - _LISTED:,} more lines: --json prints them all.")
+                lines.append(f"  … and {len(self.past) - _LISTED:,} more lines. --json prints all of them.")
         if self.openings:
             lines.append(f"Opening balances changed: {self.openings:,} clients.")
         if self.clients_removed:
             lines.append(f"Clients removed: {self.clients_removed:,}.")
         if not (self.past or self.openings or self.clients_removed):
-            lines.append("Nothing changed in the past.")
+            lines.append("Past data is unchanged.")
         if self.new_ids:
             advice = f" {_STABLE_IDS}" if self.same_mapping else ""
             lines.append(f"Transactions that differ only in their id: {self.new_ids:,}.{advice}")
@@ -175,7 +175,7 @@ def changes_between(old: Path, new: Path, spill: Path, *, same_mapping: bool) ->
     Parameters
     ----------
     old, new
-        Their folders.
+        The folders of the marts.
     spill
         A folder for temporary files, created if it does not exist.
     same_mapping
@@ -196,10 +196,10 @@ def changes_between(old: Path, new: Path, spill: Path, *, same_mapping: bool) ->
 
 
 def _past(connection: duckdb.DuckDBPyConnection) -> tuple[int, tuple[PastChange, ...], int]:
-    """Return the number of new transactions, the changes in the past, and the number of changed ids."""
+    """Return the number of new transactions, the changes to past ones, and the number of changed ids."""
     for statement in (_DIFFERING, _DIFFERENT, _UNEQUAL, _CHANGED):
         connection.execute(statement)
-    [[rows]] = connection.execute(_NEW_IDS).fetchall()  # in both ledgers
+    [[rows]] = connection.execute(_NEW_IDS).fetchall()  # counts each in both ledgers
     same = "o.client_id = n.client_id" if rows else "true"
     found = connection.execute(_PAST.format(same=same)).fetchall()
     past = (PastChange(*line[:5]) for line in found if any(line[2:5]))
@@ -216,7 +216,7 @@ def _ledger_view(side: str, file: Path) -> str:
 
 
 def _instant(file: Path) -> str:
-    """Return the SQL for a time as microseconds since 1970; it needs no time zone extension of DuckDB."""
+    """Return the SQL for a time as microseconds since 1970, without DuckDB's time zone extension."""
     if str(pq.read_schema(file).field("at").type).startswith("timestamp"):
         return 'epoch_us("at") AS instant'
     return 'epoch_us(TRY_CAST("at" AS TIMESTAMP)) AS instant'

@@ -1,7 +1,7 @@
 """Reading the rows of a PostgreSQL COPY in chunks.
 
-psycopg's `copy` takes four times the processor time, because it waits for each row in a generator. Here, rows
-that have arrived are appended to one buffer, and a system call is needed only to wait for more.
+psycopg's `copy` takes four times as much processor time, because it waits for each row in a generator. Here,
+rows that have arrived are appended to one buffer, and a system call is needed only to wait for more.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _CHUNK = 2**22  # bytes
 
 
 class CopyStream:
-    """The COPY statements of a connection, one at a time.
+    """Runs COPY statements on a connection, one at a time.
 
     Parameters
     ----------

@@ -53,7 +53,7 @@ class DatabaseDraft(Guesses):
 def draft_database(source: Source, currency: str | None = None) -> DatabaseDraft:
     """Guess the mapping of a database from at most 2,000 rows of each table, in one read-only transaction.
 
-    What cannot be guessed is left for a person to fill in.
+    Anything that cannot be guessed is left for the user to fill in.
 
     Parameters
     ----------
@@ -81,14 +81,14 @@ def draft_database(source: Source, currency: str | None = None) -> DatabaseDraft
     dialect, remarks = guess_dialect(source.dialect, used)
     remarks += _not_used(sample, guesses, unused)
     server = session.server.split()[0]
-    return DatabaseDraft(syntax, server, tuple(_agreeing(guesses, sample)), dialect, tuple(remarks))
+    return DatabaseDraft(syntax, server, tuple(_comparable(guesses, sample)), dialect, tuple(remarks))
 
 
 def _no_tables(login: Login) -> SourceError:
     more = "; for the tables of another schema, add ?options=-csearch_path%3DSCHEMA to it"
     return SourceError(
-        "The database does not have the tables of any known system, nor any others that its user can read. "
-        f"Check its url{more if login.kind == 'postgresql' else ''}.",
+        "The database does not have the tables of any known system, or any other tables that its user can "
+        f"read. Check its url{more if login.kind == 'postgresql' else ''}.",
         field="source",
     )
 
@@ -104,10 +104,10 @@ def _uses(guess: TableGuess, column: Column) -> bool:
     return any(column.sql in choice.sql for choice in guess.choices)
 
 
-def _agreeing(guesses: Sequence[TableGuess], sample: Sample) -> Iterator[TableGuess]:
-    """Yield guesses with times as text where the transactions have times of several types.
+def _comparable(guesses: Sequence[TableGuess], sample: Sample) -> Iterator[TableGuess]:
+    """Yield the guesses; if the times of transactions have several types, convert these times to text.
 
-    A server would give local times the offset of its session, or reject the union.
+    Otherwise, the server would give local times the offset of its session, or reject the UNION.
     """
     places = {
         guess: next(c for c in sample.tables[guess.source] if _is_at(guess, c))

@@ -1,4 +1,4 @@
-"""Detecting which billing system a database belongs to, from the tables that shipped mappings read."""
+"""Detecting the billing system of a database from the tables that shipped mappings read."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class DetectedSystem:
 def detect_system(source: Source) -> DetectedSystem | None:
     """Return the system whose shipped mapping reads only tables that a database has.
 
-    If there are several, return the one with the most tables. `generic` means that the database has
-    the tables of a mart. None means that it has the tables of no known system.
+    If there are several, return the one with the most tables. `generic` means that the database has the
+    tables of a mart. None means that it does not have the tables of any known system.
 
     Raises
     ------
@@ -40,8 +40,8 @@ def detect_system(source: Source) -> DetectedSystem | None:
     with explained(login):
         session = open_session(login, None)
     with session, explained(login):
-        there = set(session.table_columns(sorted({table for of in wanted.values() for table in of})))
-    known = {system: len(tables) for system, tables in wanted.items() if there.issuperset(tables)}
+        existing = set(session.table_columns(sorted(set[str]().union(*wanted.values()))))
+    known = {system: len(tables) for system, tables in wanted.items() if existing.issuperset(tables)}
     if not known:
         return None
     best = max(known, key=lambda system: known[system])

@@ -17,13 +17,13 @@ def generic_mapping(session: Session, quoted: Callable[[str], str]) -> Mapping:
     Raises
     ------
     SourceError
-        If it lacks the clients or the transactions, or a column that these need.
+        If the table of clients or of transactions, or a required column, is missing.
     """
     found = session.table_columns(list(TABLES))
     if not found:
         raise SourceError(
-            "The database does not have any tables of a mart, or its user cannot read them. If it is the "
-            'database of a billing system, set system = "…" or mapping = "….sql" for it in sources.toml.',
+            "The database does not have any tables of a mart, or the database user cannot read them. If it "
+            'belongs to a billing system, set system = "…" or mapping = "….sql" for it in sources.toml.',
             field="system",
         )
     selects = {}
@@ -35,16 +35,16 @@ def generic_mapping(session: Session, quoted: Callable[[str], str]) -> Mapping:
                 close = nearest(missing[0], set(found[name]) - set(known), 1)
                 hint = f" (is it {shown(close[0])}?)" if close else ""
                 raise SourceError(
-                    f"The table {name} has no column {missing[0]}{hint}, or its user cannot read it; the "
-                    "generic mapping needs it. Create a view with that column, or write a mapping.",
+                    f"The table {name} has no column {missing[0]}{hint}, or the database user cannot read "
+                    "it. The generic mapping needs it: create a view with that column, or write a mapping.",
                     field="system",
                 )
             wanted = ", ".join(map(quoted, known))
             selects[name] = f"SELECT {wanted} FROM {quoted(name)}"  # noqa: S608 (known names)
         elif spec.required:
             raise SourceError(
-                f"The database has no table {name}, or its user cannot read it; the generic mapping needs "
-                "it. Create a view with that name, or write a mapping.",
+                f"The database has no table {name}, or the database user cannot read it. The generic "
+                "mapping needs it: create a view with that name, or write a mapping.",
                 field="system",
             )
     text = "\n".join(f"-- :name {name}\n{select}" for name, select in selects.items())

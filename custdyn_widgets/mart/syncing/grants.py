@@ -10,7 +10,7 @@ from custdyn_widgets.mart.syncing.access import Login
 
 _NAME = r'(?:"(?:[^"]|"")+"|`(?:[^`]|``)+`|[A-Za-z_][\w$]*)'
 _COMMENT_OR_STRING = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'", re.DOTALL)
-# In expressions such as EXTRACT(year FROM at), a value follows FROM.
+# In expressions such as EXTRACT(year FROM at), FROM is followed by a value, not a table.
 _OTHER_FROM = re.compile(
     r"\b(EXTRACT|SUBSTRING|SUBSTR|TRIM|OVERLAY|POSITION)\s*\([^()]*\bFROM\b|\bDISTINCT\s+FROM\b",
     re.IGNORECASE,
@@ -28,7 +28,7 @@ _NEXT = re.compile(
 
 
 def tables_of(selects: Iterable[str]) -> list[str]:
-    """Return the names of the tables that SELECTs read, as written there, in order of first use."""
+    """Return the names of the tables that SELECTs read, as written in them, in order of first use."""
     found: dict[str, None] = {}
     for select in selects:
         text = _COMMENT_OR_STRING.sub(lambda m: "''" if m[0].startswith("'") else " ", select)
@@ -44,16 +44,16 @@ def tables_of(selects: Iterable[str]) -> list[str]:
 
 
 def grant_lines(login: Login, mapping: Mapping, grantee: str, quoted: Callable[[str], str]) -> list[str]:
-    """Return the GRANT statements that let a user read what a mapping reads.
+    """Return the GRANT statements that allow a user to read the tables of a mapping.
 
     Parameters
     ----------
     login
-        The login.
+        The login for the database.
     mapping
         The mapping.
     grantee
-        The user, as written in GRANT.
+        The user, as written in a GRANT statement.
     quoted
         The function that quotes a name for the database.
     """

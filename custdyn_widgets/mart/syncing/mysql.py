@@ -29,15 +29,16 @@ _STRINGS = (15, 249, 250, 251, 252, 253, 254)
 _FLOAT = 4
 _BINARY = 63  # the character set number of binary data
 _WRITE_WAIT_S = 3_600
-_PATIENCE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}  # to detect a lost server in minutes
+# To detect a lost server within minutes.
+_KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 _BEGIN = (
     "SET SESSION time_zone = '+00:00'",
     "SET SESSION sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION'",
-    "SET SESSION group_concat_max_len = 16777216",  # otherwise long lists would be cut off without an error
+    "SET SESSION group_concat_max_len = 16777216",  # otherwise, long lists would be silently truncated
     f"SET SESSION net_write_timeout = {_WRITE_WAIT_S}",
     "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
 )
-_TROUBLES = {
+_PROBLEMS = {
     1045: "login", 1044: "denied", 1698: "login", 1049: "no database", 1146: "no table", 1054: "no column",
     1142: "denied", 1143: "denied", 1370: "denied", 1205: "waited", 1969: "stopped", 3024: "stopped",
     1317: "stopped", 2003: "unreachable", 2002: "unreachable", 2026: "tls", 2006: "dropped", 2013: "dropped",
@@ -51,7 +52,7 @@ class MysqlSession:
     Parameters
     ----------
     connection
-        An open connection that returns bytes, which the session closes.
+        An open connection that returns bytes; the session closes it.
     """
 
     def __init__(self, connection: pymysql.Connection[Any]) -> None:
@@ -78,18 +79,18 @@ class MysqlSession:
             raise needs_packages() from None
         arguments = {"connect_timeout": CONNECT_TIMEOUT_S, **login.arguments}
         if login.password is not None:
-            arguments["password"] = login.password.encode()  # PyMySQL would write text as Latin-1
+            arguments["password"] = login.password.encode()  # PyMySQL would encode text as Latin-1
         # Without decoders, no value becomes a float or a datetime.
         encoders = {kind: encode for kind, encode in conversions.items() if not isinstance(kind, int)}
         arguments |= {"charset": "utf8mb4", "use_unicode": False, "conv": encoders, "autocommit": True}
         try:
             connection = pymysql.connect(**arguments)
         except TypeError:
-            raise invalid_url("PyMySQL does not know one of its options") from None
-        except OSError as error:  # PyMySQL raises its own errors for the network
+            raise invalid_url("PyMySQL does not support one of its options") from None
+        except OSError as error:  # for network problems, PyMySQL raises its own errors
             why = getattr(error, "reason", None) or error.strerror
             raise invalid_url(f"a file named in its TLS options cannot be read ({why})") from None
-        if _demands_tls(login) and not connection._secure:  # older versions of PyMySQL continue without TLS
+        if _requires_tls(login) and not connection._secure:  # older versions of PyMySQL continue without TLS
             connection._force_close()
             raise pymysql.OperationalError(2026, "the server does not support it")
         _keep_alive(connection._sock)
@@ -142,14 +143,14 @@ class MysqlSession:
         self._streaming = None
 
     def number(self, select: str) -> int:
-        """Return the number that a SELECT returns, or 0 if it returns none."""
+        """Return the number that a SELECT returns, or 0 if it returns no rows."""
         with self._connection.cursor() as cursor:
             cursor.execute(select)
             row = cursor.fetchone()
         return whole_number(row[0]) if row else 0
 
     def readable_tables(self) -> list[ReadableTable]:
-        """Return the tables and views of the database, by name."""
+        """Return the tables and views of the database, sorted by name."""
         with self._connection.cursor() as cursor:
             cursor.execute(
                 "SELECT table_name, table_type <> 'BASE TABLE' FROM information_schema.tables "
@@ -171,7 +172,7 @@ class MysqlSession:
         return by_table
 
     def grantee(self) -> str:
-        """Return the user, as written in GRANT."""
+        """Return the user, as written in a GRANT statement."""
         return self._user
 
     def _execute(self, statement: str) -> None:
@@ -184,7 +185,7 @@ class MysqlSession:
             return [(value or b"").decode() for value in cursor.fetchone()]
 
 
-def _demands_tls(login: Login) -> bool:
+def _requires_tls(login: Login) -> bool:
     return any(option.startswith("ssl") and option != "ssl_disabled" for option in login.arguments)
 
 
@@ -206,7 +207,7 @@ def driver_problem(error: Exception) -> DriverProblem | None:
         if isinstance(cause, ssl.SSLError):
             return DriverProblem("tls", getattr(cause, "verify_message", None) or cause.reason)
         detail = getattr(cause, "strerror", None) or detail.rpartition(" (")[2].rstrip(")")
-    if kind := _TROUBLES.get(code):
+    if kind := _PROBLEMS.get(code):
         return DriverProblem(kind, detail)
     if isinstance(error, pymysql.InterfaceError) or code == 0:
         return DriverProblem("dropped")
@@ -214,9 +215,9 @@ def driver_problem(error: Exception) -> DriverProblem | None:
 
 
 def _keep_alive(link: Any) -> None:
-    """Have the kernel ask a silent server whether it is still there; macOS may lack some of the options."""
+    """Enable TCP keepalive, to detect a lost server; some of the options may be missing on macOS."""
     if link.family != socket.AF_UNIX:
-        for option, value in _PATIENCE.items():
+        for option, value in _KEEPALIVE.items():
             if hasattr(socket, option):
                 link.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
@@ -244,7 +245,7 @@ def _array(values: Sequence[bytes | None], column: ResultColumn) -> pa.Array:
     array = pa.array(values, pa.binary())
     if column.family != "instant":
         return array
-    # The session's zone is UTC, so this is the offset of every TIMESTAMP.
+    # The session's time zone is UTC, so this is the offset of every TIMESTAMP.
     import pyarrow.compute as pc
 
     return pc.binary_join_element_wise(array, b"+00:00", b"")

@@ -1,7 +1,7 @@
 """Checking a new mart with bounded memory before it replaces the old one.
 
-Most marts have no faults. So the ledger is first read in batches, of which only 8 bytes for each id are kept.
-At the first sign of a fault, the whole mart is checked in order to report every fault.
+Most marts have no faults, so the ledger is first read in batches, and only 8 bytes for each id remain in
+memory. At the first sign of a fault, the whole mart is checked, so that every fault is reported.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def check_new_mart(folder: Path, source: Source, name: str) -> None:
 
 
 def _listed(mart: CheckedMart, name: str) -> Iterator[str]:
-    """List rejected rows in a file, because the new mart is removed; yield a sentence that names the file."""
+    """List the rejected rows in a file, because the new mart is deleted; yield a sentence with its path."""
     try:
         _, left_out = leave_out_faulty_rows(mart)
         if left_out is not None:
@@ -87,10 +87,11 @@ def _has_no_faults(stored: StoredMart) -> bool:
 
 
 def _zero_dates(faults: Iterable[Fault]) -> Iterator[str]:
-    """Yield the remedy for each column with MySQL's zero dates."""
+    """Yield a remedy for each column with MySQL's zero dates."""
     found = (fault for fault in faults if fault.value.startswith(_ZERO_DATE))
     columns = {(fault.file.partition(".")[0], fault.column) for fault in found}
     for table, column in sorted(columns):
         yield (
-            f"Zero dates mean no date. In the section {table} of the mapping, write NULLIF(…, 0) AS {column}."
+            f"Zero dates stand for missing dates. In the {table} section of the mapping, write "
+            f"NULLIF(…, 0) AS {column}."
         )

@@ -1,4 +1,4 @@
-"""Opening a session with a source's database."""
+"""Opening a session with the database of a source."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def open_session(login: Login, engine: Engine | None) -> Session:
             "postgresql+psycopg:// or mysql+pymysql://.",
             field="engine",
         )
-    held = engine.raw_connection()
-    connection: Any = held.driver_connection
-    held.detach()  # its settings must not return to the pool
+    pooled = engine.raw_connection()
+    connection: Any = pooled.driver_connection
+    pooled.detach()  # a connection with changed settings must not return to the pool
     if engine.dialect.name == "postgresql":
         return PostgresqlSession(connection)
     return MysqlSession.of_engine(connection)

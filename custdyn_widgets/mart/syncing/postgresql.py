@@ -26,7 +26,7 @@ _FAMILIES: dict[int, Family] = {
     3802: "json", 17: "bytes",
 }  # fmt: skip
 _ARRAYS = (1009, 1015, 1002)  # arrays of text, varchar and char
-_PATIENCE: dict[str, Any] = {  # to detect a lost server within minutes, not hours
+_KEEPALIVE: dict[str, Any] = {  # to detect a lost server within minutes, not hours
     "connect_timeout": CONNECT_TIMEOUT_S,
     "keepalives_idle": 60,
     "keepalives_interval": 15,
@@ -42,7 +42,7 @@ _BEGIN = (
     "SET LOCAL statement_timeout = 0",
     "SET LOCAL idle_in_transaction_session_timeout = 0",
 )
-_TROUBLES = {
+_PROBLEMS = {
     "28P01": "login", "28000": "login", "3D000": "no database", "42P01": "no table", "3F000": "no table",
     "42703": "no column", "42501": "denied", "55P03": "waited", "57014": "stopped", "40001": "stopped",
 }  # fmt: skip
@@ -57,7 +57,7 @@ class PostgresqlSession:
     Parameters
     ----------
     connection
-        An open connection, which the session closes.
+        An open connection; the session closes it.
     """
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
@@ -83,13 +83,13 @@ class PostgresqlSession:
             import psycopg.conninfo
         except ImportError:
             raise needs_packages() from None
-        arguments = {**_PATIENCE, **login.arguments}
+        arguments = {**_KEEPALIVE, **login.arguments}
         if login.password is not None:
             arguments["password"] = login.password
         try:
             psycopg.conninfo.make_conninfo(**arguments)
         except psycopg.ProgrammingError:
-            raise invalid_url("libpq does not know one of its options") from None
+            raise invalid_url("libpq does not support one of its options") from None
         return cls(psycopg.connect(**arguments, application_name="custdyn sync", autocommit=True))
 
     def __enter__(self) -> PostgresqlSession:
@@ -120,12 +120,12 @@ class PostgresqlSession:
             yield _parsed(data, names)
 
     def number(self, select: str) -> int:
-        """Return the number that a SELECT returns, or 0 if it returns none."""
+        """Return the number that a SELECT returns, or 0 if it returns no rows."""
         row = self._connection.cursor(binary=True).execute(select.encode()).fetchone()
         return whole_number(row[0]) if row else 0
 
     def readable_tables(self) -> list[ReadableTable]:
-        """Return the tables and views on the search path that the user may read, by name."""
+        """Return the tables and views on the search path that the user may read, sorted by name."""
         found = self._connection.execute(
             "SELECT relname, relkind NOT IN ('r', 'p') FROM pg_class "
             "WHERE relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT relispartition AND pg_table_is_visible(oid) "
@@ -149,7 +149,7 @@ class PostgresqlSession:
         return by_table
 
     def grantee(self) -> str:
-        """Return the user, as written in GRANT."""
+        """Return the user, as written in a GRANT statement."""
         return quoted(self._user)
 
     def _one(self, select: str) -> tuple[Any, ...]:
@@ -171,7 +171,7 @@ def driver_problem(error: Exception) -> DriverProblem | None:
         return None
     state = error.sqlstate or ""
     detail = (error.diag.message_primary or str(error).partition("\n")[0]).strip()
-    if kind := _TROUBLES.get(state):
+    if kind := _PROBLEMS.get(state):
         return DriverProblem(kind, detail)
     if state[:2] in ("08", "57"):
         return DriverProblem("dropped", detail)

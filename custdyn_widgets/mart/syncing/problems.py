@@ -1,6 +1,6 @@
 """Errors about databases, with their cause and remedy.
 
-A message names the source and the section of the mapping; it does not show the host, the URL or the password.
+Messages name the source and the section of the mapping, but never show the host, the URL or the password.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from custdyn_widgets.mart.syncing.session import DriverProblem
 
 _UNCHANGED = "The mart from the last sync, if any, is unchanged."
 _TLS_HELP = (
-    "Check that its url names the host for which the server's certificate was issued, and the file with the "
-    f"certificate of the authority that issued it. {_UNCHANGED}"
+    "Check that its url names the host for which the server's certificate was issued, and the file that "
+    f"contains the certificate of its issuer. {_UNCHANGED}"
 )
 _FILES = {"postgresql": "~/.pgpass", "mysql": "~/.my.cnf"}
 
@@ -38,11 +38,11 @@ def explained(login: Login, place: str = "", grants: Callable[[], str] = lambda:
     Parameters
     ----------
     login
-        The login, which masks its password.
+        The login, used to mask its password.
     place
         The mapping and the section in it, such as `astpp.mysql.sql, clients`.
     grants
-        Returns the GRANT statements that the mapping needs.
+        A function that returns the GRANT statements that the mapping needs.
     """
     try:
         yield
@@ -53,7 +53,7 @@ def explained(login: Login, place: str = "", grants: Callable[[], str] = lambda:
         if found is None:
             raise
         message = login.mask(_message(found, login, place, grants))
-        # The driver's error is not chained: a traceback would show its text.
+        # The driver's error is not chained, because a traceback would show its text.
         raise SourceError(message, field="mapping" if place else "source") from None
 
 
@@ -91,8 +91,8 @@ def _message(found: DriverProblem, login: Login, place: str, grants: Callable[[]
             )
         case "denied":
             return (
-                f"{where}User {shown(login.user)} may not read what the mapping needs: "
-                f"{_plain(found.detail)}. An administrator of the database can allow it with:\n{grants()}"
+                f"{where}User {shown(login.user)} is not allowed to read what the mapping needs: "
+                f"{_plain(found.detail)}. A database administrator can grant access with:\n{grants()}"
             )
         case "waited":
             return (
@@ -101,19 +101,19 @@ def _message(found: DriverProblem, login: Login, place: str, grants: Callable[[]
             )
         case "stopped":
             return (
-                f"{where}The server stopped the SELECT{said}, at a time limit or an administrator's request. "
-                f"Raise the limit for this user, or run the sync again. {_UNCHANGED}"
+                f"{where}The server stopped the SELECT{said}, because of a time limit or at an "
+                f"administrator's request. Raise the limit for this user, or run the sync again. {_UNCHANGED}"
             )
         case "sql":
-            return f"{where}The database rejects the SELECT: {_plain(found.detail)}. Correct the mapping."
+            return f"{where}The database rejected the SELECT: {_plain(found.detail)}. Correct the mapping."
     return f"{where}Reading {database[0].lower()}{database[1:]} failed{said}. {_UNCHANGED}"
 
 
 def _password_help(login: Login) -> str:
     variable = password_variable(login.name)
     return (
-        f"Give its password in the environment variable {variable}, in a file named in {variable}_FILE, in "
-        f"~/.jupysql/connections.ini or in {_FILES[login.kind]}; never in the url."
+        f"Provide the password in the environment variable {variable}, in a file named in {variable}_FILE, "
+        f"in ~/.jupysql/connections.ini or in {_FILES[login.kind]}; never put it in the url."
     )
 
 

@@ -26,7 +26,7 @@ def mapping_of(source: Source, login: Login, session: Session) -> SqlMapping:
     Raises
     ------
     SourceError
-        If it cannot be read, or if it is `generic` and the database lacks a table.
+        If it cannot be read, or if it is `generic` and a required table is missing.
     """
     if source.system != GENERIC:
         return written_mapping(source, login)
@@ -50,7 +50,7 @@ class Reading:
     session
         The session.
     login
-        The login, for messages.
+        The login, used in messages.
     mapping
         The mapping.
     """
@@ -69,7 +69,7 @@ class Reading:
         expected
             The numbers of rows of the previous sync.
         share
-            The share of the total progress that this takes.
+            The share of the total progress for writing the tables.
 
         Returns
         -------
@@ -104,7 +104,7 @@ class Reading:
         return {table: written.rows for table, written in self._written.items()}
 
     def counts(self) -> Iterator[str]:
-        """Yield the sentence of each count of the mapping that is not 0."""
+        """Yield a sentence for each count of the mapping that is not 0."""
         for count in self._mapping.counts:
             section = f"count “{count.sentence}”"
             with self._explained(section):

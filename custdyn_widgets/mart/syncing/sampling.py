@@ -1,4 +1,4 @@
-"""Sampling a database: its tables, their columns, and some rows, to guess a mapping from."""
+"""Sampling the tables, columns and rows of a database, in order to guess a mapping."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Sample:
     session
         The session.
     syntax
-        The dialect of SQL of the server.
+        The SQL dialect of the server.
     decimal
         The decimal separator of numbers in text, if it is known.
     """
@@ -42,7 +42,7 @@ class Sample:
         by_table = session.table_columns(known) if known else {}
         self.tables: dict[str, list[Column]] = {}
         for place, name in enumerate(known):
-            progress.step(f"Looking at the table {name}", place / len(known))
+            progress.step(f"Sampling the table {name}", place / len(known))
             self.tables[name] = self._columns(name, by_table.get(name, []))
 
     def _columns(self, table: str, names: Iterable[str]) -> list[Column]:
@@ -71,7 +71,7 @@ class Sample:
                 where = f"{column.text} = {self._syntax.literal(value)}"
                 self._read(f"{every} WHERE {where} LIMIT {ROWS_OF_KIND}", cells)
         rows = list(zip(*cells.values(), strict=True))
-        rows = [*rows[:ROWS], *dict.fromkeys(rows[ROWS:])]  # a row may have two rare kinds
+        rows = [*rows[:ROWS], *dict.fromkeys(rows[ROWS:])]  # a row may contain two rare kinds
         cells = {name: list(of) for name, of in zip(cells, zip(*rows, strict=True), strict=True)}
         return self._as_columns(table, found, cells)
 
@@ -103,7 +103,7 @@ class Sample:
         return columns
 
     def _rare_kinds(self, column: Column) -> list[str]:
-        """Return the kinds that a sample lacks; none if there are many."""
+        """Return the kinds that are missing from the sample, or an empty list if there are too many."""
         text, known = column.text, sorted(set(column.values))
         named = ", ".join(map(self._syntax.literal, known))
         select = (
@@ -116,13 +116,13 @@ class Sample:
         return rare if len(known) + len(rare) <= FEW else []
 
     def overlap(self, column: Column, other: Column) -> float:
-        """Return the share of a column's values, at most 200 of them, that another column has."""
+        """Return the share of a column's values that occur in another column, based on at most 200 values."""
         values = sorted(set(column.values))[:_COMPARED]
         if not values:
             return 0.0
-        there = set(other.values)
-        found = sum(value in there for value in values)
-        if found < len(values) and len(other.cells) >= ROWS:  # the rest of the table may have more
+        known = set(other.values)
+        found = sum(value in known for value in values)
+        if found < len(values) and len(other.cells) >= ROWS:  # the rest of the table may contain more
             text, quoted = self._syntax.text(other.sql), self._syntax.identifier
             named = ", ".join(map(self._syntax.literal, values))
             found = self._session.number(

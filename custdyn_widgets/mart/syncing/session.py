@@ -26,7 +26,7 @@ class DriverProblem:
         A short name: `login`, `unreachable`, `tls`, `no database`, `dropped`, `no table`, `no column`,
         `denied`, `waited`, `stopped`, `sql` or `other`.
     detail
-        The server's own message, if it helps.
+        The server's own message, if it is useful.
     """
 
     kind: str
@@ -42,7 +42,7 @@ class ReadableTable:
 
 
 class Session(Protocol):
-    """A read-only transaction, which sees the data as of its start."""
+    """A read-only transaction, which sees the data as it was at the start of the transaction."""
 
     read_at: datetime
     server: str
@@ -62,13 +62,13 @@ class Session(Protocol):
         """Yield the rows of a SELECT in chunks: the values of each column as text, by name."""
 
     def number(self, select: str) -> int:
-        """Return the number that a SELECT returns, or 0 if it returns none."""
+        """Return the number that a SELECT returns, or 0 if it returns no rows."""
 
     def readable_tables(self) -> list[ReadableTable]:
-        """Return the tables and views that can be named without a schema, by name."""
+        """Return the tables and views that can be named without a schema, sorted by name."""
 
     def table_columns(self, tables: Sequence[str]) -> Mapping[str, list[str]]:
         """Return the columns of the given tables, if they exist."""
 
     def grantee(self) -> str:
-        """Return the user, as written in GRANT."""
+        """Return the user, as written in a GRANT statement."""

@@ -1,4 +1,4 @@
-"""Syncing a source: read a new mart in one transaction, and check it before it replaces the old one."""
+"""Syncing a source: reading a new mart in one transaction, and checking it before it replaces the old one."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def sync_source(name: str, engine: Engine | None = None) -> SyncResult:
     Parameters
     ----------
     name
-        The name of a source in `sources.toml` with a `url`.
+        The name of a source in `sources.toml` that has a `url`.
     engine
         A SQLAlchemy engine with the driver psycopg or PyMySQL, used to connect instead of the URL.
 
@@ -93,7 +93,7 @@ def sync_source(name: str, engine: Engine | None = None) -> SyncResult:
         If there is no such source, the database cannot be read, or another sync of the source is running. The
         mart from the last sync is unchanged.
     MartError
-        If the data has faults; its message summarizes them.
+        If the data has faults; the message summarizes them.
     """
     source = database_source(name)
     try:
@@ -111,7 +111,7 @@ def sync_source(name: str, engine: Engine | None = None) -> SyncResult:
 def grants_for(name: str) -> list[str]:
     """Return the GRANT statements that a source's mapping needs.
 
-    This does not connect to the database: the user is the one in the URL, on any host.
+    The statements are for the user in the URL, on any host. This does not connect to the database.
 
     Raises
     ------
@@ -137,15 +137,15 @@ def grants_for(name: str) -> list[str]:
 
 
 def database_source(name: str) -> Source:
-    """Return a named source that is a database.
+    """Return the source with this name, which must be a database.
 
     Raises
     ------
     SourceError
-        If there is none.
+        If there is no such source, or it is not a database.
     """
     if is_object_address(name):
-        object_address(name)  # refused if it contains a login
+        object_address(name)  # raises an error if it contains a login
     else:
         reject_url(name)
     named = named_sources()

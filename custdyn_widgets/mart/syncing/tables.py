@@ -1,4 +1,4 @@
-"""Writing the tables of a mart: stream rows from the database to Parquet with bounded memory."""
+"""Writing the tables of a mart: streaming rows from the database to Parquet with bounded memory."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _REPEATED = (
     "owner_user",
     "currency",
     "base",
-)  # and the columns that the schema lists
+)  # dictionary-encoded, as are client_id, kind and package_id
 
 
 @dataclass
@@ -40,14 +40,14 @@ class WrittenTable:
 
 @dataclass(frozen=True)
 class TableProgress:
-    """Reports the progress of a table.
+    """Reports the progress of writing a table.
 
     Attributes
     ----------
     name
-        The table.
+        The name of the table.
     done, share
-        The share of the total progress before this table, and the share for it.
+        The share of the total progress reached before this table, and the share for this table.
     expected
         The number of rows in the last sync; 0 if unknown.
     """
@@ -65,7 +65,7 @@ class TableProgress:
 
 
 def plan(session: Session, select: str, spec: MartTable, place: str) -> list[ResultColumn]:
-    """Return the columns of a SELECT that the mart's table has.
+    """Return the columns of a SELECT that belong to the table of the mart.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def plan(session: Session, select: str, spec: MartTable, place: str) -> list[Res
 
 
 def _reject_bytes(columns: Sequence[ResultColumn], section: str) -> None:
-    """Raise a SourceError if a column of the mart has bytes instead of text."""
+    """Raise a SourceError if a column of the mart contains bytes instead of text."""
     for column in columns:
         if column.family == "bytes":
             raise SourceError(
@@ -185,7 +185,7 @@ class _Writer:
         self._writer.close()
 
     def write(self, chunk: Mapping[str, pa.Array], residues: Mapping[str, Residue]) -> None:
-        """Write a chunk, or keep it until there are enough rows for a row group."""
+        """Write a chunk, or hold it back until there are enough rows for a row group."""
         self._batches.append(typed(chunk, self._schema, residues))
         if sum(batch.num_rows for batch in self._batches) >= _ROW_GROUP:
             self._flush()

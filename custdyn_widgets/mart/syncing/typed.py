@@ -1,8 +1,8 @@
 """Converting text from a database to the columns of a mart: exact amounts, instants, lists of tags.
 
 Every value is fetched as text, so that no driver converts an amount to a float or shifts a time. A column
-with values that do not fit its type (a zero date, a NaN) stays text, and checking the mart reports what is
-wrong.
+with values that do not fit its type, such as a zero date or a NaN, stays text, and the check of the mart
+reports the faults.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ Family = Literal["text", "integer", "decimal", "float", "naive", "instant", "dat
 
 AMOUNT = pa.decimal128(38, 6)
 _EXACT = pa.decimal256(60, 30)
-_LONGEST = 50  # characters of an amount that Arrow may read
+_LONGEST = 50  # the maximum length of an amount that Arrow parses
 _TAGS = pa.list_(pa.string())
 _MILLIONTH = Decimal("0.000001")
 _CONTEXT = Context(prec=200, rounding=ROUND_HALF_EVEN)
-_OF_TIME: dict[Family, pa.DataType] = {
+_TIME_TYPES: dict[Family, pa.DataType] = {
     "instant": pa.timestamp("us", "UTC"),
     "naive": pa.timestamp("us"),
     "date": pa.date32(),
@@ -51,7 +51,7 @@ class Residue:
     total: Decimal = Decimal(0)
 
     def add(self, count: int, total: Decimal) -> None:
-        """Add the number of further rounded values and what was removed from them."""
+        """Add a number of rounded values, and the sum of what was removed from them."""
         self.count += count
         self.total = _CONTEXT.add(self.total, total)
 
@@ -64,9 +64,9 @@ class StaysText(Exception):  # noqa: N818 (it is a signal, not an error)
 
 
 def stored_type(kind: Kind, family: Family) -> pa.DataType:
-    """Return the type in which a mart stores a column of this kind, given the family of its type."""
+    """Return the type that a mart uses for a column of this kind, given the family of its database type."""
     if kind in ("time", "date"):
-        return _OF_TIME.get(family, pa.string())
+        return _TIME_TYPES.get(family, pa.string())
     if kind == "amount" and family in ("integer", "decimal", "float"):
         return AMOUNT
     if kind == "positive" and family == "float":
@@ -88,7 +88,7 @@ def typed(
     schema
         The names and types of the columns.
     residues
-        The residues by column; what rounding removes is added to them.
+        The residues by column, which are updated with the amounts that rounding removes.
 
     Raises
     ------
@@ -136,9 +136,9 @@ def _rounded(text: pa.Array) -> tuple[pa.Array, int, Decimal]:
         try:
             exact = text.cast(_EXACT)
             rounded = pc.round(exact, ndigits=6, round_mode="half_to_even")
-            taken = pc.subtract(exact, rounded)
-            count = pc.sum(pc.not_equal(taken, pa.scalar(Decimal(0), taken.type))).as_py() or 0
-            return rounded.cast(AMOUNT), count, pc.sum(taken).as_py() or Decimal(0)
+            removed = pc.subtract(exact, rounded)
+            count = pc.sum(pc.not_equal(removed, pa.scalar(Decimal(0), removed.type))).as_py() or 0
+            return rounded.cast(AMOUNT), count, pc.sum(removed).as_py() or Decimal(0)
         except pa.ArrowInvalid:
             pass
     return _rounded_one_by_one(text.to_pylist())
@@ -146,7 +146,7 @@ def _rounded(text: pa.Array) -> tuple[pa.Array, int, Decimal]:
 
 def _rounded_one_by_one(texts: Iterable[str | None]) -> tuple[pa.Array, int, Decimal]:
     amounts: list[Decimal | None] = []
-    taken = Residue()
+    removed = Residue()
     for text in texts:
         if text is None:
             amounts.append(None)
@@ -156,13 +156,13 @@ def _rounded_one_by_one(texts: Iterable[str | None]) -> tuple[pa.Array, int, Dec
             raise ValueError("not a finite number")
         amount = exact.quantize(_MILLIONTH, context=_CONTEXT)
         if amount != exact:
-            taken.add(1, _CONTEXT.subtract(exact, amount))
+            removed.add(1, _CONTEXT.subtract(exact, amount))
         amounts.append(amount)
-    return pa.array(amounts, AMOUNT), taken.count, taken.total
+    return pa.array(amounts, AMOUNT), removed.count, removed.total
 
 
 def _tags(text: pa.Array) -> pa.Array:
-    """Return JSON lists of strings as lists."""
+    """Parse JSON lists of strings."""
     found: list[list[str] | None] = []
     for value in text.to_pylist():
         tags: Any = None if value is None else json.loads(value)
