@@ -29,7 +29,7 @@ class Reason:
 
 
 def reasons_for(old: Report, new: Report, *, cells_differ: bool) -> tuple[Reason, ...]:
-    """Return other differences between two reports, or a reason saying that nothing explains the cells."""
+    """Return the recorded differences that may explain the cells, or a reason saying that none does."""
     found = [*_recorded(old, new)]
     kinds = {reason.kind for reason in found}
     if cells_differ and not kinds & _EXPLAIN:
@@ -64,7 +64,7 @@ def _recorded(old: Report, new: Report) -> Iterator[Reason]:
 
 
 def _quotes(before: Sequence[Quote], after: Sequence[Quote]) -> str:
-    """Return the quotes that were changed and those that only one report used; empty if there are none."""
+    """Describe the quotes that changed and those that only one report used; empty if there are none."""
     old, new = (
         {(q.currency, q.date, q.base): Decimal(q.units_per_base) for q in quotes}
         for quotes in (before, after)
