@@ -1,8 +1,8 @@
-"""Columns of numbers in fixed point for pandas, so that the built-in metrics compute all rows at once.
+"""Columns of numbers in fixed point for pandas, with which built-in metrics compute all rows together.
 
-A column has the dtype `fixed`. It can be added, subtracted and negated, and divided by `ratio`; anything else
-is an error, so that no metric silently gets an inexact number. See `fixed_point` for what
-the numbers are; in a column, a number may also be missing, such as an average over nothing.
+A column has the dtype `fixed`. It can be added, subtracted and negated, and divided by `ratio`. All other
+operations raise an error, so that no metric silently gets an inexact number. The numbers are explained in
+`fixed_point`. In a column, a number may also be missing, such as an undefined average.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class FixedDtype(ExtensionDtype):
 class FixedArray(ExtensionArray):
     """A column of numbers in fixed point, some of which may be missing."""
 
-    __array_ufunc__: Any = None  # NumPy's functions would take the numbers apart
+    __array_ufunc__: Any = None  # NumPy's functions would split the numbers into their parts
 
     def __init__(self, amounts: Amounts, null: Bools | None = None) -> None:
         self.amounts = amounts
@@ -87,7 +87,7 @@ class FixedArray(ExtensionArray):
         return self.null
 
     def copy(self) -> FixedArray:
-        """Return the same column: no column is ever changed."""
+        """Return the same column, because columns are never modified."""
         return FixedArray(self.amounts, self.null)
 
     def take(
@@ -133,7 +133,7 @@ class FixedArray(ExtensionArray):
         return self._with(other, Amounts.__add__)
 
     def __radd__(self, other: object) -> Any:
-        return self if isinstance(other, int) and other == 0 else NotImplemented  # where `sum` begins
+        return self if isinstance(other, int) and other == 0 else NotImplemented  # the initial value of `sum`
 
     def __sub__(self, other: object) -> Any:
         return self._with(other, Amounts.__sub__)

@@ -1,4 +1,4 @@
-"""Detection of data that ends before the report does, which makes its figures too low."""
+"""Detection of data that ends before the report does, so that the figures are too low."""
 
 from __future__ import annotations
 
@@ -83,11 +83,11 @@ def _pause_warning(what: str, last: int, end: int, zone: str) -> str:
 
 @dataclass(frozen=True)
 class _RecentUses:
-    """What the transactions in the day before a report's end show.
+    """The kinds of use in the day before a report's end, and the last transaction.
 
     `last` is the time of the last transaction before the data was written, if there is one. `going` and
-    `exists` say for each kind of use whether it occurs in that day, and whether it occurs at all; `exists`
-    may be incomplete if every kind occurs in that day.
+    `exists` say for each kind of use whether it occurs on that day, and whether it occurs at all. `exists`
+    may be incomplete if every kind occurs on that day.
     """
 
     last: int | None
@@ -160,7 +160,7 @@ def _days_until(facts: Facts, _: Int64s, *, last: int) -> Int64s:
 
 
 def _days(times: npt.NDArray[np.integer], last: int) -> Int64s:
-    """Return the days since 1970 on which there is a time, up to `last`."""
+    """Return the days (since 1970) that contain any of the times, up to `last`."""
     first = min(int(times.min()), last) // _DAY_S if len(times) else last // _DAY_S
     has_any = np.zeros(last // _DAY_S - first + 1, dtype=bool)
     for start in range(0, len(times), _ROWS_AT_ONCE):

@@ -1,4 +1,4 @@
-"""Columns in fixed point, rounded once, half-even, to the values of a report."""
+"""Rounding of columns in fixed point, once and half-even, to the values of a report."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PERCENT_LIMIT = 1 << 60
 
 @dataclass(frozen=True)
 class Rounded:
-    """A column rounded to millionths: the numbers, which are missing, and which are certain to be right."""
+    """A column rounded to millionths, with masks of the missing numbers and of those certain to be right."""
 
     millionths: Int64s
     null: Bools

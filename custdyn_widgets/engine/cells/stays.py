@@ -1,4 +1,4 @@
-"""Stays: the spans of a report's buckets in which a client, or one of its package rows, stays the same."""
+"""Stays: the spans of a report's buckets in which a client, or one of its package rows, does not change."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from custdyn_widgets.engine.cells.grid import Grid
 from custdyn_widgets.engine.cells.pieces import Piece
 from custdyn_widgets.mart import PAID, Bools, Int64s, Times
 
-_MOST_STAYS = 2**17  # how many are made at once; a client has its cells in each of its package rows
+_MOST_STAYS = 2**17  # created at a time; a client has cells in each of its package rows
 
 _Array = TypeVar("_Array", bound=npt.NDArray[Any])
 
@@ -129,9 +129,9 @@ class _PackageRows:
     Attributes
     ----------
     owner, package_group
-        The client and the group of packages of each.
+        The client and the group of packages of each package row.
     begin, count
-        The cell of its first transaction, and the number of the client's cells from there on.
+        The cell of its first transaction, and the number of the client's cells from that one onward.
     first_use
         The bucket of its first paid use.
     paying, payer, cell_of
