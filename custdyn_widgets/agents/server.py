@@ -112,14 +112,14 @@ def describe_query() -> str:
 def run_report_tool(
     source: str, query: dict[str, Any], as_of: str | None = None, first_row: int = 0, max_rows: int = 100
 ) -> str:
-    """Compute."""
+    """Compute a report and return its table."""
     return answers.as_text(answers.table(_report(source, query, as_of), *_page(first_row, max_rows)))
 
 
 def freeze_report(
     source: str, query: dict[str, Any], as_of: str | None = None, first_row: int = 0, max_rows: int = 100
 ) -> str:
-    """Freeze."""
+    """Compute a report and freeze it as a snapshot."""
     page = _page(first_row, max_rows)
     report = _report(source, query, as_of)
     with _computing:
@@ -130,7 +130,7 @@ def freeze_report(
 
 
 def read_snapshot(snapshot: str, first_row: int = 0, max_rows: int = 100) -> str:
-    """Read."""
+    """Return the table of a snapshot."""
     current = settings.load()
     page = _page(first_row, max_rows)
     snapshot_id, report, state = answers.snapshot(Store(current.snapshots), snapshot)

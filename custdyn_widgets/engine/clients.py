@@ -130,7 +130,7 @@ def _find_row(
         raise QueryError.invalid(
             "row",
             row,
-            f"must have a label for each of {', '.join(plan.query.group_by)}; for the Total, leave it out",
+            f"must have a label for each of {', '.join(plan.query.group_by)}; omit it for the Total",
         )
     found = [
         i

@@ -68,7 +68,7 @@ def _iso_currencies() -> frozenset[str]:
 
 
 class Rates:
-    """Conversion rates from a mart's quotes to one target currency; records the quotes it uses."""
+    """Conversion rates to one target currency, from the quotes of a mart; records the quotes used."""
 
     def __init__(self, names: Names, target: str) -> None:
         self._names = names

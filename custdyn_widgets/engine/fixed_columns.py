@@ -83,7 +83,7 @@ class FixedArray(ExtensionArray):
         return FixedArray(self.amounts.take(at), self.null[at])
 
     def isna(self) -> Bools:
-        """Return which numbers are missing."""
+        """Return a mask of the missing numbers."""
         return self.null
 
     def copy(self) -> FixedArray:
@@ -144,7 +144,7 @@ class FixedArray(ExtensionArray):
         return FixedArray(operator(self.amounts, other.amounts), self.null | other.null)
 
     def divided_by(self, counts: FixedArray) -> FixedArray:
-        """Return the quotients by counts; missing where a count is 0 or missing."""
+        """Divide the numbers by counts; a quotient is missing if the count is 0 or missing."""
         by, own = counts.amounts.whole // MILLION, self.amounts
         known = (counts.amounts.missing == 0) & (counts.amounts.part == 0) & (by >= 0)
         known &= counts.amounts.whole == by * MILLION

@@ -150,7 +150,7 @@ def _gaps(buckets: Sequence[Bucket]) -> bool:
 
 
 def _sum_of_cells(plan: Plan, lines: Lines, whole: Bucket) -> Cells:
-    """Return the cells of the Total: all flows, the stocks of the last rows, the openings of the first."""
+    """Return the cells of the Total: all flows, the stocks of the last rows and the openings of the first."""
     count, cells = len(plan.groups.labels), lines.source.cells
 
     def total_of(frame: pd.DataFrame, rows: Int64s) -> pd.DataFrame:

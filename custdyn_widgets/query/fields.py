@@ -89,11 +89,11 @@ class Field:
 
     @property
     def is_list(self) -> bool:
-        """Whether the field is a list."""
+        """Whether the field's value is a list."""
         return self.kind in (Kind.TEXTS, Kind.GROUPS, Kind.COLUMNS)
 
     def check(self, value: object) -> Any:
-        """Return a JSON or Python value as a query stores it.
+        """Check a JSON or Python value, and return it as a query stores it.
 
         Raises
         ------

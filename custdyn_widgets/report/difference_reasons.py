@@ -13,7 +13,7 @@ from custdyn_widgets.report.report import Info, Quote, Report
 Kind = Literal["quotes", "definitions", "versions", "source", "clients", "transactions", "data_as_of", "data"]
 
 _FEW = 3
-# Each of these alone shows that the data or its meaning differs.
+# Any one of these shows that the data or its meaning differs.
 _EXPLAIN = frozenset(("quotes", "definitions", "clients", "transactions"))
 
 
@@ -29,7 +29,7 @@ class Reason:
 
 
 def reasons_for(old: Report, new: Report, *, cells_differ: bool) -> tuple[Reason, ...]:
-    """Return the recorded differences that may explain the cells, or a reason saying that none does."""
+    """Return the recorded differences, and say so if none of them explains the cells that differ."""
     found = [*_recorded(old, new)]
     kinds = {reason.kind for reason in found}
     if cells_differ and not kinds & _EXPLAIN:

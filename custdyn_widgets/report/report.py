@@ -94,7 +94,7 @@ class Info:
         Actual Interval: the times of the selected clients' first and last transactions in the period; None if
         there are none.
     role, generated_at, duration_ms
-        The role that generated the report, the time, and the duration in milliseconds.
+        The role that generated the report, the time of generation, and the duration in milliseconds.
     as_of, data_as_of
         The time that relative intervals were resolved against, and the time of the data: when it was read
         from its database, or when its files last changed (None for DataFrames).

@@ -43,8 +43,8 @@ class Settings:
     sources
         The file that defines named sources; it need not exist.
     failure_recipients
-        Who is notified of a failed run if its saved query names no one or cannot be read: addresses separated
-        by commas.
+        The email addresses, separated by commas, to notify of a failed run if its saved query names none or
+        cannot be read.
     webhook_url, webhook_events
         The URL to post events of runs to, and which ones to post: `failures` (the default) or `all`. See
         `Webhook`.

@@ -52,8 +52,8 @@ def printable(text: str, *, mark_breaks: bool = False, isolates: bool = False) -
 def isolate(name: str) -> str:
     """Return a printable name for use in a sentence.
 
-    A name with right-to-left letters is enclosed in isolate characters, so that it and the text around it are
-    not reordered together.
+    A name with right-to-left letters is enclosed in isolate characters, so that it does not scramble the text
+    around it.
     """
     shown = printable(name)
     return f"{_OPEN}{shown}{_CLOSE}" if _RIGHT_TO_LEFT.search(shown) else shown

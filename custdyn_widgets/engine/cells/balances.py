@@ -47,8 +47,8 @@ def balance_frames(
 def _left(openings: pd.DataFrame, closings: pd.DataFrame, flows: pd.DataFrame) -> pd.DataFrame:
     """Return the nonzero amounts that left with closed clients, by row and currency.
 
-    In each currency, every amount that joined or flowed either still belongs to clients that are alive or
-    left with clients that closed.
+    In each currency, opening balances and flows either still belong to clients that are alive, or left with
+    closed clients.
     """
     keys = pd.concat([frame[["row", "currency"]] for frame in (closings, openings, flows)], ignore_index=True)
     held = ["all_pos", "all_neg"]

@@ -83,7 +83,7 @@ __all__ = ["FLOW_COLUMNS", "STOCK_COLUMNS", "Cells", "Grid", "compute_cells"]
 
 @dataclass(frozen=True)
 class Cells:
-    """Sums behind the rows of a report.
+    """The sums behind the rows of a report.
 
     Attributes
     ----------

@@ -19,7 +19,7 @@ from custdyn_widgets.mart import Facts
 # After this many rows, the kernel would have saved more time than it takes to import numba and load it.
 WORTH_ITS_IMPORT = 2**25
 _NO_PACKAGES = np.zeros(0, np.int8)
-_WORKS: dict[object, bool] = {}  # by dtype of package codes
+_WORKS: dict[object, bool] = {}  # whether the kernel works, by dtype of package codes
 _summed = 0  # the number of rows that this process has summed with NumPy
 
 
@@ -67,7 +67,7 @@ class Kernel:
 def kernel_for(facts: Facts, grid: Grid, rows: int) -> Kernel | None:
     """Return the kernel for a report on this many rows, or None if NumPy should sum them.
 
-    A process loads the kernel once it has summed so many rows without it that loading would have paid off.
+    A process loads the kernel after summing enough rows without it for loading to pay off.
     """
     global _summed
     if grid.by_package or facts.time.dtype != np.uint32:
@@ -93,9 +93,9 @@ def _tried(module: ModuleType, facts: Facts, grid: Grid) -> Kernel | None:
     kernel = Kernel(module, facts, grid)
     kind = facts.package.dtype if grid.needs_packages else _NO_PACKAGES.dtype
     if kind not in _WORKS:
-        nobody = np.zeros(0, np.int64)
+        empty = np.zeros(0, np.int64)
         try:
-            kernel.add(Span(nobody, nobody, nobody, nobody), FlowSums(grid, 0), StockSums(grid))
+            kernel.add(Span(empty, empty, empty, empty), FlowSums(grid, 0), StockSums(grid))
             _WORKS[kind] = True
         except Exception:  # such as a full disk
             _WORKS[kind] = False

@@ -16,7 +16,7 @@ _LARGEST = 17  # there are at most about 2**17 granules
 
 @dataclass(frozen=True)
 class Grid:
-    """Edges and groups of a report's rows.
+    """The edges and groups of a report's rows.
 
     Each bucket has a row for each group: for each group of clients, and within it for each group of packages.
     A client belongs to one group of clients, but to every group of packages in which it has transactions.

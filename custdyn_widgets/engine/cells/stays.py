@@ -13,7 +13,7 @@ from custdyn_widgets.engine.cells.grid import Grid
 from custdyn_widgets.engine.cells.pieces import Piece
 from custdyn_widgets.mart import PAID, Bools, Int64s, Times
 
-_MOST_STAYS = 2**17  # created at a time; a client has cells in each of its package rows
+_MOST_STAYS = 2**17  # stays created at a time; each package row of a client repeats its cells
 
 _Array = TypeVar("_Array", bound=npt.NDArray[Any])
 
@@ -158,7 +158,7 @@ class _PackageRows:
         starts = np.ones(len(key), np.bool_)
         np.not_equal(key[1:], key[:-1], out=starts[1:])
         owner, package_group = np.divmod(key[starts], grid.package_groups)
-        cell_of = np.zeros(len(key), np.int64)  # of each row of the ledger
+        cell_of = np.zeros(len(key), np.int64)  # the cell of each row of the ledger
         cell_of[cells.last[:-1] + 1] = 1
         np.cumsum(cell_of, out=cell_of)
         begin = cell_of[order[starts]]
