@@ -1,4 +1,4 @@
-"""Arithmetic on many amounts at once, in whole numbers, with a bound on the error.
+"""Vectorized arithmetic on amounts as whole numbers, with a bound on the error.
 
 Fractions are exact but slow. Here, factors are truncated to 64 binary places and amounts to 48, so that sums
 of converted amounts are sums of integers. The truncation error is bounded. If it cannot change how an amount

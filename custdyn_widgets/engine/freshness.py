@@ -56,7 +56,7 @@ def data_gaps(mart: OpenedMart, interval: ResolvedInterval, time_group: str | No
     if mart.data_as_of is not None and mart.data_as_of + tolerance < end:
         yield (
             f"The data is as of {_clock(mart.data_as_of, zone)}, before the report's end at "
-            f"{_clock(end, zone)}: what happened in between is missing."
+            f"{_clock(end, zone)}. Transactions between these times are missing."
         )
     facts, everyone = mart.facts, np.arange(mart.facts.client_count)
     written = interval.as_of if mart.data_as_of is None else min(interval.as_of, mart.data_as_of + 1)
@@ -76,7 +76,7 @@ def _pause_warning(what: str, last: int, end: int, zone: str) -> str:
     days = (end - last) // _DAY_S
     return (
         f"{what} is from {_clock(last, zone)}, {days:,} day{'' if days == 1 else 's'} before the report's "
-        f"end at {_clock(end, zone)}, and no earlier pause was this long: check that the data is "
+        f"end at {_clock(end, zone)}, and no earlier pause was this long. Check that the data is "
         "complete."
     )
 
