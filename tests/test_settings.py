@@ -109,7 +109,7 @@ def test_a_jupyter_server_tells_where_its_own_viewer_is_and_the_share_url_goes_b
     assert settings.load(here.environment(), tmp_path) == here
     shared = settings.load({**lab, "CUSTDYN_SHARE_URL": "https://reports.example"}, tmp_path)
     assert shared.link(ID) == f"https://reports.example/view?id={ID}"
-    with pytest.raises(SettingsError, match="CUSTDYN_VIEWER_URL must begin with http:// or https://"):
+    with pytest.raises(SettingsError, match="CUSTDYN_VIEWER_URL must start with http:// or https://"):
         settings.load({"CUSTDYN_VIEWER_URL": "javascript:alert(1)"}, tmp_path)
     written(tmp_path, 'viewer_url = "http://localhost:8888"')
     with pytest.raises(SettingsError, match="unknown key 'viewer_url'"):
@@ -153,7 +153,7 @@ def test_addresses_of_all_kinds_lead_somewhere(tmp_path: Path, address: str) -> 
         ('pdf = "yes"', 'pdf must be "off" or "on", not \'yes\''),
         ('paper = "a4"', 'paper must be "A4" or "letter", not \'a4\''),
         ('evidence = "no"', 'evidence must be "on" or "off", not \'no\''),
-        ('share_url = "javascript:alert(1)"', "must begin with http:// or https://"),
+        ('share_url = "javascript:alert(1)"', "must start with http:// or https://"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_named_with_its_key(tmp_path: Path, text: str, words: str) -> None:
@@ -183,7 +183,7 @@ def test_a_named_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_base_url_with_another_scheme_is_rejected_without_its_password() -> None:
-    with pytest.raises(SettingsError, match="must begin with http") as caught:
+    with pytest.raises(SettingsError, match="must start with http") as caught:
         settings.load({"CUSTDYN_SHARE_URL": "ftp://anna:seashore@host/x"})
     assert "seashore" not in str(caught.value)
 

@@ -1,4 +1,4 @@
-"""The MCP server of `custdyn mcp`: reports for agents, which people can check at a link."""
+"""The MCP server behind `custdyn mcp`, which gives agents reports that people can verify at a link."""
 
 import lazy_loader
 

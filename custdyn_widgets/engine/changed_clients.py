@@ -22,13 +22,13 @@ def changed_clients(
     Parameters
     ----------
     plan
-        The report on the current data.
+        The plan of the report on the current data.
     headings, labels
-        Its label headings, and the labels of the rows of the old report and of the new one.
+        The label headings of the report, and the row labels of the old and new reports.
     old
         The evidence of the old report.
     new
-        The evidence of the new report if that is a snapshot too; None if it is on the current data.
+        The evidence of the new report if that is also a snapshot; None if it is on the current data.
     """
     changed = _differing(plan, labels, old)
     if changed is None:
@@ -79,7 +79,7 @@ def _only_old(plan: Plan, labels: Sequence[Labels]) -> list[Labels]:
 
 
 def _lines(plan: Plan, labels: Sequence[Labels], found: _Contributions) -> list[ClientChange]:
-    """Return the changes in the order of the rows and by id, with client names."""
+    """Return the changes ordered by row and client id, with client names."""
     import pyarrow as pa
 
     facts = plan.facts

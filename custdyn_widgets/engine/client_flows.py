@@ -114,7 +114,7 @@ class ClientFlows:
         }
 
     def _exact(self, name: str, which: Int64s, weights: Sequence[int]) -> list[Fraction]:
-        """Return the same sums for some of the clients as exact fractions, which takes much longer."""
+        """Return the sums of some clients as exact fractions, which takes much longer."""
         plan, clients = self._plan, self._clients[which]
         own_group = np.zeros(plan.facts.client_count, np.int64)
         own_group[clients] = np.arange(len(clients))

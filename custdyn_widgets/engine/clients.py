@@ -24,7 +24,7 @@ from custdyn_widgets.query import Bucket, ReportQuery, parse_as_of
 from custdyn_widgets.report import Report
 from custdyn_widgets.text import guard_formula
 
-# The flow columns, each with the column of the lines from which it is computed, and its sign.
+# Each flow column, with the column of the lines that it is computed from, and its sign.
 _FLOWS = {
     "Refill Qty": ("refill_qty", 1),
     "Refill Total": ("refill", 1),
@@ -60,18 +60,18 @@ def clients_behind(
     as_of
         As for `run_report`; defaults to the report's own.
     total
-        Return the clients behind the Total.
+        Whether to return the clients behind the Total.
     change
-        Return the change in each client's flows since the earlier period given by the query's `compare`.
+        Whether to return the change in each client's flows since the earlier period of the query's `compare`.
 
     Returns
     -------
     DataFrame
         One line per client, ordered by id, for clients that are alive at the row's end, have a transaction in
-        the row, or are counted in its movement. `Active`, `Overall Active` and `Alive` are 1 or 0, quantities
-        are ints. `Balance` is in the client's currency, all other amounts are in the report's, as Decimals
-        with 6 places. With `change`: clients with a transaction in the row or in the earlier period; each
-        flow column is followed by its earlier value and its change.
+        the row, or are counted in its movement. `Active`, `Overall Active` and `Alive` are 1 or 0, and
+        quantities are ints. Amounts are Decimals with 6 places: `Balance` in the client's currency, all
+        others in the report's. With `change`, the clients are those with a transaction in the row or in the
+        earlier period, and each flow column is followed by its earlier value and its change.
 
     Raises
     ------
@@ -130,7 +130,7 @@ def _find_row(
         raise QueryError.invalid(
             "row",
             row,
-            f"must have a label for each of {', '.join(plan.query.group_by)}; for the Total, leave it out",
+            f"must have a label for each of {', '.join(plan.query.group_by)}; omit it for the Total",
         )
     found = [
         i

@@ -1,4 +1,4 @@
-"""The retention triangle: clients of each cohort with a paid use in each month since."""
+"""The retention triangle: how many clients of each cohort had a paid use, month by month."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from custdyn_widgets.report import CohortTriangle
 def cohort_triangle(
     query: ReportQuery | Mapping[str, Any], source: SourceLike, *, as_of: str | datetime | None = None
 ) -> pd.DataFrame:
-    """Return how many clients of each cohort had a paid use in each month since.
+    """Return how many clients of each cohort had a paid use, month by month.
 
     A client's cohort is the month of its first paid use, on the calendar of the query's time zone.
     `group_by`, `columns`, `compare` and `active_duration` are ignored.
@@ -36,8 +36,8 @@ def cohort_triangle(
     -------
     DataFrame
         One line for each cohort that has a client, from the month in which the interval starts. The columns
-        are `Cohort`, `Size` (int64), and `0`, `1`, `2` and so on (Int64): the clients with a paid use that
-        many months later, before the effective end; missing for months that begin at or after it.
+        are `Cohort`, `Size` (int64), and `0`, `1`, `2` and so on (Int64): the number of clients with a paid
+        use that many months later and before the effective end; missing for months that begin at or after it.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def build_triangle(plan: Plan) -> CohortTriangle:
 
 
 def _count_payers(facts: Facts, clients: Int64s, *, cohort_of: Int64s, edges: Int64s) -> Int64s:
-    """Return int64[cohorts, months]: the clients of each cohort with a paid use in each month."""
+    """Return int64[cohorts, months]: the number of clients of each cohort with a paid use in each month."""
     begin, end = (first_row_at(facts, clients, int(edge)) for edge in (edges[0], edges[-1]))
     month_of, months = EdgeCounter(edges), len(edges) - 1
     found = np.zeros(months * months, np.int64)

@@ -37,7 +37,7 @@ def run_report(
     source
         A name from `sources.toml`, a folder of CSV or Parquet files, a DuckDB file, the address of either on
         object storage (`s3://bucket/folder`), `demo`, a dict that maps table names to DataFrames, or a
-        `Source`, which says how to handle faulty rows.
+        `Source`, which specifies how to handle faulty rows.
     as_of
         The time that relative intervals are resolved against; transactions at or after it are ignored.
         An ISO 8601 string or a datetime, in UTC if it has no offset, truncated to whole seconds. Defaults
@@ -45,9 +45,9 @@ def run_report(
     role
         The role shown as the report's author. Defaults to the `role` setting.
     engine
-        Where to compute: `local`, on this machine, or `spark`, on a Spark cluster, with the same result. With
-        `spark`, the source consists of Parquet files, and may also be the URL of a folder that Spark reads,
-        such as `hdfs://…`.
+        Where to compute the report: on this machine (`local`) or on a Spark cluster (`spark`), with the same
+        result. With `spark`, the source must consist of Parquet files, and may also be the URL of a folder
+        that Spark can read, such as `hdfs://…`.
 
     Returns
     -------

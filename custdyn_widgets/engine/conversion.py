@@ -1,7 +1,7 @@
 """Exact conversion of cells in many currencies to one line per report row, in one currency.
 
 An amount converts to amount × units_per_base(target) / units_per_base(own), with the latest quote of each
-on or before the valuation date. Rates multiply only summed cells, as exact fractions.
+currency on or before the valuation date. Only sums are multiplied by rates, which are exact fractions.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _RowFactors = tuple[list[int], list[int], int]  # lines, factors, denominator
 _NOTHING = Fraction(0)
 _EPOCH = date(1970, 1, 1)
 _KEYS = ("row", "currency", "value_day", "needs_quote")
-_IGNORED = ("ignored_refill_qty", "ignored_refill")  # only for a warning, which does not convert them
+_IGNORED = ("ignored_refill_qty", "ignored_refill")  # shown only in a warning, which does not convert them
 LINE_COLUMNS = [c for c in (*STOCK_COLUMNS, *FLOW_COLUMNS) if c not in _IGNORED]
 
 
@@ -68,7 +68,7 @@ def _iso_currencies() -> frozenset[str]:
 
 
 class Rates:
-    """Conversion rates from a mart's quotes to one target currency; records the quotes it uses."""
+    """Conversion rates to one target currency, from the quotes of a mart; records the quotes used."""
 
     def __init__(self, names: Names, target: str) -> None:
         self._names = names
@@ -107,10 +107,10 @@ class Rates:
         return _ratio(quote)
 
     def changes(self, currencies: Sequence[str], first: int, last: int) -> list[int]:
-        """Return the days from `first` to `last`, since 1970, on which a currency's rate may change.
+        """Return the days (since 1970) from `first` to `last` on which a currency's rate may change.
 
-        Before a currency's first quote, this is every day, so that an error can name the exact date for
-        which a quote is missing.
+        This includes every day before the currency's first quote, so that an error can name the exact date
+        for which a quote is missing.
         """
         foreign = [c for c in currencies if c != self.target]
         quoted = [c for c in (*foreign, self.target) if c != self._names.base] if foreign else []
@@ -129,7 +129,7 @@ class Rates:
         )
 
 
-@lru_cache(maxsize=2**16)  # a process needs the same quotes repeatedly
+@lru_cache(maxsize=2**16)  # the same quotes are needed repeatedly
 def _quote(currency: str, day: int, quote: str, base: str) -> Quote:
     return Quote(currency, (_EPOCH + timedelta(days=day)).isoformat(), quote, base)
 
@@ -240,7 +240,7 @@ def _of_rows(frame: pd.DataFrame, rates: Rates, row_count: int) -> list[_RowFact
 
 
 def _factors(frame: pd.DataFrame, rates: Rates) -> tuple[list[Ratio], Int64s]:
-    """Return the factors, and the position of each line's factor; the first is 0, for lines without amounts.
+    """Return the factors and the position of each line's factor; position 0 is for lines without amounts.
 
     Rates are looked up in the order of the lines, so that an error names the first quote that is missing.
     """
@@ -264,7 +264,7 @@ def _money(values: Sequence[int], lines: Sequence[int], factors: Sequence[int], 
 
 
 def add_up_rows(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the cells of a single row 0 that has the sums of all rows in some cells."""
+    """Add up all rows of some cells, and return the sums as row 0."""
     codes, currencies = pd.factorize(frame["currency"].to_numpy(object))
     days, needed = frame["value_day"].to_numpy(np.int64), frame["needs_quote"].to_numpy(np.bool_)
     place, distinct = pd.factorize(days * max(len(currencies), 1) + codes)

@@ -2,9 +2,9 @@
 
 A contribution is whatever the client adds to the row's cells, and to those of the period that the row is
 compared with. The key is a nonce that is kept only in the snapshot's manifest, which is never served. Clients
-and rows are keyed digests too, so the evidence reveals nothing without the data; digests have only 32 bits,
-so that amounts cannot be found by brute force: many have the same digest. About one change in four
-billion is missed.
+and rows are also identified by keyed digests, so the evidence reveals nothing without the data. Digests of
+contributions have only 32 bits, so amounts cannot be found by brute force, because many of them have the same
+digest. About one change in four billion is therefore missed.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from custdyn_widgets.engine.plan import Plan
 from custdyn_widgets.engine.rows import row_labels
 from custdyn_widgets.snapshots import Evidence
 
-MAX_CONTRIBUTIONS = 5_000_000  # about 25 MB; a report with more keeps no evidence
+MAX_CONTRIBUTIONS = 5_000_000  # about 25 MB; a report with more has no evidence
 _TAG_BYTES, _DIGEST_BYTES = 8, 4
 Labels = tuple[str, ...]
 UInt64s = npt.NDArray[np.uint64]
 
 
 class EvidenceMaker:
-    """Makes the evidence for a report that is about to be published, from the data it was computed from.
+    """Computes the evidence for a report when it is published, from the data that the report is based on.
 
-    It keeps that data in memory as long as the report exists; pickling turns it into finished evidence.
+    It keeps that data in memory as long as the report exists. Pickling replaces it with finished evidence.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -66,7 +66,7 @@ class _Keyed:
     key: bytes
 
     def tags(self, kind: bytes, texts: Iterable[str]) -> list[int]:
-        """Return a tag for each text; only someone who has the text can tell which tag belongs to it."""
+        """Return a tag for each text. Without the text, a tag reveals nothing."""
         key = blake2b(key=self.key, digest_size=_TAG_BYTES, person=kind)
         found = []
         for text in texts:
@@ -76,7 +76,7 @@ class _Keyed:
         return found
 
     def digests(self, records: UInt64s) -> npt.NDArray[np.uint32]:
-        """Return the digest of each line of an array."""
+        """Return the digest of each row of an array."""
         key = blake2b(key=self.key, digest_size=_DIGEST_BYTES, person=b"custdyn part")
         view, size = memoryview(np.ascontiguousarray(records).tobytes()), records.shape[1] * 8
         found = bytearray()
@@ -122,7 +122,7 @@ def digests(plan: Plan, nonce: str) -> pd.DataFrame | None:
 
 
 def row_tags(labels: Sequence[Labels], nonce: str) -> dict[int, Labels]:
-    """Return the labels of rows by their tags, including the tags of the periods they are compared with."""
+    """Return the labels of rows by their tags, including tags of the periods that they are compared with."""
     keyed = _Keyed(bytes.fromhex(nonce))
     found: dict[int, Labels] = {}
     for period in ("", "before"):

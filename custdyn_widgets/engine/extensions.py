@@ -31,7 +31,7 @@ def load_extensions(names: Iterable[str]) -> None:
     Raises
     ------
     SettingsError
-        If a module cannot be imported. The next report tries again.
+        If a module cannot be imported. The next report tries to import it again.
     """
     with _lock:
         for name in names:
@@ -62,7 +62,7 @@ def _import(name: str) -> None:
 
 
 def _not_imported(name: str, error: BaseException) -> SettingsError:
-    """Describe the error without messages from the module's own code, which may be private."""
+    """Describe the error without the module's own messages, which may contain private data."""
     which = Path(name).name if name.endswith(".py") else name
     if isinstance(error, FileNotFoundError) and not Path(name).exists():
         why = f"there is no file {shown(name)}"

@@ -1,8 +1,8 @@
-"""Columns of numbers in fixed point for pandas, so that the built-in metrics compute all rows at once.
+"""Columns of numbers in fixed point for pandas, with which built-in metrics compute all rows together.
 
-A column has the dtype `fixed`. It can be added, subtracted and negated, and divided by `ratio`; anything else
-is an error, so that no metric silently gets an inexact number. See `fixed_point` for what
-the numbers are; in a column, a number may also be missing, such as an average over nothing.
+A column has the dtype `fixed`. It can be added, subtracted and negated, and divided by `ratio`. All other
+operations raise an error, so that no metric silently gets an inexact number. The numbers are explained in
+`fixed_point`. In a column, a number may also be missing, such as an undefined average.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class FixedDtype(ExtensionDtype):
 class FixedArray(ExtensionArray):
     """A column of numbers in fixed point, some of which may be missing."""
 
-    __array_ufunc__: Any = None  # NumPy's functions would take the numbers apart
+    __array_ufunc__: Any = None  # NumPy's functions would split the numbers into their parts
 
     def __init__(self, amounts: Amounts, null: Bools | None = None) -> None:
         self.amounts = amounts
@@ -83,11 +83,11 @@ class FixedArray(ExtensionArray):
         return FixedArray(self.amounts.take(at), self.null[at])
 
     def isna(self) -> Bools:
-        """Return which numbers are missing."""
+        """Return a mask of the missing numbers."""
         return self.null
 
     def copy(self) -> FixedArray:
-        """Return the same column: no column is ever changed."""
+        """Return the same column, because columns are never modified."""
         return FixedArray(self.amounts, self.null)
 
     def take(
@@ -133,7 +133,7 @@ class FixedArray(ExtensionArray):
         return self._with(other, Amounts.__add__)
 
     def __radd__(self, other: object) -> Any:
-        return self if isinstance(other, int) and other == 0 else NotImplemented  # where `sum` begins
+        return self if isinstance(other, int) and other == 0 else NotImplemented  # the initial value of `sum`
 
     def __sub__(self, other: object) -> Any:
         return self._with(other, Amounts.__sub__)
@@ -144,7 +144,7 @@ class FixedArray(ExtensionArray):
         return FixedArray(operator(self.amounts, other.amounts), self.null | other.null)
 
     def divided_by(self, counts: FixedArray) -> FixedArray:
-        """Return the quotients by counts; missing where a count is 0 or missing."""
+        """Divide the numbers by counts; a quotient is missing if the count is 0 or missing."""
         by, own = counts.amounts.whole // MILLION, self.amounts
         known = (counts.amounts.missing == 0) & (counts.amounts.part == 0) & (by >= 0)
         known &= counts.amounts.whole == by * MILLION

@@ -1,9 +1,9 @@
-"""Arithmetic on many amounts at once, in whole numbers, with a bound on the error.
+"""Vectorized arithmetic on amounts as whole numbers, with a bound on the error.
 
 Fractions are exact but slow. Here, factors are truncated to 64 binary places and amounts to 48, so that sums
-of converted amounts are sums of integers. What is cut off is bounded: if it cannot change how an amount is
-rounded, which is the usual case, the rounded amount is that of the exact fraction. Otherwise, it is uncertain
-and must be computed from fractions.
+of converted amounts are sums of integers. The truncation error is bounded. If it cannot change how an amount
+is rounded, which is the usual case, the rounded amount is that of the exact fraction. Otherwise, the amount
+is uncertain and must be computed from fractions.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class Amounts:
         return cls(*(map(np.concatenate, columns) if parts else (empty, empty, empty)))
 
     def _within_limits(self) -> Amounts:
-        """Return the amounts, without those that might soon overflow."""
+        """Return the amounts, with those that might soon overflow marked as unknown."""
         fits = (self.whole < _LIMIT) & (self.whole > -_LIMIT) & (self.missing < _LIMIT)
         if fits.all():
             return self
@@ -114,8 +114,8 @@ class Amounts:
 class Factors:
     """Factors truncated to 64 binary places, in words of 32 bits, the whole number first.
 
-    `inexact` says which factors lost digits; `above` are whole numbers that the factors do not exceed. A
-    factor that is too large is 0, and its `above` is the largest.
+    `inexact` says which factors lost digits; `above` contains whole numbers that the factors do not exceed. A
+    factor that is too large is stored as 0, with the largest possible `above`.
     """
 
     words: tuple[UInt64s, UInt64s, UInt64s]
@@ -124,7 +124,7 @@ class Factors:
 
     @classmethod
     def of(cls, ratios: Sequence[tuple[int, int]]) -> Factors:
-        """Truncate ratios of whole numbers, given as (numerator, denominator); none is negative."""
+        """Truncate nonnegative ratios of whole numbers, given as (numerator, denominator)."""
         cut = [divmod(numerator << 64, denominator) for numerator, denominator in ratios]
         above = [min((value >> 64) + 1, _LARGEST_FACTOR) for value, _ in cut]
         values = [
@@ -137,7 +137,7 @@ class Factors:
         return cls((first, second, third), inexact, np.array(above, np.int64))
 
     def times(self, amounts: Int64s, which: Int64s) -> Amounts:
-        """Return amounts, each multiplied by the factor at a position; see `_fit` for those that fit."""
+        """Multiply each amount by the factor at its position in `which`; `_fit` says which results fit."""
         size = np.abs(amounts).view(np.uint64)
         upper, lower = size >> _WORD, size & _LOW
         first, second, third = (word.take(which) for word in self.words)
@@ -166,9 +166,9 @@ def add_up(amounts: Int64s, bounds: Int64s, factors: Factors | None, which: Int6
     amounts
         The amounts in millionths.
     bounds
-        int64[sums + 1]: sum i is that of the amounts from `bounds[i]` to `bounds[i + 1]`.
+        int64[sums + 1]: the sum i consists of the amounts from `bounds[i]` to `bounds[i + 1]`.
     factors
-        The factors; None if nothing is to be converted.
+        The factors; None for amounts that need no conversion.
     which
         The position of each amount's factor.
     """
@@ -206,7 +206,7 @@ def _fit(amounts: Int64s, bounds: Int64s, above: Int64s | None) -> Bools:
 
 
 def to_int64(amounts: npt.NDArray[Any]) -> Int64s:
-    """Return amounts as int64s; any that might overflow become too large for `add_up`."""
+    """Return amounts as int64s; those that might overflow become too large for `add_up`."""
     if amounts.dtype != object:
         return amounts
     large = 1 << 62

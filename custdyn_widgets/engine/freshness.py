@@ -1,4 +1,4 @@
-"""Detection of data that ends before the report does, which makes its figures too low."""
+"""Detection of data that ends before the report does, so that the figures are too low."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def data_gaps(mart: OpenedMart, interval: ResolvedInterval, time_group: str | No
     if mart.data_as_of is not None and mart.data_as_of + tolerance < end:
         yield (
             f"The data is as of {_clock(mart.data_as_of, zone)}, before the report's end at "
-            f"{_clock(end, zone)}: what happened in between is missing."
+            f"{_clock(end, zone)}. Transactions between these times are missing."
         )
     facts, everyone = mart.facts, np.arange(mart.facts.client_count)
     written = interval.as_of if mart.data_as_of is None else min(interval.as_of, mart.data_as_of + 1)
@@ -76,18 +76,18 @@ def _pause_warning(what: str, last: int, end: int, zone: str) -> str:
     days = (end - last) // _DAY_S
     return (
         f"{what} is from {_clock(last, zone)}, {days:,} day{'' if days == 1 else 's'} before the report's "
-        f"end at {_clock(end, zone)}, and no earlier pause was this long: check that the data is "
+        f"end at {_clock(end, zone)}, and no earlier pause was this long. Check that the data is "
         "complete."
     )
 
 
 @dataclass(frozen=True)
 class _RecentUses:
-    """What the transactions in the day before a report's end show.
+    """The kinds of use in the day before a report's end, and the last transaction.
 
     `last` is the time of the last transaction before the data was written, if there is one. `going` and
-    `exists` say for each kind of use whether it occurs in that day, and whether it occurs at all; `exists`
-    may be incomplete if every kind occurs in that day.
+    `exists` say for each kind of use whether it occurs on that day, and whether it occurs at all. `exists`
+    may be incomplete if every kind occurs on that day.
     """
 
     last: int | None
@@ -160,7 +160,7 @@ def _days_until(facts: Facts, _: Int64s, *, last: int) -> Int64s:
 
 
 def _days(times: npt.NDArray[np.integer], last: int) -> Int64s:
-    """Return the days since 1970 on which there is a time, up to `last`."""
+    """Return the days (since 1970) that contain any of the times, up to `last`."""
     first = min(int(times.min()), last) // _DAY_S if len(times) else last // _DAY_S
     has_any = np.zeros(last // _DAY_S - first + 1, dtype=bool)
     for start in range(0, len(times), _ROWS_AT_ONCE):

@@ -32,10 +32,10 @@ class Groups:
     Attributes
     ----------
     labels
-        One label for each group, in order; a single empty one without grouping.
+        One label for each group, in order; a single empty label without grouping.
     packages
-        Codes of the packages with groups of their own, in order, before the last group; empty if not grouped
-        by package.
+        The codes of the packages that have their own groups, in order; the last group is for the rest. Empty
+        if not grouped by package.
     of_client
         int64[clients]: the group of each client in the facts; None if not grouped by an attribute of clients.
     """
@@ -63,7 +63,7 @@ def find_groups(query: ReportQuery, facts: Facts, selection: Selection, interval
         "client_type": (facts.client_type, CLIENT_TYPES),
         "currency": (facts.currency, facts.names.currencies),
     }[attribute]
-    # A real value of that name would share the label of the clients without a value.
+    # A value with that name must not have the same label as clients without a value.
     labels = [f"{name} ({_HEADINGS[attribute].lower()})" if name == NO_VALUE else name for name in names]
     return _by_code(facts, selection.clients, codes[selection.clients].astype(np.int64), labels)
 
@@ -90,7 +90,7 @@ def _by_cohort(facts: Facts, selection: Selection, interval: ResolvedInterval) -
 def cohorts(
     facts: Facts, clients: Int64s, interval: ResolvedInterval
 ) -> tuple[list[tuple[str, int]], Int64s]:
-    """Return the label and start of each month from the first cohort on, and each client's cohort (index).
+    """Return the label and start of each month from the first cohort onward, and each client's cohort index.
 
     A client's cohort is the month of its first paid use before the effective end, or -1.
     """

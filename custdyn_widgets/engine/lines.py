@@ -18,7 +18,7 @@ from custdyn_widgets.query import Bucket
 
 @dataclass(frozen=True)
 class ConvertedCells:
-    """Cells with a line for each of their rows, converted when needed."""
+    """Cells and their lines, one for each row, which are converted when needed."""
 
     cells: Cells
     rates: Rates
@@ -35,7 +35,7 @@ class ConvertedCells:
         return to_fixed_lines(self.cells, self.rates, self.row_count)
 
     def some(self, rows: Int64s) -> Cells:
-        """Return the cells of some rows, which become the rows 0, 1, 2 and so on."""
+        """Return the cells of some rows, renumbered from 0."""
         position = np.full(self.row_count, -1)
         position[rows] = np.arange(len(rows))
         movement = None if self.cells.movement is None else self.cells.movement.iloc[rows]
@@ -118,7 +118,7 @@ def compute_lines(plan: Plan) -> tuple[Lines, Lines, pd.DataFrame]:
 
 
 def moved_rows(frame: pd.DataFrame, position: Int64s) -> pd.DataFrame:
-    """Return cells with other rows, without those whose row becomes -1."""
+    """Renumber the rows of cells, and drop those whose row becomes -1."""
     rows = position[frame["row"].to_numpy(np.int64)]
     kept = rows >= 0
     moved: pd.DataFrame = frame[kept].assign(row=rows[kept])

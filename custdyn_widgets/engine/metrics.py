@@ -1,6 +1,6 @@
 """Definitions of the built-in columns of a report.
 
-They follow sections 4 and 7 of the specification. Each works with exact numbers, and with columns in fixed
+They follow sections 4 and 7 of the specification. Each works with both exact numbers and columns in fixed
 point, because it only adds, subtracts, negates and calls `ratio`.
 """
 
@@ -11,7 +11,7 @@ import pandas as pd
 from custdyn_widgets.engine.registry import built_in_metric, chosen_metrics, metric, ratio
 from custdyn_widgets.report import Unit
 
-__all__ = ["SURPRISES", "chosen_metrics", "metric", "ratio"]  # registers the built-in metrics first
+__all__ = ["SURPRISES", "chosen_metrics", "metric", "ratio"]  # importing this module registers the metrics
 
 SURPRISES = (
     "Active Avg divides the spending of the row's bucket by the clients active in the whole window.",

@@ -1,4 +1,4 @@
-"""Rounding of a report's numbers: exact until the end, then once, half-even, to 6 places."""
+"""Rounding of a report's numbers, which are exact until they are rounded once, half-even, to 6 places."""
 
 from __future__ import annotations
 

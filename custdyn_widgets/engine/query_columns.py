@@ -22,7 +22,7 @@ def columns_of(query: ReportQuery) -> tuple[Column, ...]:
     SettingsError
         If an extension cannot be imported.
     QueryError
-        If the query requests columns that no metric has.
+        If the query requests columns that no metric provides.
     """
     load_extensions(settings.load().extensions)
     return report_columns(chosen_metrics(query.columns), query.compare)

@@ -12,7 +12,7 @@ Analysts define their own metrics with the same decorator::
     def refill_habits(lines):
         return pd.DataFrame({"Per Client": ratio(lines["refill"], lines["all_qty"])})
 
-The columns of every report are in `metrics.py`.
+The built-in metrics are in `metrics.py`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ MetricFunction = Callable[[pd.DataFrame], pd.DataFrame]
 
 @dataclass(frozen=True)
 class Metric:
-    """Group of columns with the function that computes them.
+    """A group of columns with the function that computes them.
 
     `takes_fixed` is true if the function can also compute columns in fixed point (see `fixed_columns`).
     """
@@ -83,7 +83,7 @@ class Metric:
         return {c.name: result[c.label].array for c in self.columns}
 
     def _failed(self, error: Exception, lines: pd.DataFrame) -> CustDynError:
-        """Describe the error without messages from the metric's own code, which may be private."""
+        """Describe the error without the metric's own messages, which may contain private data."""
         missing = error.args[0] if isinstance(error, KeyError) and error.args else None
         if isinstance(missing, str) and missing not in lines.columns:
             close = nearest(missing, lines.columns) or list(lines.columns)
@@ -93,7 +93,7 @@ class Metric:
         return CustDynError(f"The metric {shown(self.group)} failed: {why}.", field=self.group)
 
     def _exact(self, column: Column, value: object) -> int | Fraction | None:
-        kind = type(value)  # common types first, by identity: daily reports call this thousands of times
+        kind = type(value)  # common types first, by identity, because reports call this very often
         if kind is int or value is None or (kind is Fraction and column.unit != "count"):
             return value  # type: ignore[return-value]
         if isinstance(value, int) and kind is not bool:

@@ -1,4 +1,4 @@
-"""Columns in fixed point, rounded once, half-even, to the values of a report."""
+"""Rounding of columns in fixed point, once and half-even, to the values of a report."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PERCENT_LIMIT = 1 << 60
 
 @dataclass(frozen=True)
 class Rounded:
-    """A column rounded to millionths: the numbers, which are missing, and which are certain to be right."""
+    """A column rounded to millionths, with masks of the missing numbers and of those certain to be right."""
 
     millionths: Int64s
     null: Bools
@@ -52,7 +52,8 @@ def _divide(changes: FixedArray, befores: FixedArray) -> tuple[Int64s, Bools]:
     bottom = np.abs(bottom)
     quotient = 100 * MILLION * top // bottom
     rest = 100 * MILLION * top - quotient * bottom
-    # If top and bottom move by at most their bounds, the quotient moves by at most `error` / (3/4 of bottom).
+    # If top and bottom are off by their bounds at most, the quotient is off by `error` / (3/4 of bottom) at
+    # most.
     error = 100 * MILLION * top_missing + (np.abs(quotient) + 1) * bottom_missing
     from_half = 2 * rest - bottom
     up = (from_half > 0) | ((from_half == 0) & (quotient % 2 != 0))

@@ -69,7 +69,7 @@ def _shown_values(plan: Plan, now: Lines, before: Lines) -> tuple[Int64s, list[V
 
 @contextmanager
 def _without_garbage_collection() -> Iterator[None]:
-    """Pause garbage collection: rows have no reference cycles, but making rows would start it many times."""
+    """Pause garbage collection: rows have no reference cycles, but creating them would trigger it often."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -128,9 +128,9 @@ def _total(plan: Plan, now: Lines, before: Lines) -> Row:
 def _line_of_total(plan: Plan, lines: Lines, whole: Bucket) -> Lines:
     """Return the line of the same query without grouping, for the whole interval.
 
-    Unless grouped by package, it follows from the cells of the rows: flows add up, and stocks are those of
-    the last rows, provided the last window is also the Total's (they may differ if the end or `as_of` is a
-    skipped wall time).
+    Without grouping by package, it is derived from the cells of the rows: flows add up, and stocks are those
+    of the last rows, provided that the last window is also that of the Total (the windows may differ if the
+    end or `as_of` is a skipped wall time).
     """
     grid = plan.grid([whole], UNGROUPED)
     last = lines.buckets[-1] if lines.buckets else None
@@ -150,7 +150,7 @@ def _gaps(buckets: Sequence[Bucket]) -> bool:
 
 
 def _sum_of_cells(plan: Plan, lines: Lines, whole: Bucket) -> Cells:
-    """Return the cells of the Total: all flows, the stocks of the last rows, the openings of the first."""
+    """Return the cells of the Total: all flows, the stocks of the last rows and the openings of the first."""
     count, cells = len(plan.groups.labels), lines.source.cells
 
     def total_of(frame: pd.DataFrame, rows: Int64s) -> pd.DataFrame:

@@ -21,7 +21,7 @@ _REPORT_FILE = "report.json"
 def compare_snapshots(
     old: str, new: str | None = None, *, source: SourceLike | None = None, store: Store | None = None
 ) -> ReportDifference:
-    """Return every cell that differs between two snapshots, what else differs, and which clients changed.
+    """Return every cell that differs between two snapshots, other differences, and the changed clients.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def compare_snapshots(
     source
         The source, as for `run_report`: the current data, which is compared with the evidence of the
         snapshots to name the clients whose contribution changed. If `new` is None, it defaults to the
-        snapshot's own, if `sources.toml` has one of that name.
+        snapshot's own source, if `sources.toml` defines a source with that name.
     store
         The store. Defaults to the one in the settings.
 
@@ -42,7 +42,7 @@ def compare_snapshots(
     SnapshotError
         If a snapshot does not exist, is revoked or has expired, or is damaged.
     SourceError
-        If the source is needed but not known.
+        If the source is needed but cannot be determined.
     QueryError
         If the snapshots do not answer the same query, as for `report_difference`.
     MartError, RateError, SettingsError
@@ -67,7 +67,7 @@ def compare_snapshots(
 def _with_clients(
     difference: ReportDifference, before: Report, after: Report, mart: OpenedMart | None, store: Store
 ) -> ReportDifference:
-    """Return the difference with the clients that changed, or with the reason why they are not known."""
+    """Add the clients that changed to the difference, or the reason why they are not known."""
     if mart is None:
         why = "give the data with --source (source=…) to compare it with the evidence in both snapshots"
         return replace(difference, clients_unknown=f"{NOT_KNOWN}: {why}.")
@@ -94,7 +94,7 @@ def frozen_report(store: Store, snapshot_id: str) -> Report:
     Raises
     ------
     SnapshotError
-        If it does not exist, is revoked or has expired, is damaged, or is not a report but a comparison.
+        If the snapshot does not exist, is revoked or has expired, is damaged, or is a comparison of reports.
     """
     if store.manifest(snapshot_id).get("kind") is not None:
         raise SnapshotError(
@@ -104,10 +104,10 @@ def frozen_report(store: Store, snapshot_id: str) -> Report:
 
 
 def _mart_now(before: Report, source: SourceLike | None) -> OpenedMart:
-    """Open the source of a report as it is now."""
+    """Open the source of a report with its current data."""
     name = before.info.source
-    # A report names a source given as a path by its last folder only, and there may be other folders of that
-    # name.
+    # If the source was given as a path, the report contains only the name of its last folder, and other
+    # folders may have the same name.
     if source is None and name not in named_sources():
         raise SourceError(
             f"The snapshot's source {shown(name)} is not in sources.toml. Give the source (--source) "

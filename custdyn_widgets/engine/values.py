@@ -1,8 +1,8 @@
-"""Values of a report's rows: metrics computed in fixed point, and exactly where that is uncertain.
+"""Values of a report's rows, computed in fixed point, or exactly where the result would be uncertain.
 
 The exact numbers of a metric define its values. In fixed point, the built-in metrics give the same values
-much faster, or mark rows as uncertain; these are computed again from Fractions. An analyst's own metrics
-always get Fractions.
+much faster, or mark rows as uncertain; these are computed again from Fractions. Custom metrics
+are always computed from Fractions.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from custdyn_widgets.report import Column, Value
 
 Numbers = FixedArray | list[Number]  # a column of numbers
 ValueRow = tuple[Value, ...]
-_TOGETHER = 1 << 22  # how many numbers are rounded at a time
+_TOGETHER = 1 << 22  # the number of numbers rounded at a time
 
 
 def compute_values(
@@ -36,7 +36,7 @@ def compute_values(
     plan
         The plan of the report.
     now
-        The lines of its rows.
+        The lines of the report's rows.
     before
         The lines of the earlier periods; none without a comparison.
     counterpart
@@ -81,7 +81,7 @@ class _Rows:
     def _rounded(
         parts: Sequence[Rounded | list[Number]], abouts: Sequence[Column], unsure: Bools
     ) -> list[list[Value]]:
-        """Return the values of columns, and mark the rows that are not certain."""
+        """Return the values of columns, and mark uncertain rows."""
         fixed = [
             (part, about) for part, about in zip(parts, abouts, strict=True) if isinstance(part, Rounded)
         ]
@@ -122,7 +122,7 @@ class _Rows:
     def _corrected(
         self, shown: Int64s, rows: list[ValueRow], unsure: Int64s
     ) -> tuple[Int64s, list[ValueRow]]:
-        """Compute the rows that are not certain exactly, and leave out those that are empty after all."""
+        """Recompute uncertain rows exactly, and leave out those that turn out to be empty."""
         if not len(unsure):
             return shown, rows
         empty = []
@@ -164,7 +164,7 @@ def _columns(plan: Plan, lines: Lines) -> list[Numbers]:
 def _exact_rows(
     plan: Plan, lines: pd.DataFrame, columns: Sequence[Numbers], positions: Int64s
 ) -> list[NumberRow]:
-    """Return the exact numbers of some rows; an analyst's own columns are exact already."""
+    """Return the exact numbers of some rows; columns of custom metrics are already exact."""
     found: list[list[Number]] = []
     for metric in plan.metrics:
         if metric.takes_fixed:
@@ -177,7 +177,7 @@ def _exact_rows(
 
 
 def _take(column: Numbers, positions: Int64s) -> Numbers:
-    """Return the numbers at positions; nothing at the position -1."""
+    """Return the numbers at positions, with a missing number for the position -1."""
     if isinstance(column, FixedArray):
         return column.take(positions, allow_fill=True)
     return [column[at] if at >= 0 else None for at in positions.tolist()]

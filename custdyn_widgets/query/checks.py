@@ -50,8 +50,8 @@ def time_zones() -> tuple[str, ...]:
 def is_time_zone(name: str) -> bool:
     """Return whether a query may use this IANA time zone name.
 
-    The usual names are listed in one file, which is searched first: to list all names on this machine, Python
-    opens hundreds of files.
+    The usual names are listed in one file, which is searched first, because Python opens hundreds of files to
+    list all names on this machine.
     """
     return name in _usual_time_zones() or name in time_zones()
 
@@ -98,7 +98,7 @@ def _period(name: str, start: object, end: object) -> Period:
 
 
 def _wall_time(name: str, value: object, time_of_day: str) -> datetime:
-    """Parse a wall time `YYYY-MM-DD[ HH:MM:SS]`; a date without a time gets the given one."""
+    """Parse a wall time `YYYY-MM-DD[ HH:MM:SS]`; a date alone gets the given time of day."""
     match = _WALL_TIME.fullmatch(value) if isinstance(value, str) else None
     if not match:
         raise QueryError.wrong_type(name, value, _WALL_TIME_FORM)
@@ -139,7 +139,7 @@ def check_strings(name: str, value: object) -> tuple[str, ...]:
 
 
 def check_groups(name: str, value: object, allowed: Sequence[str]) -> tuple[str, ...]:
-    """Check a list of groupings, at most one of them by time and one by something else, and sort it."""
+    """Check a list of groupings, at most one by time and one by another attribute, and sort it."""
     chosen = check_strings(name, value)
     for group in chosen:
         check_choice(name, group, allowed)
@@ -152,7 +152,7 @@ def check_groups(name: str, value: object, allowed: Sequence[str]) -> tuple[str,
 
 
 def check_columns(name: str, value: object, known: Sequence[str]) -> tuple[str, ...]:
-    """Check a list of column groups, and put built-in ones first; custom metrics are not known here."""
+    """Check a list of column groups, and put built-in ones first; custom groups are checked by the engine."""
     chosen = check_strings(name, value)
     return (
         *(group for group in known if group in chosen),
@@ -161,21 +161,21 @@ def check_columns(name: str, value: object, known: Sequence[str]) -> tuple[str, 
 
 
 def check_flag(name: str, value: object) -> bool:
-    """Check a boolean."""
+    """Check that a value is a boolean."""
     if not isinstance(value, bool):
         raise QueryError.wrong_type(name, value, "true or false")
     return value
 
 
 def check_currency(name: str, value: object) -> str:
-    """Check the form of a currency code."""
+    """Check the format of a currency code."""
     if not isinstance(value, str) or not _CURRENCY.fullmatch(value):
         raise QueryError.wrong_type(name, value, "an ISO 4217 code of three capital letters, such as USD")
     return value
 
 
 def check_number(name: str, value: object, bounds: range, unit: str) -> int:
-    """Check a whole number and its bounds."""
+    """Check that a value is a whole number within bounds."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise QueryError.wrong_type(name, value, f"a whole number of {unit}")
     if value not in bounds:

@@ -1,7 +1,7 @@
 """The table of a query's fields: their labels, help texts and allowed values.
 
-The form, command line, notebook parameters, validation and documentation all read this table, so they cannot
-disagree. Defaults are in `ReportQuery`.
+The form, the command line, notebook parameters, validation and the documentation all read this table, so they
+always agree. Defaults are in `ReportQuery`.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Field:
     label
         The name shown to users.
     help
-        One sentence on what the field does.
+        The effect of the field, in one or two sentences.
     kind
         The kind of its values.
     choices
@@ -89,11 +89,11 @@ class Field:
 
     @property
     def is_list(self) -> bool:
-        """Whether the field is a list."""
+        """Whether the field's value is a list."""
         return self.kind in (Kind.TEXTS, Kind.GROUPS, Kind.COLUMNS)
 
     def check(self, value: object) -> Any:
-        """Return a JSON or Python value as a query stores it.
+        """Check a JSON or Python value, and return it as a query stores it.
 
         Raises
         ------
@@ -126,7 +126,7 @@ _TABLE = (
     Field(
         "interval",
         "Interval",
-        "The period to report: a preset, or its first and last second in the time zone.",
+        "The period of the report: a preset, or its first and last second in the time zone.",
         Kind.INTERVAL,
         choices=PRESETS,
     ),
@@ -147,7 +147,7 @@ _TABLE = (
     Field(
         "tags_match",
         "Tags match",
-        "Whether a client needs any or all of the tags.",
+        "Whether a client must have any or all of the tags.",
         Kind.CHOICE,
         choices=("any", "all"),
     ),
@@ -155,22 +155,22 @@ _TABLE = (
     Field(
         "include_descendants",
         "Include descendants",
-        "Include clients of the resellers below the chosen ones.",
+        "Include clients of resellers below the chosen ones.",
         Kind.FLAG,
     ),
     Field("owner_user", "Owner user", "Only clients of these users.", Kind.TEXTS),
     Field(
         "package",
         "Package",
-        "Only clients that ever had one of these packages (by id or name); the Packages columns then count "
-        "only these.",
+        "Only clients that ever had one of these packages (by id or name). The Packages columns then count "
+        "only these packages.",
         Kind.TEXTS,
     ),
     Field(
         "group_by",
         "Group by",
-        "One row for each year, month or date, and for each package, or for each company, owner user, client "
-        "type, currency or cohort (month of the first paid use) of clients. If empty, a single row.",
+        "One row for each year, month or date, and for each package, company, owner user, client type, "
+        "currency or cohort (the month of a client's first paid use). If empty, a single row.",
         Kind.GROUPS,
         choices=GROUPS,
     ),

@@ -1,8 +1,8 @@
 """The exact instants of a query: edges of buckets, and starts of windows.
 
-Every edge is a whole second in UTC, computed here and nowhere else; nothing downstream does calendar
-arithmetic. A wall time that the clocks skip or repeat resolves as `datetime(…, fold=0)` does. Instants
-are ints: seconds since 1970-01-01T00:00:00Z.
+Every edge is a whole second in UTC and is computed only here; code that uses the edges does no calendar
+arithmetic. Wall times that the clocks skip or repeat are resolved as `datetime(…, fold=0)` does. Instants are
+ints: seconds since 1970-01-01T00:00:00Z.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _DAY_PRESETS = (
     "last_7_days",
     "last_30_days",
     "last_90_days",
-)  # these have a length in days, not in months
+)  # their lengths are in days, not in months
 _COMPARED_DAYS = {"previous_day": 1, "previous_week": 7}
 _COMPARED_MONTHS = {"previous_month": 1, "previous_quarter": 3, "previous_year": 12}
 
@@ -42,11 +42,11 @@ class Bucket:
     label
         The label of its row.
     start, end
-        The bucket as instants.
+        The edges of the bucket as instants.
     starts_at, ends_at
         The wall times that resolve to these instants.
     opens_at
-        The wall time that ends the opening window: the `ends_at` of the row before. It differs from
+        The wall time that ends the opening window: the `ends_at` of the previous row. It differs from
         `starts_at` only if the clocks skipped a period between them.
     opening_window, window_start
         The starts of the windows that end at the bucket's start and at its end.
@@ -80,7 +80,7 @@ class ResolvedInterval:
     start, end
         The interval as instants; the end is exclusive.
     as_of
-        Nothing at or after this instant counts.
+        Nothing at or after this instant is counted.
     active_duration
         The length of the window in months.
     """
@@ -100,11 +100,11 @@ class ResolvedInterval:
 
     @property
     def is_empty(self) -> bool:
-        """Whether the interval is entirely at or after `as_of`, or in a gap that the clocks skipped."""
+        """Whether the interval is entirely at or after `as_of`, or in a period that the clocks skipped."""
         return self.effective_end <= self.start
 
     def whole(self) -> Bucket:
-        """Return the single bucket of a query without a time grouping; its label is empty."""
+        """Return the only bucket of a query without a time grouping, with an empty label."""
         return self._bucket(
             "",
             self.start,
@@ -121,8 +121,8 @@ class ResolvedInterval:
         time_group
             `year`, `month`, `date`, or None for the whole interval.
         since
-            When the first selected client was created. The first bucket contains this time or the interval's
-            start, whichever is later.
+            The time when the first selected client was created. The first bucket contains this time or the
+            interval's start, whichever is later.
         """
         if time_group is None:
             return [self.whole()]
@@ -140,15 +140,15 @@ class ResolvedInterval:
         return found
 
     def before(self, bucket: Bucket, comparison: str) -> Bucket | None:
-        """Return the earlier period that a bucket is compared with; None if it has no length.
+        """Return the earlier period that a bucket is compared with, or None if that period is empty.
 
-        The wall times of the bucket are moved back, then resolved. A day that does not exist in the earlier
-        month becomes the first day of the following month.
+        The wall times of the bucket are moved back and then resolved. A day that does not exist in the
+        earlier month becomes the first day of the following month.
 
         Raises
         ------
         QueryError
-            If it starts before the year 1900.
+            If the earlier period starts before the year 1900.
         """
         starts_at, ends_at, opens_at = (
             self._moved_back(wall, comparison) for wall in (bucket.starts_at, bucket.ends_at, bucket.opens_at)
@@ -161,9 +161,9 @@ class ResolvedInterval:
         return self._bucket(bucket.label, start, end, (starts_at, ends_at, opens_at), bucket.partial)
 
     def months(self, since: int) -> list[tuple[str, int]]:
-        """Return the label and start of each calendar month, from an instant's month to the effective end.
+        """Return the label and start of each calendar month, from the month of `since` to the effective end.
 
-        Years before 1 have no calendar: all instants in them count toward January of year 1.
+        The calendar begins with year 1, so earlier instants count toward January of that year.
         """
         first = (EPOCH + timedelta(seconds=max(since, _YEAR_ONE))).astimezone(self.zone).date()
         first = date.min if first.year == 1 else first_of_month(first, -1)
@@ -184,7 +184,7 @@ class ResolvedInterval:
 
     @property
     def _whole_months(self) -> int:
-        """The number of calendar months that make up the interval; 0 if its length is not in months."""
+        """The number of calendar months in the interval; 0 if it is counted in days or has partial months."""
         start, after = self.period.start, self.period.end + SECOND
         on_firsts = all(wall == datetime.combine(first_of_month(wall), time()) for wall in (start, after))
         if self.preset in _DAY_PRESETS or not on_firsts:
@@ -216,7 +216,7 @@ def resolve(query: ReportQuery, as_of: datetime) -> ResolvedInterval:
     query
         Only its `interval`, `timezone` and `active_duration` are used.
     as_of
-        An aware datetime on a whole second, as `query.parse_as_of` returns.
+        An aware datetime on a whole second, as returned by `query.parse_as_of`.
 
     Raises
     ------
@@ -238,18 +238,18 @@ def resolve(query: ReportQuery, as_of: datetime) -> ResolvedInterval:
 
 
 def to_instant(wall: datetime, zone: zoneinfo.ZoneInfo) -> int:
-    """Return the instant of a wall time in a time zone; the first one if the clock shows it twice."""
+    """Return the instant of a wall time in a time zone, or the earlier one if the clocks repeat it."""
     return (wall.replace(tzinfo=zone, fold=0) - EPOCH) // SECOND
 
 
 def months_before(wall: datetime, months: int) -> datetime:
-    """Return the wall time a number of months earlier, with the day clamped to the month's length."""
+    """Return the wall time some months earlier, with the day clamped to the length of that month."""
     year, month0 = divmod(wall.year * 12 + wall.month - 1 - months, 12)
     return wall.replace(year=year, month=month0 + 1, day=min(wall.day, monthrange(year, month0 + 1)[1]))
 
 
 def _calendar(time_group: str, period: Period) -> Iterator[tuple[str, datetime, datetime]]:
-    """Yield the label, the start and the end of each calendar period, with one more on either side.
+    """Yield the label, start and end of each calendar period, including one extra period on either side.
 
     The extra periods are needed when clocks skip an hour: the wall time of an instant and the edge of its
     calendar period may then resolve in the opposite order.
@@ -271,7 +271,7 @@ def _calendar(time_group: str, period: Period) -> Iterator[tuple[str, datetime, 
 
 
 def time_zone_data() -> str:
-    """Return the version and the origin of the time zone data in use.
+    """Return the version and origin of the time zone data in use.
 
     `zoneinfo` prefers the system's database to the package `tzdata`.
     """

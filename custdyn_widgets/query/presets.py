@@ -1,4 +1,4 @@
-"""Presets: intervals given by a name, such as `last_month`, relative to a time."""
+"""Presets: named intervals relative to a time, such as `last_month`."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from custdyn_widgets.query.checks import YEARS, Period
 
 
 def preset_period(name: str, timezone: str, as_of: datetime) -> Period:
-    """Return the period of a preset at a given time, by the calendar of a time zone.
+    """Return the period of a preset relative to a time, in the calendar of a time zone.
 
     Raises
     ------
     QueryError
-        If it is outside the years 1900 to 2100.
+        If the period is outside the years 1900 to 2100.
     """
     try:
         first, last = _preset_dates(name, as_of.astimezone(zoneinfo.ZoneInfo(timezone)).date())
@@ -47,6 +47,6 @@ def _preset_dates(name: str, today: date) -> tuple[date, date]:
 
 
 def first_of_month(day: date, months: int = 0) -> date:
-    """Return the first day of a date's month, or of a month before or after it."""
+    """Return the first day of a date's month, or of the month that many months later."""
     year, month0 = divmod(day.year * 12 + day.month - 1 + months, 12)
     return date(year, month0 + 1, 1)

@@ -1,10 +1,10 @@
 """The query: one frozen value with everything that affects the numbers, and nothing else.
 
 A query is a JSON object; the same object drives the form, notebook parameters, the command line, saved
-queries and manifests. It does not include how a report is used (output, recipients, chart, schedule).
+queries and manifests. It does not cover how a report is used (output, recipients, chart, schedule).
 
-A query is validated when it is built, as far as possible without the data; names that must exist in the data
-(tags, companies, users, packages) are checked when the report is run.
+A query is validated when it is created, as far as possible without the data. Names that must exist in the
+data (tags, companies, users, packages) are checked when the report is run.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ class ReportQuery:
     """A query for a report.
 
     Every field accepts a Python or JSON value (a list for a tuple, `{"start": …, "end": …}` for a `Period`);
-    None means the default. Queries compare by value; `dataclasses.replace` returns a modified copy, which is
-    validated again.
+    None means the default. Queries are compared by value. `dataclasses.replace` returns a modified copy,
+    which is validated again.
 
     Parameters
     ----------
@@ -92,8 +92,8 @@ class ReportQuery:
             raise QueryError.invalid(
                 "columns",
                 "balances",
-                "cannot be shown by package, because a client's balance belongs to many packages; remove it, "
-                "or remove package from group_by",
+                "cannot be shown by package, because a client's balance is not divided among packages; "
+                "remove it, or remove package from group_by",
             )
 
     @classmethod
@@ -121,8 +121,8 @@ class ReportQuery:
     def to_dict(self) -> dict[str, Any]:
         """Return the query as a JSON object, including fields with their default values.
 
-        `columns` and `compare` are left out while unset, so that digests of queries made before these fields
-        existed stay the same.
+        `columns` and `compare` are omitted if unset, so that the digests of queries that were created before
+        these fields existed do not change.
         """
         return {
             name: _to_json(value)
@@ -148,7 +148,7 @@ class ReportQuery:
     def describe(self, name: Callable[[str], str] = str) -> str:
         """Describe the query for users: what is counted, when, and how it is grouped.
 
-        `name` formats each name from the data, as `text.isolate` does.
+        `name` is a function that formats each name from the data, such as `text.isolate`.
         """
         parts = [_describe_interval(self.interval) + f" ({self.timezone})", _describe_clients(self, name)]
         if self.package:
@@ -164,7 +164,7 @@ class ReportQuery:
         return ", ".join(parts)
 
 
-# In the order of the fields, so that an error names the first wrong one. Defaults are not checked.
+# In the order of the fields, so that an error names the first invalid one. Defaults are not checked.
 _DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(ReportQuery)}
 
 
@@ -195,7 +195,7 @@ def _describe_clients(query: ReportQuery, name: Callable[[str], str]) -> str:
 
 
 def parse_as_of(value: str | datetime | None) -> datetime:
-    """Return the time that relative intervals are resolved against, in UTC, truncated to seconds.
+    """Parse the time that relative intervals are resolved against; return it in UTC, truncated to seconds.
 
     Parameters
     ----------

@@ -16,10 +16,10 @@ _DIGITS, _PLACES = 38, 6
 
 
 def arrow_table(report: Report) -> pa.Table:
-    """Return the rows, without the Total, so that summing a column counts nothing twice.
+    """Return the rows, without the Total, so that the sum of a column counts nothing twice.
 
-    The columns are the label headings (string); each number column under its one-level name, as int64 or as
-    decimal128(38, 6) in the report's currency, null for an undefined average; `start` and `end` of the
+    The columns are the labels (string); the numbers, under their one-level names (int64, or decimal128(38, 6)
+    with amounts in the report's currency, and null for an undefined average); the `start` and `end` of the
     bucket (timestamp in UTC, end exclusive, null if the report has none); and `partial` (bool).
     """
     import pyarrow as pa

@@ -32,16 +32,16 @@ class ClientChanges:
     headings
         The label headings of the report.
     lines
-        One for each client and row where the client's contribution changed, in row order and then
-        by id. Empty in a frozen difference, which does not contain client names.
+        One line for each client and row where the client's contribution changed, ordered by row and then by
+        id. Empty in a frozen difference, which does not contain client names.
     count
         The number of these clients.
     gone
-        How many other clients contributed to the old report, but are no longer in the data or no longer meet
-        the filters: their names are not known.
+        The number of other clients that contributed to the old report, but are no longer in the data or no
+        longer match the filters. Their names are not known.
     undecided
-        How many clients changed after the second of two snapshots, so that it is not known whether they
-        changed between the snapshots too.
+        The number of clients that changed after the second of two snapshots, so that it is not known whether
+        they also changed between the snapshots.
     """
 
     headings: tuple[str, ...]
@@ -65,7 +65,7 @@ class ClientChanges:
             )
         if self.undecided:
             parts.append(
-                f"whether {_clients(self.undecided)} changed too is not known, because their data changed "
+                f"it is not known whether {_clients(self.undecided)} changed too, because their data changed "
                 "again after the second snapshot"
             )
         return f"{'; '.join(parts)}."
@@ -76,7 +76,7 @@ class ClientChanges:
         return (*self.headings, *_CLIENT_HEADINGS)
 
     def texts(self) -> list[tuple[str, ...]]:
-        """Return for each line the row's labels, and the client's id, name, company and owner user."""
+        """Return the row's labels, and the client's id, name, company and owner user, for each line."""
         return [
             (*line.labels, line.client_id, line.name, line.company, line.owner_user) for line in self.lines
         ]
@@ -88,7 +88,7 @@ class ClientChanges:
         return pd.DataFrame(self.texts(), columns=list(self.line_headings), dtype=object)
 
     def without_names(self) -> ClientChanges:
-        """Return only the numbers of clients."""
+        """Return the changes without the lines, which contain client names."""
         return replace(self, lines=())
 
     def to_dict(self) -> dict[str, Any]:
@@ -111,7 +111,7 @@ class ClientChanges:
 
 
 def few(items: Sequence[str], most: int, separator: str = ", ") -> str:
-    """Return the first items as a list, and how many more there are."""
+    """Join the first `most` items, and say how many more there are."""
     more = f" and {len(items) - most:,} more" if len(items) > most else ""
     return separator.join(items[:most]) + more
 

@@ -1,7 +1,7 @@
 """Table cells that show a number together with its change.
 
 Pages, notebooks and emails show the change below the number, because four columns per number would be hard to
-read. Exports and text keep separate columns.
+read. Exports and terminal text have separate columns.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Cell:
     text
         The number.
     change
-        How it changed, such as `+12 (+3.4%)`; empty without a comparison.
+        The change, such as `+12 (+3.4%)`; empty without a comparison.
     before
         The earlier number; empty without a comparison.
     """
@@ -46,7 +46,7 @@ def value_positions(columns: Sequence[Column]) -> tuple[int, ...]:
 def number_cells(
     texts: Sequence[str], values: Sequence[Value], columns: Sequence[Column], currency: str
 ) -> Iterator[Cell]:
-    """Yield a cell for each number of a row, given all of its columns, values and formatted values."""
+    """Yield a cell for each number of a row from all of its columns, values and formatted values."""
     for position in value_positions(columns):
         parts = range(position + 1, min(position + _PARTS, len(columns)))
         if [columns[i].part for i in parts] != ["before", "change", "change_percent"]:
@@ -57,7 +57,7 @@ def number_cells(
             texts[position],
             _describe_change(
                 _signed(values[change], columns[change], currency),
-                # The change of a rate in percent is easily mistaken for one in percentage points.
+                # A rate's change in percent is easily mistaken for a change in percentage points.
                 "" if columns[position].unit == "rate" else _signed(values[percent], columns[percent], ""),
             ),
             texts[before],
@@ -65,7 +65,7 @@ def number_cells(
 
 
 def comparison_note(query: ReportQuery) -> str:
-    """Return the note on the changes below numbers; empty without a comparison."""
+    """Return the note that explains the changes below numbers; empty without a comparison."""
     if not query.compare:
         return ""
     earlier = query.compare.replace("_", " ")
@@ -77,7 +77,7 @@ def _describe_change(change: str, percent: str) -> str:
 
 
 def _signed(value: Value, column: Column, currency: str) -> str:
-    """Format a change with its sign; empty if it is undefined."""
+    """Format a change with its sign; return an empty string if it is undefined."""
     if value is None:
         return ""
     text = format_value(value, column, currency)

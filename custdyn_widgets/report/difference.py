@@ -26,12 +26,12 @@ _Key = tuple[tuple[str, ...], int]
 
 @dataclass(frozen=True)
 class CellDifference:
-    """Cell that differs between two reports.
+    """A cell that differs between two reports.
 
     Attributes
     ----------
     labels
-        The row's label for each heading; the Total's begin with `Total`.
+        The row's label for each heading. The first label of the Total is `Total`.
     is_total
         Whether the row is the Total.
     column
@@ -39,7 +39,7 @@ class CellDifference:
     old, new
         The values; None for an undefined average, or if the report does not have the row.
     change
-        `new` - `old`; None if one of them is None.
+        `new` - `old`; None if either is None.
     """
 
     labels: tuple[str, ...]
@@ -50,7 +50,7 @@ class CellDifference:
     change: Value
 
     def texts(self, currency: str) -> tuple[str, str, str]:
-        """Return old, new and change as text, with all decimal places if they would otherwise look equal."""
+        """Return old, new and change as text, with all decimal places if old and new would look equal."""
         column = self.column
         old, new = (format_value(value, column, currency) for value in (self.old, self.new))
         change_column, change = column, self.change
@@ -65,7 +65,7 @@ class CellDifference:
 
 @dataclass(frozen=True)
 class ReportDifference:
-    """What differs between two reports of the same query.
+    """The differences between two reports of the same query.
 
     Attributes
     ----------
@@ -89,7 +89,7 @@ class ReportDifference:
     clients
         The clients whose contribution changed; None if this is not known.
     clients_unknown
-        A sentence that says why it is not known.
+        A sentence that says why the changed clients are not known.
     compared
         The ids of the snapshots that were compared, if any.
     """
@@ -121,16 +121,16 @@ class ReportDifference:
         return (*self.headings, "Column", "Old", "New", "Change")
 
     def lines(self) -> list[tuple[str | Value, ...]]:
-        """Return a line for each cell: the row's labels, the column's name, old value, new value, change."""
+        """Return the row's labels, the column's name, the old and new value and the change for each cell."""
         return [(*self._names(cell), cell.old, cell.new, cell.change) for cell in self.cells]
 
     def texts(self) -> list[tuple[str, ...]]:
-        """Return the lines as text for display, below the headings."""
+        """Return the headings, followed by the lines as text for display."""
         lines = [(*self._names(cell), *cell.texts(self.currency)) for cell in self.cells]
         return [self.line_headings, *lines]
 
     def notes(self) -> Iterator[str]:
-        """Yield what the cells do not show: rows and columns that only one report has, and the reasons."""
+        """Yield notes on what the cells do not show: rows and columns of only one report, and the reasons."""
         for where, rows, columns in (
             ("old", self.rows_only_in_old, self.columns_only_in_old),
             ("new", self.rows_only_in_new, self.columns_only_in_new),
@@ -173,10 +173,10 @@ class ReportDifference:
 
 
 def report_difference(old: Report, new: Report) -> ReportDifference:
-    """Return every cell that differs between two reports of the same query, and what else differs.
+    """Return every cell that differs between two reports of the same query, and all other differences.
 
-    Rows are matched by their labels and columns by their names. The queries' `columns` may differ. A
-    preset such as `last_month` may be compared with the same interval as dates. The retention triangle is not
+    Rows are matched by their labels and columns by their names. The queries' `columns` may differ. A preset
+    such as `last_month` may be compared with the same interval given as dates. The retention triangle is not
     compared.
 
     Parameters
@@ -225,7 +225,7 @@ def _by_name(report: Report) -> dict[str, int]:
 
 
 def _by_labels(rows: Iterable[Row]) -> dict[_Key, Row]:
-    """Return rows by their labels; rows with the same labels are numbered."""
+    """Return rows by their labels; rows with the same labels are numbered to tell them apart."""
     seen: Counter[tuple[str, ...]] = Counter()
     found = {}
     for row in rows:

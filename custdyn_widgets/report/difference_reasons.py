@@ -13,7 +13,7 @@ from custdyn_widgets.report.report import Info, Quote, Report
 Kind = Literal["quotes", "definitions", "versions", "source", "clients", "transactions", "data_as_of", "data"]
 
 _FEW = 3
-# Each of these alone shows that the data or its meaning differs.
+# Any one of these shows that the data or its meaning differs.
 _EXPLAIN = frozenset(("quotes", "definitions", "clients", "transactions"))
 
 
@@ -29,7 +29,7 @@ class Reason:
 
 
 def reasons_for(old: Report, new: Report, *, cells_differ: bool) -> tuple[Reason, ...]:
-    """Return other differences between two reports, or a reason saying that nothing explains the cells."""
+    """Return the recorded differences, and say so if none of them explains the cells that differ."""
     found = [*_recorded(old, new)]
     kinds = {reason.kind for reason in found}
     if cells_differ and not kinds & _EXPLAIN:
@@ -64,7 +64,7 @@ def _recorded(old: Report, new: Report) -> Iterator[Reason]:
 
 
 def _quotes(before: Sequence[Quote], after: Sequence[Quote]) -> str:
-    """Return the quotes that were changed and those that only one report used; empty if there are none."""
+    """Describe the quotes that changed and those that only one report used; empty if there are none."""
     old, new = (
         {(q.currency, q.date, q.base): Decimal(q.units_per_base) for q in quotes}
         for quotes in (before, after)

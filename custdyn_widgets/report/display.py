@@ -1,4 +1,4 @@
-"""A report as the result of a cell or an expression: HTML, LaTeX and plain text."""
+"""Display of a report as the result of a notebook cell or expression: HTML, LaTeX and plain text."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MAX_ROWS = 60
 
 
 def plain_text(report: Report) -> str:
-    """Return the first rows and the Total as aligned text for the width of the terminal, and any notes."""
+    """Return the first rows, the Total and any notes as aligned text that fits the terminal."""
     width = shutil.get_terminal_size().columns
     text = report_text(report, width, max_rows=_MAX_ROWS, limit_note=TABLE_LIMIT_NOTE)
     return text + "".join(f"Note: {printable(warning)}\n" for warning in report.info.warnings)
@@ -39,7 +39,7 @@ _FORMATS: dict[str, Callable[[Report], str]] = {
 def mime_bundle(
     report: Report, include: Collection[str] | None = None, exclude: Collection[str] | None = None
 ) -> dict[str, str]:
-    """Return the report in each format, limited to those in `include` and without those in `exclude`."""
+    """Return the report in each format that is in `include`, if given, and not in `exclude`."""
     return {
         kind: form(report)
         for kind, form in _FORMATS.items()

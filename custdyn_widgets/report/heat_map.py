@@ -1,4 +1,4 @@
-"""The retention triangle as a heat map: an inert HTML table whose colours show shares of cohorts.
+"""The retention triangle as a heat map: a static HTML table whose colours show shares of cohorts.
 
 A cell shows the number of clients; its colour shows the share of the cohort in eleven steps of one hue, from
 pale to dark on light backgrounds and on paper, and from dark to bright on dark ones. Numbers are readable on
@@ -17,7 +17,7 @@ from custdyn_widgets.report.cohorts import CohortTriangle
 Theme = Literal["page", "notebook"]
 
 MAX_COHORTS = 120  # a browser is slow with much larger tables
-STEPS = (0, 5, 10, 15, 20, 30, 40, 50, 60, 80)  # the shares, in percent, at which the next colour begins
+STEPS = (0, 5, 10, 15, 20, 30, 40, 50, 60, 80)  # the share, in percent, at which each colour begins
 LIGHT = (
     "#ffffff", "#f1f7fc", "#e2effa", "#d2e6f7", "#c1dcf3", "#aed1ee",
     "#9ac5e9", "#85b8e2", "#6eaadb", "#569cd3", "#3d8dca",
@@ -61,16 +61,16 @@ _PRINT = """
   .custdyn-cohorts table.custdyn tr { break-inside: avoid; }
 }
 """
-_PAPER_WIDTH, _DIGIT, _CELL_SPACE = 770, 0.6, 4  # points; share of the font size; points
+_PAPER_WIDTH, _DIGIT, _CELL_SPACE = 770, 0.6, 4  # in points; as a share of the font size; in points
 
 
 def triangle_html(triangle: CohortTriangle, theme: Theme = "notebook") -> str:
-    """Return a retention triangle as a self-contained HTML fragment: its style, table, colour scale and note.
+    """Return a retention triangle as self-contained HTML: a style sheet, a table, a colour scale and a note.
 
     Parameters
     ----------
     triangle
-        The triangle. Only its last 120 cohorts are shown; a note says if there are more.
+        The triangle. Only the last 120 cohorts are shown, with a note if there are more.
     theme
         Whether dark colours follow the reader's system (`page`) or JupyterLab's theme (`notebook`).
     """
@@ -90,7 +90,7 @@ def triangle_html(triangle: CohortTriangle, theme: Theme = "notebook") -> str:
 
 
 def share_step(count: int, size: int) -> int:
-    """Return the colour of a count: 0 for nothing, up to 10 for 80% of the cohort's size and more."""
+    """Return the colour of a count, from 0 for no clients to 10 for 80% of the cohort or more."""
     return sum(100 * count >= step * size for step in STEPS) if count else 0
 
 
@@ -151,7 +151,7 @@ def _variables(colours: tuple[str, ...], ink: str) -> str:
 
 
 def _print_size(triangle: CohortTriangle) -> float:
-    """Return the font size, in points, at which the columns fit a landscape sheet."""
+    """Return the font size, in points, at which the columns fit on a landscape page."""
     columns = list(zip(*triangle.rows, strict=True))
     letters = [
         max(len(heading), *(len(f"{value:,}" if isinstance(value, int) else value or "") for value in column))

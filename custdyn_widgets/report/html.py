@@ -14,10 +14,10 @@ from custdyn_widgets.report.table_view import MAX_QUERY_TEXT, TableRow, TableVie
 from custdyn_widgets.text import cut_short, isolate, printable, split_isolates
 
 MAX_NOTEBOOK_ROWS = 400
-THOUSANDS = "thousands"  # the class of a number's groups of digits, also used on pages
+THOUSANDS = "thousands"  # the CSS class of digit groups in numbers, also used on pages
 TABLE_LIMIT_NOTE = "The first {shown} rows are shown; report.table has {hidden:,} more."
 
-# By default, JupyterLab squeezes wide tables in outputs, right-aligns text and stripes rows.
+# By default, JupyterLab squeezes wide tables in outputs, aligns text to the right and stripes rows.
 _STYLE = """
 .custdyn-report .scroll { max-height: 36em; overflow: auto; width: fit-content; max-width: 100%;
   border: 1px solid var(--jp-border-color2, #8884); }
@@ -41,7 +41,7 @@ _STYLE = """
 .custdyn-report p.note { color: var(--jp-ui-font-color2, GrayText); }
 """
 _STYLE += f".custdyn-report .{THOUSANDS}{THOUSANDS_CSS}\n"
-# Changes are not copied, so that a spreadsheet recognizes the numbers.
+# Changes are excluded from copied text, so that spreadsheets recognize the numbers.
 _COMPARISON_STYLE = """
 .custdyn-report td small { display: block; font-size: 0.85em; font-weight: normal; user-select: none;
   color: var(--jp-ui-font-color2, GrayText); }
@@ -70,7 +70,7 @@ def report_html(report: Report, max_rows: int = MAX_NOTEBOOK_ROWS) -> str:
 
 
 def html_text(text: str) -> str:
-    """Return a string as HTML: printable and escaped, with isolated names in elements that isolate them."""
+    """Return a string as HTML: printable and escaped, with isolated names in `bdi` elements."""
     parts = split_isolates(printable(text, isolates=True))
     return "".join(
         escape(part) if place % 2 == 0 else f"<bdi>{escape(part)}</bdi>" for place, part in enumerate(parts)
@@ -112,7 +112,7 @@ def _cells(view: TableView, row: TableRow) -> str:
 
 
 def _number(cell: Cell) -> str:
-    """Return the end of a cell's tag and the cell's content: the number, and its change below it."""
+    """Return the end of a cell's tag and the cell's content: the number with its change below."""
     number = number_html(cell.text, THOUSANDS)
     if not cell.change:
         return f">{number}"

@@ -1,4 +1,4 @@
-"""A report as JSON values and back, with Decimals as strings and without any floats."""
+"""Conversion of reports to JSON values and back, with Decimals as strings and without any floats."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from custdyn_widgets.report.cohorts import CohortTriangle
 from custdyn_widgets.report.report import Column, Info, Quote, Report, Row
 
 FORMAT = 1
-_EXTENDED_FORMAT = 2  # has units and keys that the first format does not have
+_EXTENDED_FORMAT = 2  # for units and keys that the first format does not have
 
 
 def report_to_dict(report: Report) -> dict[str, Any]:
@@ -44,8 +44,8 @@ def report_from_dict(data: Mapping[str, Any]) -> Report:
     """
     if data.get("format") not in (FORMAT, _EXTENDED_FORMAT):
         raise CustDynError(
-            f"This report has format {data.get('format')!r}, but this version can only read {FORMAT} and "
-            f"{_EXTENDED_FORMAT}."
+            f"This report has format {data.get('format')!r}, but this version reads only {FORMAT} and "
+            f"{_EXTENDED_FORMAT}. Install a newer version of custdyn-widgets."
         )
     columns = tuple(Column(**c) for c in data["columns"])
     info = dict(data["info"])

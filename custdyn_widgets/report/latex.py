@@ -15,9 +15,9 @@ from custdyn_widgets.report.table_view import LIMIT_NOTE, ColumnGroup, TableRow,
 from custdyn_widgets.report.terminal import TextTable, report_heading, text_cells
 from custdyn_widgets.text import printable
 
-_PAGE_WIDTH = 84  # characters in footnote size that fit on a page with narrow margins
+_PAGE_WIDTH = 84  # the number of characters in footnote size that fit on a page with narrow margins
 _MAX_LABEL = 32
-_END = r" \tabularnewline"  # after "\\", a name that starts with "*" or "[" would be an argument
+_END = r" \tabularnewline"  # after "\\", a name that starts with "*" or "[" would be read as an argument
 _ESCAPED = {
     **{character: f"\\{character}" for character in "#$%&_{}"},
     "\\": r"\textbackslash{}",
@@ -31,7 +31,7 @@ _SPECIAL = re.compile("[" + re.escape("".join(_ESCAPED)) + "]")
 
 
 def report_latex(report: Report, *, max_rows: int | None = None, limit_note: str = LIMIT_NOTE) -> str:
-    """Return a report as LaTeX: groups of columns that do not fit side by side are placed below each other.
+    """Return a report as LaTeX, with groups of columns stacked if they do not fit side by side.
 
     `max_rows` and `limit_note` are as for `table_view`.
     """
@@ -53,12 +53,12 @@ def report_latex(report: Report, *, max_rows: int | None = None, limit_note: str
 
 
 def latex_text(text: str) -> str:
-    """Return text as LaTeX that shows it character by character."""
+    """Escape text so that LaTeX prints every character as it is."""
     return _SPECIAL.sub(lambda found: _ESCAPED[found[0]], text)
 
 
 def _table(view: TableView, block: Sequence[ColumnGroup]) -> Iterator[str]:
-    """Yield the lines of a table with some groups of columns, whose headings are repeated on each page."""
+    """Yield the lines of a table with some groups of columns and headings that are repeated on each page."""
     labels = len(view.headings)
     shown = [*range(labels), *(labels + i for group in block for i in group.positions)]
     headings = [*view.headings, *(column.label for column in view.columns)]

@@ -1,4 +1,4 @@
-"""The mark for partial rows, whose buckets are cut short, and the notes on them and on partial reports."""
+"""The mark for partial rows, whose buckets are cut short, and the notes on partial rows and reports."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ASTERISK_NOTE = f"* {CUT_SHORT}"
 
 
 def cut_note(report: Report) -> str:
-    """Return the note that the figures end before the interval does; empty if they do not."""
+    """Return the note that the figures end before the interval does, or an empty string if they do not."""
     if not report.is_partial:
         return ""
     info = report.info

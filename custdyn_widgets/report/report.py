@@ -1,8 +1,8 @@
 """Reports as plain values: the table and Info that result from a query.
 
-This value is all that charts, pages, exports and snapshots need. It round-trips through JSON and can be
-passed between processes. This module does not depend on sources; its methods import pandas, Arrow and the
-display modules only when they are called.
+A `Report` contains everything that charts, pages, exports and snapshots need. It round-trips through JSON and
+can be passed between processes. This module does not depend on sources; its methods import pandas, Arrow and
+the display modules only when they are called.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ Part = Literal["value", "before", "change", "change_percent"]
 
 @dataclass(frozen=True)
 class Column:
-    """Column of numbers.
+    """A column of numbers.
 
     Attributes
     ----------
     group, label
         The two levels of the heading, e.g. `Clients - Active` and `Qty`.
     unit
-        `count`: ints. `money`: Decimals with 6 places in the report's currency. `rate`: Decimals, fractions
-        that are shown in percent; `points`: differences of such fractions, shown in percentage points.
-        `percent`: Decimals that are percentages.
+        `count`: ints. `money`: Decimals with 6 places in the report's currency. `rate`: fractions as
+        Decimals, shown in percent. `points`: differences between rates as Decimals, shown in percentage
+        points. `percent`: percentages as Decimals.
     definition
-        The meaning of the column in a sentence or two.
+        The meaning of the column, in a sentence or two.
     part
-        `value`, or in a comparison the value `before`, its `change`, or its `change_percent`.
+        `value`; in a comparison, also `before` (the earlier value), `change` or `change_percent`.
     """
 
     group: str
@@ -56,9 +56,9 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Row with a label for each heading of the report and a value for each column.
+    """A row with a label for each heading of the report and a value for each column.
 
-    `start` and `end` (exclusive) are the bucket's edges in UTC, ISO 8601 with `Z`. `partial` is true if the
+    `start` and `end` (exclusive) are the bucket's edges in UTC, ISO 8601 with `Z`. `partial` is True if the
     bucket is cut short by the interval's start or end or by `as_of`. A value is an int, a Decimal with 6
     places, or None for an undefined average.
     """
@@ -72,7 +72,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Quote:
-    """Quote used by a report: `units_per_base` units of `currency` equal one `base` as of `date`."""
+    """A quote used by a report: `units_per_base` units of `currency` equal one `base` as of `date`."""
 
     currency: str
     date: str
@@ -91,23 +91,23 @@ class Info:
     start, effective_end
         The same period as instants. The effective end is exclusive and never after `as_of`.
     actual_start, actual_end
-        Actual Interval: the selected clients' first and last transactions in the period, None if there are
-        none.
+        Actual Interval: the times of the selected clients' first and last transactions in the period; None if
+        there are none.
     role, generated_at, duration_ms
-        The role that generated the report, when, and how many milliseconds it took.
+        The role that generated the report, the time of generation, and the duration in milliseconds.
     as_of, data_as_of
         The time that relative intervals were resolved against, and the time of the data: when it was read
         from its database, or when its files last changed (None for DataFrames).
     source
         The source's name, never a path or URL.
     clients, transactions
-        How many of each were read for the report.
+        The numbers of clients and transactions read for the report.
     currency, time_zone_data
         The currency of every amount, and the version of the time-zone data used.
     quotes, warnings
         The quotes used, and warnings for the reader.
     data_gaps
-        Those warnings that say that the data ends before the report does.
+        The warnings that say that the data ends before the report does.
     """
 
     interval_start: str
@@ -135,7 +135,7 @@ class Info:
 
 @dataclass(frozen=True, repr=False)
 class Report:
-    """Result of a query.
+    """The result of a query.
 
     Attributes
     ----------
@@ -146,9 +146,9 @@ class Report:
     columns
         The number columns, in order.
     rows
-        The rows, in order, without the Total. Empty if there is nothing to count; `message` then says why.
+        The rows, in order, without the Total. Empty if there is nothing to show; `message` then says why.
     total
-        The row of the same query without grouping. None if the query has no grouping or there are no rows.
+        The row of the same query without grouping; None if the query has no grouping or there are no rows.
     info
         Facts about the report.
     message
@@ -160,7 +160,7 @@ class Report:
     triangle
         The retention triangle, if the query groups by cohort.
     evidence
-        What a snapshot keeps as evidence, or a function that makes it from the data; None if there is none.
+        The evidence for a snapshot, or a function that computes it from the data; None if there is none.
     """
 
     query: ReportQuery
@@ -197,7 +197,7 @@ class Report:
         return mime_bundle(self, include, exclude)
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
-        """Return the rows, without the Total, as an Arrow stream, for `pyarrow.table(report)` and others."""
+        """Return the rows, without the Total, as an Arrow stream, such as for `pyarrow.table(report)`."""
         from custdyn_widgets.report.arrow import arrow_table
 
         return arrow_table(self).__arrow_c_stream__(requested_schema)
@@ -241,19 +241,19 @@ class Report:
     def table(self) -> pd.DataFrame:
         """The rows as a DataFrame indexed by label, with two-level columns of Int64 counts and Decimals.
 
-        Multiplying a Decimal by a float such as 1.2 raises TypeError: multiply by `Decimal("1.2")`, or use
+        Multiplying a Decimal by a float such as 1.2 raises TypeError; multiply by `Decimal("1.2")`, or use
         `to_pandas(floats=True)`.
         """
         return self.to_pandas()
 
     def to_pandas(self, *, floats: bool = False) -> pd.DataFrame:
-        """Return the rows as a DataFrame, as `table` does, without the Total.
+        """Return the rows as a DataFrame like `table`, without the Total.
 
         Parameters
         ----------
         floats
-            Return amounts as float64, with NaN for an undefined average. Floats suit statistics and
-            plots, but they are inexact beyond about 15 digits.
+            Return amounts as float64, with NaN for an undefined average. Floats are convenient for
+            statistics and plots, but have only about 15 significant digits.
         """
         from custdyn_widgets.report.frames import report_frame
 

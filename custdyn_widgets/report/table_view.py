@@ -1,7 +1,7 @@
 """The table of a report as shown in every output: headings, rows, limits and notes.
 
-Pages, notebooks, browsers, terminals, emails and workbooks each render it in their own way, but this module
-alone decides what they show.
+Pages, notebooks, browsers, terminals, emails and workbooks each render this table in their own way, but this
+module alone decides what they show.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from custdyn_widgets.report.report import Column, Report, Row, Value
 from custdyn_widgets.text import printable, short_names
 
 MAX_ROWS = 2_000
-MAX_LABEL = 300  # characters; only exports show longer names in full
+MAX_LABEL = 300  # characters; only exports contain longer names in full
 MAX_QUERY_TEXT = 5_000
 LIMIT_NOTE = "Showing {shown:,} of {total:,} rows; the CSV has them all."
 _NAMED = ("package", "company", "owner_user")  # groupings whose labels are names from the data
@@ -30,7 +30,7 @@ _OVERLAP_NOTE = (
 
 @dataclass(frozen=True)
 class ColumnGroup:
-    """Upper-level heading: its name, the position of its first column, and its columns."""
+    """An upper-level heading: its name, the position of its first column, and its columns."""
 
     name: str
     first: int
@@ -49,7 +49,7 @@ class ColumnGroup:
 
 @dataclass(frozen=True)
 class TableRow:
-    """Row of a `TableView`.
+    """A row of a `TableView`.
 
     Attributes
     ----------
@@ -92,7 +92,7 @@ class TableRow:
 
 @dataclass(frozen=True)
 class TableView:
-    """Table of a report.
+    """The table of a report.
 
     Attributes
     ----------
@@ -103,15 +103,15 @@ class TableView:
     groups
         The upper-level headings of the number columns, in order.
     rows, total
-        The rows that are shown, and the Total.
+        The rows to show, and the Total.
     name_label
-        The position of the label that is a name, such as that of a package or company; None if there is none.
+        The position of the label that is a name, such as a package or company; None if there is none.
     type_note, cut_note, partial_note, overlap_note, limit_note
         Notes below the table: which client types are counted, that the figures end before the interval does,
         the meaning of the mark for partial rows, that packages overlap, and how many rows are left out. Empty
         if they do not apply.
     comparison_note
-        The note for outputs that show the change in a number below it; empty without a comparison.
+        The note for outputs that show a number's change below it; empty without a comparison.
     warnings
         The report's warnings, as printable text.
     """
@@ -132,12 +132,12 @@ class TableView:
 
     @cached_property
     def group_starts(self) -> frozenset[int]:
-        """The positions of the first columns of groups."""
+        """The position of each group's first column."""
         return frozenset(group.first for group in self.groups)
 
     @cached_property
     def numbers(self) -> tuple[Column, ...]:
-        """The number columns without those of the comparison; `TableRow.cells` are below them."""
+        """The number columns without those of the comparison, one for each of `TableRow.cells`."""
         return tuple(self.columns[position] for position in value_positions(self.columns))
 
     @cached_property
@@ -147,7 +147,7 @@ class TableView:
 
     @cached_property
     def number_starts(self) -> frozenset[int]:
-        """The positions in `numbers` of the first columns of groups."""
+        """The position in `numbers` of each group's first column."""
         return frozenset(group.first for group in self.number_groups)
 
     @property
@@ -157,7 +157,7 @@ class TableView:
         return tuple(filter(None, notes))
 
     def all_rows(self) -> Iterator[TableRow]:
-        """Yield the rows that are shown, then the Total."""
+        """Yield the rows to show, then the Total."""
         yield from self.rows
         if self.total is not None:
             yield self.total
@@ -216,7 +216,7 @@ def table_view(
 
 
 def _type_note(client_type: str) -> str:
-    """Return the note on which types are counted, because "Clients - All" could be read as all types."""
+    """Say which types are counted, because "Clients - All" could be understood as all types."""
     if client_type == "all":
         return "Clients of all types are counted."
     name = client_type.replace("_", " ").capitalize()
@@ -224,7 +224,7 @@ def _type_note(client_type: str) -> str:
 
 
 def _shown_labels(rows: Sequence[Row], most: int) -> dict[str, str]:
-    """Return each label as shown in tables: printable, and shortened so that labels still differ."""
+    """Return each label as shown in tables: printable, and shortened if too long, but still unique."""
     printed = {label: printable(label) for label in dict.fromkeys(n for row in rows for n in row.labels)}
     names = short_names(printed.values(), most)
     return {label: names[name] for label, name in printed.items()}

@@ -1,4 +1,4 @@
-"""Text of a report for a terminal: the query, the aligned table and its notes."""
+"""A report as text for a terminal: the query, the aligned table and its notes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def report_text(
     max_rows: int | None = None,
     limit_note: str = LIMIT_NOTE,
 ) -> str:
-    """Return a report as aligned text: two-level headings, the rows, and the Total below a rule.
+    """Return a report as aligned text with two-level headings, the rows, and the Total below a rule.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def report_heading(report: Report) -> str:
 
 
 class TextTable:
-    """Cells of a table as text, labels before numbers, with the width of each column."""
+    """The cells of a table as text, labels before numbers, and the width of each column."""
 
     def __init__(self, view: TableView) -> None:
         self._view = view
@@ -73,7 +73,7 @@ class TextTable:
     def blocks(self, columns: int | None) -> list[list[ColumnGroup]]:
         """Split the groups of columns into blocks that fit the width.
 
-        A group that is itself too wide is split too, but a number and its comparison stay together.
+        A group that does not fit by itself is also split, but a number and its comparison stay together.
         """
         label_room = sum(self._widths[: self._labels]) + len(GAP) * self._labels
         blocks: list[list[ColumnGroup]] = []
@@ -88,7 +88,7 @@ class TextTable:
         return blocks
 
     def block_lines(self, block: Sequence[ColumnGroup]) -> list[str]:
-        """Return the lines of a block: two-level headings, the rows, and the Total below a rule."""
+        """Return the lines of a block: its two-level headings, the rows, and the Total below a rule."""
         shown = [*range(self._labels), *(i for group in block for i in self._positions(group))]
         widths = [self._widths[i] for i in shown]
 

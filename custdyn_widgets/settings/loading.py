@@ -58,11 +58,11 @@ def load(environ: Mapping[str, str] | None = None, folder: Path | None = None) -
     values["extensions"] = _extensions(env, stored, config)
     for name in ("share_url", "viewer_url"):
         _check_address(f"CUSTDYN_{name.upper()}", values.get(name))
-    return Settings(**values)  # type: ignore[arg-type]  # the names and types are those of the dataclass
+    return Settings(**values)  # type: ignore[arg-type]  # names and types match the dataclass
 
 
 def default_signing_key() -> Path:
-    """Return the default path of a new signing key, used if the settings name no file."""
+    """Return the path of a new signing key if the settings do not name a file."""
     import platformdirs  # imported late: few commands need it
 
     return platformdirs.user_data_path(_APP) / "signing_key.pem"
@@ -115,11 +115,11 @@ def _path(name: str, env: Mapping[str, str], stored: Mapping[str, Any], config: 
 def _usual_path(name: str) -> Path:
     try:
         import platformdirs  # imported late: needed only outside a checkout
-    except ImportError:  # a host that only runs the viewer, which uses no other folder than the store
+    except ImportError:  # a host that only runs the viewer uses no folder except the store
         if name == "snapshots":
             raise SettingsError(
-                "CUSTDYN_SNAPSHOTS is not set. Set it to the folder of the snapshot store: without the "
-                "package platformdirs, there is no default.",
+                "CUSTDYN_SNAPSHOTS is not set. Set it to the folder of the snapshot store: there is no "
+                "default without the package platformdirs.",
                 field=name,
             ) from None
         return Path("/nonexistent", _APP, name)
@@ -136,13 +136,13 @@ def _local_path(setting: str, given: str, base: Path) -> Path:
         return (base / Path(given).expanduser()).absolute()
     except RuntimeError:  # `~` of an unknown user
         raise SettingsError(
-            f"{setting} is {shown(given)}, but this machine has no such user. Write the full path.",
+            f"{setting} is {shown(given)}, but this machine has no such user. Use the full path.",
             field=setting,
         ) from None
 
 
 def _extensions(env: Mapping[str, str], stored: Mapping[str, Any], config: Path | None) -> tuple[str, ...]:
-    """Return the extensions, with absolute paths: from the environment, or else from the file."""
+    """Return the extensions from the environment, or else from the file, with absolute paths."""
     given = env.get("CUSTDYN_EXTENSIONS")
     if given:
         base, names = Path.cwd(), [part for part in given.split(os.pathsep) if part]
@@ -175,8 +175,8 @@ def _check_extensions(value: object, where: str) -> None:
         is_file = name.endswith(".py") and os.pathsep not in name
         if not is_file and not all(part.isidentifier() for part in name.split(".")):
             raise SettingsError(
-                f"{where}: an extension is the path of a .py file (without {shown(os.pathsep)}) or the name "
-                f"of an installed module, not {shown(name)}.",
+                f"{where}: an extension must be the path of a .py file (without {shown(os.pathsep)}) or the "
+                f"name of an installed module, not {shown(name)}.",
                 field="extensions",
             )
 
@@ -188,7 +188,7 @@ def _check_address(setting: str, value: object) -> None:
     address = str(value)
     if not address.startswith(("http://", "https://")):
         raise SettingsError(
-            f"{setting} must begin with http:// or https://, not {shown(value)}.", field=setting
+            f"{setting} must start with http:// or https://, not {shown(value)}.", field=setting
         )
     if not is_base_url(address):
         raise SettingsError(

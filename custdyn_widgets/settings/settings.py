@@ -24,13 +24,13 @@ class Settings:
     Attributes
     ----------
     snapshots, queries, cache
-        Folders: the snapshot store, the shared saved queries, and data that can be rebuilt.
+        The folders of the snapshot store, of shared saved queries, and of data that can be rebuilt.
     share_url
         The base URL of links, without a trailing slash; None for the local viewer.
     viewer_url
-        The base URL of links if there is no `share_url`; a Jupyter Server that serves links sets it.
+        The base URL of links if `share_url` is not set. A Jupyter Server that serves links sets it.
     runs
-        The folder of records of unattended runs, which contain recipients' addresses.
+        The folder of the records of unattended runs, which contain recipients' addresses.
     smtp_url, mail_from
         The mail server for outgoing messages, and their sender; see `mail.MailServer`.
     role
@@ -43,26 +43,28 @@ class Settings:
     sources
         The file that defines named sources; it need not exist.
     failure_recipients
-        Who is notified of a failed run whose saved query names nobody or cannot be read; separated by commas.
+        The email addresses, separated by commas, to notify of a failed run if its saved query names none or
+        cannot be read.
     webhook_url, webhook_events
-        Where events of runs are posted, and which: `failures` (the default) or `all`; see `Webhook`.
+        The URL to post events of runs to, and which ones to post: `failures` (the default) or `all`. See
+        `Webhook`.
     client_type, timezone
-        The values with which the form starts until the user runs a query with others; None for defaults.
+        The form's initial values until the user runs a query with other values; None for the defaults.
     last_choice
         The file that stores the client type and time zone of the form's last query.
     my_queries
         The folder of the user's own saved queries; `queries` is the folder of the shared ones.
     marts
-        The folder of the marts that `custdyn sync` reads from databases.
+        The folder in which `custdyn sync` stores the marts that it reads from databases.
     evidence
-        Whether snapshots keep evidence of clients' contributions for `custdyn snapshots diff --clients`.
+        Whether snapshots contain evidence of clients' contributions for `custdyn snapshots diff --clients`.
     spark
-        The cluster of the spark engine: a master such as `yarn`, `spark://host:7077` or `local[4]`, or the
+        The cluster for the spark engine: a master such as `yarn`, `spark://host:7077` or `local[4]`, or the
         address of a Spark Connect server, `sc://host:15002`, without a token.
     embed_origins
-        The origins of pages that may show reports of `custdyn serve` in a frame, separated by spaces.
+        The origins of pages that may embed reports served by `custdyn serve`, separated by spaces.
     pdf, paper
-        Whether every snapshot gets a PDF of its page, `on` or `off`; and its paper, `A4` or `letter`.
+        Whether every snapshot includes a PDF of its page, and the paper size of that PDF: `A4` or `letter`.
     signing_key
         The file of the private key that signs snapshots, or None; see `snapshots.signing`.
     """
@@ -95,7 +97,7 @@ class Settings:
     signing_key: Path | None = None
 
     def environment(self) -> dict[str, str]:
-        """Return environment variables that pass these settings to another process, with absolute paths."""
+        """Return environment variables that pass these settings, with absolute paths, to another process."""
         handed = {
             "CUSTDYN_SNAPSHOTS": str(self.snapshots),
             "CUSTDYN_QUERIES": str(self.queries),
@@ -113,5 +115,5 @@ class Settings:
         return handed
 
     def link(self, snapshot_id: str) -> str:
-        """Return a link to a snapshot, under `share_url` if set and otherwise to the local viewer."""
+        """Return the link to a snapshot, based on `share_url`, `viewer_url` or else the local viewer."""
         return f"{self.share_url or self.viewer_url or _USUAL_VIEWER}/view?id={snapshot_id}"

@@ -1,4 +1,4 @@
-"""Text that every output formats the same way: amounts, times, tables, slugs and email addresses."""
+"""Text formatting shared by all outputs: amounts, times, tables, slugs and email addresses."""
 
 from custdyn_widgets.text.amounts import format_amount, format_millionths
 from custdyn_widgets.text.base_urls import is_base_url

@@ -1,6 +1,6 @@
 """Exact amounts of money as plain text, for files and messages that programs may read.
 
-For amounts that people read, grouped and rounded to their currency, see `report.format_value`.
+For display, `report.format_value` groups the digits and rounds amounts to the currency's minor digits.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""URLs that other URLs begin with."""
+"""Validation of base URLs, from which links are built."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 
 def is_base_url(text: str) -> bool:
-    """Return whether text is a URL without a user name, password, query or spaces; of any scheme."""
+    """Return whether text is a URL, of any scheme, without a user name, password, query or spaces."""
     try:
         parts = urlsplit(text)
         named = bool(parts.hostname) and (parts.port is None or parts.port > 0)

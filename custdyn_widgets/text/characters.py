@@ -38,7 +38,7 @@ def printable(text: str, *, mark_breaks: bool = False, isolates: bool = False) -
     mark_breaks
         Whether to show each tab and line break as U+FFFD too; otherwise each run of them becomes one space.
     isolates
-        Whether to keep the isolates around whole names, see `isolate`.
+        Whether to keep the isolate characters around names; see `isolate`.
     """
     if isolates and _OPEN in text:
         # Names are at the odd positions of the split text.
@@ -52,8 +52,8 @@ def printable(text: str, *, mark_breaks: bool = False, isolates: bool = False) -
 def isolate(name: str) -> str:
     """Return a printable name for use in a sentence.
 
-    A name with right-to-left letters is put between isolate characters: otherwise, it would be scrambled with
-    the characters next to it.
+    A name with right-to-left letters is enclosed in isolate characters, so that it does not scramble the text
+    around it.
     """
     shown = printable(name)
     return f"{_OPEN}{shown}{_CLOSE}" if _RIGHT_TO_LEFT.search(shown) else shown
@@ -65,7 +65,7 @@ def split_isolates(text: str) -> list[str]:
 
 
 def has_control_character(text: str, *, lines: bool = False) -> bool:
-    """Return whether text has a control character or a line break; with `lines`, allow tab and LF."""
+    """Return whether text contains a control character or a line break; with `lines`, allow tab and LF."""
     return bool((_CONTROL_IN_LINES if lines else _CONTROL).search(text))
 
 
@@ -80,7 +80,7 @@ def replace_surrogates(text: str) -> str:
 
 
 def join_surrogates(text: str) -> str:
-    """Join split surrogate pairs, as a JSON parser joins their escapes; keep lone surrogates."""
+    """Join split surrogate pairs, as JSON parsers do with their escapes; keep lone surrogates."""
     if text.isascii():
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")

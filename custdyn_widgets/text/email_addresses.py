@@ -11,7 +11,7 @@ _MAX_LOCAL_LENGTH, _MAX_LENGTH = 64, 254
 
 
 def ascii_address(text: str) -> str | None:
-    """Return a plain address (`local@domain`) with its domain in ASCII; None if it is not one.
+    """Return a plain address (`local@domain`) with its domain in ASCII, or None if it is not plain.
 
     The local part must be ASCII: few servers accept anything else.
     """
@@ -31,10 +31,10 @@ def ascii_address(text: str) -> str | None:
 
 
 def _is_same_domain(domain: str, plain: str) -> bool:
-    """Return whether the ASCII form of a domain is still the same domain, not a similar one.
+    """Return whether the ASCII form of a domain is the same domain, not just a similar one.
 
-    Python follows the rules of 2003, which map `faß` to `fass` and drop invisible characters. Today these are
-    different domains, which may belong to someone else.
+    Python implements IDNA 2003, which maps `faß` to `fass` and drops invisible characters. Under the current
+    rules, these are different domains, which may belong to someone else.
     """
     written = unicodedata.normalize("NFC", domain).lower().split(".")
     meant = [label.encode().decode("idna") for label in plain.lower().split(".")]

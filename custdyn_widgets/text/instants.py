@@ -1,4 +1,4 @@
-"""Times as text, in the one form used in reports, manifests, states and records."""
+"""Times as text, in the format used in all reports, manifests, states and records."""
 
 from __future__ import annotations
 
@@ -39,5 +39,5 @@ def parse_instant(text: str) -> datetime:
 
 
 def format_clock(instant: str | None) -> str:
-    """Return a formatted time for display in lists, e.g. `2021-10-31 23:00:00`; an en dash for None."""
+    """Format a time for display in lists, e.g. `2021-10-31 23:00:00`; return an en dash for None."""
     return (instant or "–")[:_TO_THE_SECOND].replace("T", " ")

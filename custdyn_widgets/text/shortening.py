@@ -1,4 +1,4 @@
-"""Names shortened together, so that no two look the same."""
+"""Shortening of names so that no two look the same."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def short_names(names: Iterable[str], room: float, width: Callable[[str], float]
     room
         The maximum width of a shown name.
     width
-        Returns the width of a string. Defaults to its number of characters.
+        A function that returns the width of a string. Defaults to `len`.
     """
     known = list(dict.fromkeys(names))
     shown = {name: _fit(name, room, width) for name in known}
@@ -55,7 +55,7 @@ def _shared_length(names: list[str]) -> int:
 
 
 def _without_middle(name: str, shared: int, room: float, width: Callable[[str], float]) -> str:
-    """Return a name without its middle: its start, and its end from the first word that differs."""
+    """Return the start of a name and its end from the first word that differs, joined by an ellipsis."""
     if width(name) <= room:
         return name
     word = name.rfind(" ", 0, shared) + 1
@@ -72,7 +72,7 @@ def _without_middle(name: str, shared: int, room: float, width: Callable[[str], 
 
 
 def _numbered(shown: dict[str, str], room: float, width: Callable[[str], float]) -> dict[str, str]:
-    """Return the shown names, with a number appended to each that is already taken."""
+    """Return the shown names, with a number appended to each duplicate."""
     taken = {text for name, text in shown.items() if name == text}
     numbers: dict[str, int] = defaultdict(lambda: 1)
     for name, text in shown.items():

@@ -163,8 +163,8 @@ def test_data_older_than_the_report_is_told(tmp_path: Path) -> None:
     found = report(tmp_path)
     assert found.info.data_as_of == "2021-01-30T09:46:40Z"
     assert found.info.warnings == (
-        "The data is as of 2021-01-30 09:46:40 UTC, before the report's end at 2021-03-01 00:00:00 UTC: what "
-        "happened in between is missing.",
+        "The data is as of 2021-01-30 09:46:40 UTC, before the report's end at 2021-03-01 00:00:00 UTC. "
+        "Transactions between these times are missing.",
     )
     assert report(tmp_path, as_of="2021-01-30").info.warnings == ()
 

@@ -25,14 +25,14 @@ from custdyn_widgets.report.client_changes import ClientChange, ClientChanges
             3,
             1,
             "The contributions of 2 clients changed; 3 clients of the old report are no longer in the data "
-            "or no longer selected; whether 1 client changed too is not known, because their data changed "
+            "or no longer selected; it is not known whether 1 client changed too, because their data changed "
             "again after the second snapshot.",
         ),
         (
             0,
             0,
             2,
-            "No client's contribution changed; whether 2 clients changed too is not known, because "
+            "No client's contribution changed; it is not known whether 2 clients changed too, because "
             "their data changed again after the second snapshot.",
         ),
     ],

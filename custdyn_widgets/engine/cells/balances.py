@@ -45,10 +45,10 @@ def balance_frames(
 
 
 def _left(openings: pd.DataFrame, closings: pd.DataFrame, flows: pd.DataFrame) -> pd.DataFrame:
-    """Return what left with clients that closed, where that is not 0, by row and currency.
+    """Return the nonzero amounts that left with closed clients, by row and currency.
 
-    In each currency, what joined and what flowed is either still held by clients that are alive, or left with
-    clients that closed.
+    In each currency, opening balances and flows either still belong to clients that are alive, or left with
+    closed clients.
     """
     keys = pd.concat([frame[["row", "currency"]] for frame in (closings, openings, flows)], ignore_index=True)
     held = ["all_pos", "all_neg"]

@@ -1,8 +1,8 @@
-"""The cells of a report before they are added up over clients: what each client contributes to each row.
+"""Cells of a report before they are added up over clients: the contribution of each client to each row.
 
-Amounts are exact fractions once they are converted, and there may be millions of them. So each is stored as
-its remainders modulo two primes, which NumPy adds and multiplies: equal amounts have equal remainders, and
-different ones have different remainders, except with a probability of 1 in 2**62.
+Converted amounts are exact fractions, and there may be millions of them. Each is therefore stored as its
+remainders modulo two primes, which NumPy can add and multiply. Equal amounts have equal remainders; different
+amounts have equal remainders only with a probability of 1 in 2**62.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from custdyn_widgets.engine.cells.stocks import StockSums
 from custdyn_widgets.mart import Facts, Int64s
 
 _PRIMES = (2**31 - 1, 2**31 - 19)
-_ROWS = 2**18  # rows of individual clients that are held in memory at a time
+_ROWS = 2**18  # the number of client rows in memory at a time
 Factor = Callable[[int, date], tuple[int, int]]
 
 
@@ -33,7 +33,7 @@ class Contributions:
     client, bucket, package_group
         int64[contributions]: the position of the client in the facts, and the row.
     values
-        int64[contributions, values]: whatever the client adds to the cells of the row.
+        int64[contributions, values]: what the client adds to the cells of the row.
     """
 
     client: Int64s
@@ -56,7 +56,8 @@ def client_contributions(
     grid
         The rows of the report.
     factor
-        The value of one unit of a currency, given by its code, on a date: numerator and denominator.
+        A function that returns the value of one unit of a currency, given by its code, on a date: numerator
+        and denominator.
     """
     windows = np.maximum.accumulate(np.append(np.int64(grid.opening_window), grid.windows))
     grid = replace(grid, windows=windows[1:]).with_opening()
@@ -70,7 +71,7 @@ def client_contributions(
 
 
 def _of_one_currency(facts: Facts, clients: Int64s, most: int) -> Iterator[Int64s]:
-    """Yield the clients, who are sorted by currency, in pieces of one currency each."""
+    """Split the clients, which are sorted by currency, into pieces of one currency each."""
     starts = np.flatnonzero(np.diff(facts.currency[clients])) + 1
     for own in np.split(clients, starts):
         for low in range(0, len(own), most):
@@ -104,7 +105,7 @@ def _stock_values(
     states = (counts * np.array([1, 2, 4])[:, None, None]).sum(axis=0).T  # alive, overall active, active
     balances = np.zeros((2, *states.shape), np.int64)
     for bucket, on in enumerate(utc_dates(grid.edges[1:] - 1)):
-        balance = (high[0, :, bucket] << 32) + low[0, :, bucket]  # a single client's balance fits
+        balance = (high[0, :, bucket] << 32) + low[0, :, bucket]  # a single client's balance fits in an int64
         if balance.any():
             by = np.array(_remainders_of(factor(on)), np.int64)
             balances[:, bucket] = _remainders(balance >> 32, balance & (2**32 - 1), by)

@@ -1,8 +1,8 @@
 """Computation of cells, the exact integer sums behind each row of a report.
 
 The cost grows with the number of ledger rows within the report, not with rows × buckets or with earlier
-history. The rows of a client are sorted by time, and each has the running sum of amounts and the last paid
-use. As a result:
+history. The rows of a client are sorted by time, and each includes the running sum of amounts and the last
+paid use. As a result:
 
 - Only a client's last row in a bucket matters for stocks. It becomes a *cell*, whose balance and last paid
   use are valid until the client's next cell.
@@ -83,7 +83,7 @@ __all__ = ["FLOW_COLUMNS", "STOCK_COLUMNS", "Cells", "Grid", "compute_cells"]
 
 @dataclass(frozen=True)
 class Cells:
-    """Sums behind the rows of a report.
+    """The sums behind the rows of a report.
 
     Attributes
     ----------
@@ -110,7 +110,7 @@ class Cells:
 
     @classmethod
     def joined(cls, parts: Sequence[Cells], row_counts: Sequence[int]) -> Cells:
-        """Return the cells of several reports, whose rows follow each other."""
+        """Concatenate the cells of several reports, one after the other."""
         if len(parts) == 1:
             return parts[0]
         firsts = np.cumsum([0, *row_counts[:-1]]).tolist()
@@ -143,7 +143,7 @@ def compute_cells(facts: Facts, clients: Int64s, grid: Grid) -> Cells:
     """
     windows = np.maximum.accumulate(np.append(np.int64(grid.opening_window), grid.windows))[1:]
     cells = _sum_up(facts, clients, replace(grid, windows=windows))
-    # If clocks skip or repeat an hour, a window may start before the previous one.
+    # If clocks skip or repeat an hour, a window may start before the previous window does.
     raised = np.flatnonzero(windows != grid.windows)
     for k in raised.tolist():
         one_row = replace(_single(grid, k), movement=False, balances=False)
@@ -198,9 +198,8 @@ def _with_opening(cells: Cells, grid: Grid, sums: list[tuple[str, FlowSums, Stoc
     """Return the cells without the opening bucket, with the movement and balances derived from it."""
     stocks, flows = cells.stocks, cells.flows.assign(row=cells.flows["row"] - grid.groups)
     row_count = grid.bucket_count * grid.groups
-    openings = stocks[
-        stocks["row"] < row_count
-    ]  # the stocks at a row's end are those at the next one's start
+    # The stocks at the end of a row are those at the start of the next one.
+    openings = stocks[stocks["row"] < row_count]
     stocks = stocks[stocks["row"] >= grid.groups]
     stocks = stocks.assign(row=stocks["row"] - grid.groups)
     movement, balances = None, None
@@ -219,7 +218,7 @@ def _with_opening(cells: Cells, grid: Grid, sums: list[tuple[str, FlowSums, Stoc
 
 
 def sum_flows(facts: Facts, clients: Int64s, grid: Grid) -> pd.DataFrame:
-    """Return only the flows, for grids with one group per client; see the schema above."""
+    """Return only the flows of a grid with one group per client; see the schema above."""
     sums: dict[int, FlowSums] = {}
     for span in parts(facts, Span.of(facts, clients, grid)):
         piece = Piece.of(facts, span, grid)

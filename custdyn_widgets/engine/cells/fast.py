@@ -1,4 +1,4 @@
-"""Adding pieces with the compiled kernel, where it is available."""
+"""Summing of pieces with the compiled kernel, if it is available."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from custdyn_widgets.mart import Facts
 # After this many rows, the kernel would have saved more time than it takes to import numba and load it.
 WORTH_ITS_IMPORT = 2**25
 _NO_PACKAGES = np.zeros(0, np.int8)
-_WORKS: dict[object, bool] = {}  # by type of package codes
-_summed = 0  # rows that this process has summed with NumPy
+_WORKS: dict[object, bool] = {}  # whether the kernel works, by dtype of package codes
+_summed = 0  # the number of rows that this process has summed with NumPy
 
 
 class Kernel:
-    """The kernel, for the facts and the grid of a report."""
+    """The kernel with the facts and grid of a report."""
 
     def __init__(self, module: ModuleType, facts: Facts, grid: Grid) -> None:
         self._module, self._facts, self._grid = module, facts, grid
@@ -34,7 +34,7 @@ class Kernel:
 
     @staticmethod
     def fits(flows: FlowSums, stocks: StockSums) -> bool:
-        """Return whether the sums have a place for every key, as the kernel requires."""
+        """Return whether the sums have a slot for every key, as the kernel requires."""
         return bool(
             len(flows.sums.dense().counts)
             and len(stocks.sums.dense().counts)
@@ -42,7 +42,7 @@ class Kernel:
         )
 
     def add(self, span: Span, flows: FlowSums, stocks: StockSums) -> None:
-        """Add the clients of a span, who all have the same currency, to the sums."""
+        """Add the clients of a span, which all have the same currency, to the sums."""
         self._module.add_clients(self._ledger, self._clients(span), flows.tables(), stocks.tables())
 
     def _clients(self, span: Span) -> Any:
@@ -65,9 +65,9 @@ class Kernel:
 
 
 def kernel_for(facts: Facts, grid: Grid, rows: int) -> Kernel | None:
-    """Return the kernel for a report on this many rows, or None if NumPy is to sum them.
+    """Return the kernel for a report on this many rows, or None if NumPy should sum them.
 
-    A process loads the kernel once it has summed so many rows without it that loading would have paid off.
+    A process loads the kernel after summing enough rows without it for loading to pay off.
     """
     global _summed
     if grid.by_package or facts.time.dtype != np.uint32:
@@ -89,21 +89,21 @@ def _module() -> ModuleType | None:
 
 
 def _tried(module: ModuleType, facts: Facts, grid: Grid) -> Kernel | None:
-    """Return the kernel, compiled first if its type of package codes is new; None if that fails."""
+    """Return the kernel after compiling it for a new dtype of package codes; None if that fails."""
     kernel = Kernel(module, facts, grid)
     kind = facts.package.dtype if grid.needs_packages else _NO_PACKAGES.dtype
     if kind not in _WORKS:
-        nobody = np.zeros(0, np.int64)
+        empty = np.zeros(0, np.int64)
         try:
-            kernel.add(Span(nobody, nobody, nobody, nobody), FlowSums(grid, 0), StockSums(grid))
+            kernel.add(Span(empty, empty, empty, empty), FlowSums(grid, 0), StockSums(grid))
             _WORKS[kind] = True
-        except Exception:  # for example a full disk
+        except Exception:  # such as a full disk
             _WORKS[kind] = False
     return kernel if _WORKS[kind] else None
 
 
 def _read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return a view with the type of a mapped array, so that the kernel is not compiled for another type."""
+    """Return a read-only view, so that the kernel is compiled only for the type of memory-mapped arrays."""
     view = array.view()
     view.flags.writeable = False
     return view

@@ -53,7 +53,7 @@ BALANCE_FLOW_COLUMNS = tuple(_BALANCE_SUMS)
 
 
 class FlowTables(NamedTuple):
-    """Where the amount of a row belongs, for the kernel (see `cells.kernel`).
+    """Tables that tell the kernel where the amount of a row belongs (see `cells.kernel`).
 
     Attributes
     ----------
@@ -63,11 +63,11 @@ class FlowTables(NamedTuple):
         The number of flow classes, and of keys in a group.
     is_fee, fee_counts, not_counted
         Whether a class is a package fee, whether fees of a package count (empty if all do), and the class of
-        those that do not.
+        fees that do not count.
     below
         The class of a negative amount, by class.
     joined
-        The classes of opening balances of at least 0 and below; empty if they are not summed.
+        The classes of nonnegative and of negative opening balances; empty if these are not summed.
     """
 
     segment_of: CounterArrays
@@ -191,7 +191,7 @@ class FlowSums:
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        """Pickle what `merge` and `columns` need, without what only `add` needs, which can be large."""
+        """Pickle what `merge` and `columns` need, but not the large attributes that only `add` needs."""
         return {**vars(self), "_grid": replace(self._grid, client_group=None), "_segment_of": None}
 
     def merge(self, other: FlowSums) -> None:
@@ -237,7 +237,7 @@ class FlowSums:
         )
 
     def _lines(self, classes: Sequence[int]) -> _Lines:
-        """Return the lines of some classes."""
+        """Return the lines for some flow classes."""
         keys, counts, high, low = self.sums.totals()
         group, segment, flow = np.unravel_index(keys, self._shape)
         counted = (segment > 0) & np.isin(flow, classes)

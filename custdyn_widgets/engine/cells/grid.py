@@ -16,7 +16,7 @@ _LARGEST = 17  # there are at most about 2**17 granules
 
 @dataclass(frozen=True)
 class Grid:
-    """Edges and groups of a report's rows.
+    """The edges and groups of a report's rows.
 
     Each bucket has a row for each group: for each group of clients, and within it for each group of packages.
     A client belongs to one group of clients, but to every group of packages in which it has transactions.
@@ -87,14 +87,14 @@ class Grid:
 
 
 class CounterArrays(NamedTuple):
-    """An `EdgeCounter` for the kernel (see `cells.kernel`).
+    """The arrays of an `EdgeCounter`, for the kernel (see `cells.kernel`).
 
     Attributes
     ----------
     edges, table
-        The edges, and the answer for each granule, or -1.
+        The edges, and the result for each granule, or -1 for a granule with an edge.
     first, bits
-        The number of the first granule in the table, and the bits of a granule.
+        The number of the first granule in the table, and the number of bits in a granule.
     """
 
     edges: Int64s
@@ -104,10 +104,10 @@ class CounterArrays(NamedTuple):
 
 
 class EdgeCounter:
-    """Faster equivalent of `numpy.searchsorted(edges, at, "right")` for times.
+    """A faster equivalent of `numpy.searchsorted(edges, at, "right")` for times.
 
-    A table holds the answer for each granule of time that contains no edge. Only the few times in the other
-    granules need a search.
+    A table contains the result for each granule of time without an edge. Only the few times in the other
+    granules are searched for.
     """
 
     def __init__(self, edges: Int64s) -> None:

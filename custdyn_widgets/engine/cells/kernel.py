@@ -1,6 +1,6 @@
-"""The kernel: what `FlowSums.add` and `StockSums.add` define, in one pass over the rows, compiled by numba.
+"""The kernel: `FlowSums.add` and `StockSums.add` in one pass over the rows, compiled by numba.
 
-It computes the same integers, without intermediate arrays: `fast` imports this module if numba is installed.
+It computes the same integers without intermediate arrays. `fast` imports this module if numba is installed.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _LOW = (1 << _HALF) - 1
 _LEVELS = 3
 _STATES = 2 * _LEVELS
 _NEW, _REACTIVATED, _LAPSED, _CLOSED, _FIRST_USE = range(5)
-_Past = tuple[Any, Any, Any, Any, Any]  # NumPy's and Python's numbers; see `_stay`
-# Without references (`_nrt`), because counting them would take longer than the sums.
+_Past = tuple[Any, Any, Any, Any, Any]  # NumPy or Python numbers; see `_stay`
+# Reference counting (`_nrt`) is off because it would take longer than the sums.
 _compiled = numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
 _inlined = numba.njit(nogil=True, error_model="numpy", _nrt=False, forceinline=True)
 
@@ -83,7 +83,7 @@ def _add_client(ledger: Ledger, clients: Clients, i: int, flows: FlowTables, sto
             until = flows.segment_of.edges[segment]
             offset = group * flows.per_group + segment * flows.class_count
             entered = flows.bucket_of[segment]
-        if entered != bucket:  # the previous row is the last one in its bucket
+        if entered != bucket:  # the previous row was the last one in its bucket
             high = min(entered, gone)
             if row > begin:
                 paid_at = ledger.paid_at[row - 1]
@@ -112,10 +112,10 @@ def _class(ledger: Ledger, row: int, amount: int, flows: FlowTables) -> np.int64
 def _stay(
     stocks: StockTables, group: int, low: int, high: int, balance: int, paid_at: int, past: _Past
 ) -> _Past:
-    """Record a stay, and return what the next one needs to know.
+    """Record a stay, and return the values needed to record the next one.
 
-    That is the state and the balance at its end and, for the last nonempty stay, whether it ends active,
-    whether there was a paid use, and where it ends.
+    These are the state and the balance at the end of this stay and, for the last nonempty stay, whether it
+    ends active, whether there was a paid use, and where it ends.
     """
     before, balance_before, was_active, had_paid, end = past
     paid = paid_at > 0

@@ -38,7 +38,8 @@ class MovementSums:
         high
             The first bucket after each stay.
         paid, active
-            Whether there was a paid use by the end of the first bucket, and whether it was in the window.
+            Whether there was a paid use by the end of each stay's first bucket, and whether the last one was
+            in the window.
         until
             The first bucket whose window no longer contains the last paid use.
         """
@@ -69,7 +70,7 @@ class MovementSums:
         self.sums.count((kind * self._shape[1] + group[at]) * self._shape[2] + bucket[at])
 
     def __getstate__(self) -> dict[str, Any]:
-        """Pickle what `merge` and `counts` need, without the groups of clients, which can be large."""
+        """Pickle what `merge` and `counts` need, but not the groups of clients, which can be large."""
         return {**vars(self), "_grid": replace(self._grid, client_group=None)}
 
     def merge(self, other: MovementSums) -> None:

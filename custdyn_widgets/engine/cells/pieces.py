@@ -31,7 +31,7 @@ class Span:
 
     @classmethod
     def of(cls, facts: Facts, clients: Int64s, grid: Grid) -> Span:
-        """Find the rows of the selected clients that a report needs."""
+        """Find the ledger rows that a report needs from the selected clients."""
         inside = first_row_at(facts, clients, int(grid.edges[0]))
         end = first_row_at(facts, clients, int(grid.edges[-1]))
         return cls(clients, facts.offset[clients] if grid.by_package else inside, inside, end)
@@ -104,7 +104,7 @@ class Piece:
             running_before=values_before(facts.running, span.begin, 0),
             paid_before=values_before(facts.paid_at, np.where(history, span.begin, 0), never),
             base=facts.opening[span.clients]
-            - values_before(facts.running, first, 0),  # may overflow, as the running sums may
+            - values_before(facts.running, first, 0),  # may overflow, like the running sums
             first_paid=first_paid_use(facts, span.clients) if grid.movement else None,
             _paid_at=facts.paid_at,
             _rows=rows,
@@ -149,7 +149,7 @@ def parts(facts: Facts, span: Span) -> list[Span]:
 
 
 def _of_rows(values: Any, rows: slice | Int64s) -> Any:
-    """Return the values at positions, without checking their bounds, which would double the time."""
+    """Return the values at positions without bounds checks, which would double the time."""
     return values[rows] if isinstance(rows, slice) else values.take(rows, mode="clip")
 
 
@@ -212,7 +212,7 @@ def first_paid_use(facts: Facts, clients: Int64s) -> Int64s:
 def _first_row(facts: Facts, clients: Int64s, values: Times, least: int) -> Int64s:
     """Return each client's first row with at least this value, or the end of its rows.
 
-    `values` are ascending within each client's rows, so all clients are bisected at once.
+    `values` are ascending within each client's rows, so one bisection covers all clients.
     """
     low, high = facts.offset[clients], facts.offset[clients + 1]
     some = np.flatnonzero(low < high)

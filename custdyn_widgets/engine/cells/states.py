@@ -1,7 +1,8 @@
 """States of individual clients at the start and at the end of one row.
 
-Reports sum clients without examining each one (see `cells.compute`). This module examines each one, to find
-the clients behind a row, and to count movements in the Total and in rows whose windows are not in order.
+Reports sum clients without examining each one (see `cells.compute`). This module examines them individually
+to find the clients behind a row, and to count movements in the Total and in rows whose windows are not in
+order.
 """
 
 from __future__ import annotations
@@ -189,8 +190,8 @@ class _OwnRows:
     def present(self, at: int, exists: Int64s, has_transactions: Bools) -> Bools:
         """Return whether each client belongs to the row just before an instant.
 
-        A client belongs to a row from its first transaction there. Before its first transaction of any kind,
-        it belongs to the rest row.
+        A client belongs to a row from its first transaction in that row onward. Before its first transaction
+        of any kind, it belongs to the row for the rest.
         """
         found = np.zeros(self.count, np.bool_)
         found[self.client[self.time < at]] = True

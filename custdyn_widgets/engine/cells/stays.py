@@ -1,4 +1,4 @@
-"""Stays: the spans of a report's buckets in which a client, or one of its package rows, stays the same."""
+"""Stays: the spans of a report's buckets in which a client, or one of its package rows, does not change."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from custdyn_widgets.engine.cells.grid import Grid
 from custdyn_widgets.engine.cells.pieces import Piece
 from custdyn_widgets.mart import PAID, Bools, Int64s, Times
 
-_MOST_STAYS = 2**17  # how many are made at once; a client has its cells in each of its package rows
+_MOST_STAYS = 2**17  # stays created at a time; each package row of a client repeats its cells
 
 _Array = TypeVar("_Array", bound=npt.NDArray[Any])
 
@@ -129,9 +129,9 @@ class _PackageRows:
     Attributes
     ----------
     owner, package_group
-        The client and the group of packages of each.
+        The client and the group of packages of each package row.
     begin, count
-        The cell of its first transaction, and the number of the client's cells from there on.
+        The cell of its first transaction, and the number of the client's cells from that one onward.
     first_use
         The bucket of its first paid use.
     paying, payer, cell_of
@@ -158,7 +158,7 @@ class _PackageRows:
         starts = np.ones(len(key), np.bool_)
         np.not_equal(key[1:], key[:-1], out=starts[1:])
         owner, package_group = np.divmod(key[starts], grid.package_groups)
-        cell_of = np.zeros(len(key), np.int64)  # of each row of the ledger
+        cell_of = np.zeros(len(key), np.int64)  # the cell of each row of the ledger
         cell_of[cells.last[:-1] + 1] = 1
         np.cumsum(cell_of, out=cell_of)
         begin = cell_of[order[starts]]

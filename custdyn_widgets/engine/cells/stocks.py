@@ -1,7 +1,7 @@
 """Stocks: the clients at the end of each row, and their balances.
 
 A client is in one state at a time: a level (all, overall active or active) and the sign of its balance. It
-enters a state with a balance and leaves it with that balance. Only these moments are recorded,
+enters a state with a balance and leaves it with that balance. Only entries and exits are recorded,
 and one cumulative sum over the buckets yields every stock. While the state stays the same, only changes of
 the balance are recorded. See `cells.compute` for cells and their reach.
 """
@@ -30,14 +30,14 @@ STOCK_COLUMNS = tuple(f"{level}_{what}" for level in reversed(LEVELS) for what i
 
 
 class StockTables(NamedTuple):
-    """Where the balance of a client belongs, for the kernel (see `cells.kernel`).
+    """Tables that tell the kernel where the balance of a client belongs (see `cells.kernel`).
 
     Attributes
     ----------
     reach
         The last bucket whose window contains a time, plus 1.
     buckets, groups
-        Their numbers.
+        The numbers of buckets and groups.
     sums, movement
         The sums by state, and the counts of movements; the latter are empty if none are counted.
     """
@@ -77,7 +77,7 @@ class StockSums:
         until = self._reach(stays.paid_at)
         active = paid & (until > low)
         lapses = active & (until < high)
-        state = (balance < 0) * np.int8(_NEGATIVE)  # int8, because processors handle many at once
+        state = (balance < 0) * np.int8(_NEGATIVE)  # int8, because processors handle many of them at a time
         state += paid.view(np.int8)
         state += active.view(np.int8)
         left = state - lapses.view(np.int8)  # the state at the end of the stay
@@ -91,7 +91,7 @@ class StockSums:
         moved[1:] -= np.where(same[1:], balance[:-1], 0)
         self.sums.add(entered, moved)
         self.sums.count(entered[~same])
-        # Clients leave a state when they enter another, when they lapse, and when they are gone.
+        # Clients leave a state when they enter another one, when they lapse, and when they no longer exist.
         came, lapsed = np.flatnonzero((before >= 0) & ~same), np.flatnonzero(lapses)
         last = np.append(stays.first[1:], len(low)) - 1
         where = [
@@ -133,7 +133,7 @@ class StockSums:
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        """Pickle what `merge` and `columns` need, without what only `add` needs, which can be large."""
+        """Pickle what `merge` and `columns` need, but not the large attributes that only `add` needs."""
         return {**vars(self), "_grid": replace(self._grid, client_group=None), "_reach": None}
 
     def merge(self, other: StockSums) -> None:

@@ -16,8 +16,8 @@ import numpy.typing as npt
 from custdyn_widgets.mart import Int64s
 
 _MAX_ROWS = 2**21  # the sum of this many halves below 2**32 is below 2**53
-_FEW = 2**14  # with at most this many slots, adding to all of them takes no time
-_DENSE = 2**21  # with at most this many slots, every key has one in memory
+_FEW = 2**14  # with at most this many slots, adding to all of them takes hardly any time
+_DENSE = 2**21  # with at most this many slots, every key has its own in memory
 _MOST_PARTS = 2**20  # parts with more keys than this are joined, because keys may repeat
 _SUM_LIMIT = 2**62  # a sum below this, plus a half, fits in an int64
 _HALF = 32
@@ -30,7 +30,7 @@ Sums = npt.NDArray[Any]  # int64s, or Python ints where those might overflow
 class DenseSums(NamedTuple):
     """Counts and the halves of sums by key, for the kernel (see `cells.kernel`).
 
-    After an addition, each lower half has to be within 32 bits again.
+    After an addition, the lower half must be reduced to 32 bits again.
     """
 
     counts: Int64s
@@ -72,7 +72,7 @@ class KeyedSums:
             self._keep(slots, high=None if high is None else sign * high, low=sign * low)
 
     def dense(self) -> DenseSums:
-        """Return the counts and sums by key, to add to; empty if only some keys are kept."""
+        """Return the counts and sums by key for the kernel to update; empty if not every key has a slot."""
         self._carry()
         return DenseSums(self._counts, self._high, self._low)
 
@@ -102,7 +102,7 @@ class KeyedSums:
         operator.at(self._low, keys, amounts)
 
     def _carry(self) -> None:
-        """Move to the upper halves what exceeds 32 bits in the lower ones."""
+        """Carry the excess over 32 bits from the lower halves to the upper ones."""
         if self._low_limit > 1 << _HALF:
             self._high += self._low >> _HALF
             self._low &= _LOW
@@ -150,7 +150,7 @@ class KeyedSums:
         return self._joined()
 
     def _join_parts(self) -> None:
-        """Join the parts once they have twice as many keys as they had when they were last joined."""
+        """Join the parts once they have twice as many keys as after the previous join."""
         if sum(len(part[0]) for part in self._parts) > self._most_parts:
             self._parts = [self._joined()]
             self._most_parts = max(_MOST_PARTS, 2 * len(self._parts[0][0]))
