@@ -21,7 +21,7 @@ _PACKAGES, _BALANCES = "package", "balances"
 
 
 def possible_groups(report: Report, mart: OpenedMart, column: Column) -> list[str]:
-    """Return the groupings by which a row can be split; none if the report has one already."""
+    """Return the groupings by which a row can be split; none if the report's rows are already split."""
     if report.query.row_group:
         return []
     names = mart.facts.names

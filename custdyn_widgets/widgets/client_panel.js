@@ -1,13 +1,13 @@
 // The clients behind a cell. Searching, sorting and exporting are done in Python; names are text, never markup.
 
-const PAUSE = 250; // milliseconds without a key, before a search
+const PAUSE = 250; // milliseconds after the last key before a search
 
 function head({ columns, view }, ask) {
   const heads = columns.map(([name, isText], i) => {
     const order = view.sort !== name ? "none" : view.descending ? "descending" : "ascending";
     const kind = isText ? "custdyn-label" : "";
     const made = element("th", { scope: "col", "aria-sort": order, class: kind });
-    // Numbers are sorted with the largest first, text from A.
+    // The first click sorts numbers in descending order and text in ascending order.
     const descending = order === "none" ? !isText : order === "ascending";
     made.append(button(name, () => ask({ sort: name, descending }), { class: "custdyn-sort", "data-column": i }));
     return made;
@@ -68,7 +68,7 @@ function render({ model, el }) {
     close();
   });
 
-  // Buttons that stay are not replaced, so that the focus stays.
+  // Buttons that remain are not replaced, so that they keep the focus.
   let offered = "";
   function showGroups({ groups: all, view }) {
     groups.hidden = all.length < 2;

@@ -32,7 +32,7 @@ function render({ model, el }) {
     title: "Publish these changes as a page with its own link, without client names.",
   });
   const link = element("p", { class: "custdyn-link" });
-  const heard = element("span", { class: "custdyn-unseen", role: "status" }); // what screen readers say of the link
+  const heard = element("span", { class: "custdyn-unseen", role: "status" }); // what screen readers announce about the link
   const close = () => model.send({ ask: "close" });
   const tools = element("div", { class: "custdyn-tools custdyn-find" }, clients, save, create, button("Close", close));
   const said = element("p", { class: "custdyn-words", role: "status" });
@@ -73,7 +73,7 @@ function render({ model, el }) {
     list.hidden = !snapshots.length;
     said.textContent = snapshots.length
       ? "Choose the report to compare with the current data."
-      : "There are no snapshots of this source yet: each query makes one.";
+      : "There are no snapshots of this source yet. Each query creates one.";
     if (opened) enter();
   }
   function compare(found) {
@@ -95,7 +95,7 @@ function render({ model, el }) {
     const cursor = document.activeElement;
     if (!whole.hidden && (cursor === document.body || cursor?.closest(".custdyn-changed-clients"))) clients.focus();
   }
-  // Once there is a link, no other is needed; after an error, the button stays.
+  // Once there is a link, the button is no longer needed; after an error, it remains.
   function showLink(made) {
     link.replaceChildren(...linkLine(made, () => model.send({ ask: "page", page: globalThis[PAGE] })));
     heard.textContent = made.link ? `The link is ready. ${made.words}` : made.words;

@@ -146,7 +146,7 @@ function chunks(count, columns, region, draw) {
   return { bodies, redraw: () => [...drawn].forEach(fill), fillAt };
 }
 
-// The longest text of each column, so that columns keep their widths while rows come and go.
+// The longest text of each column, so that columns keep their widths as rows are added and removed.
 function widths(shown) {
   const longest = (texts) => texts.reduce((most, text) => (text.length > most.length ? text : most), "");
   const column = (part) => shown.rows[0][part].map((_, i) => longest(shown.rows.map((row) => row[part][i])));
@@ -337,7 +337,7 @@ function copyTable(shown, order) {
     });
     lines.unshift([...shown.headings, ...shown.columns.map(([label], i) => `${groups[i]}: ${label}`)]);
     const done = await copiedText(lines.map((cells) => cells.join("\t")).join("\r\n"));
-    said.textContent = done ? `Copied ${lines.length - 1} rows` : "The browser denies access to the clipboard: use an export.";
+    said.textContent = done ? `Copied ${lines.length - 1} rows` : "The browser denies access to the clipboard. Use an export instead.";
   });
   const said = element("span", { role: "status", class: "custdyn-words" });
   return element("span", { class: "custdyn-find" }, copy, said);
@@ -367,7 +367,7 @@ function info(shown) {
   return [pairs(shown.info), ...surprises, ...definitions];
 }
 
-// A menu button with arrows, Home, End and Escape. Tab leaves it.
+// A menu button. Arrow keys, Home and End move within the menu, Escape closes it, and Tab leaves it.
 
 function menuButton(text, names, pick) {
   const items = names.map((name) =>
@@ -475,7 +475,7 @@ function report(model, shown) {
     if (place) follow(place);
   });
   const changed = button("Changes since …", () => model.send({ ask: "changes" }), {
-    "data-changes": "", title: "What differs from an earlier snapshot of this query.", ...NEEDS_KERNEL,
+    "data-changes": "", title: "Show what differs from an earlier snapshot of this query.", ...NEEDS_KERNEL,
   });
   const link = element("p", { class: "custdyn-link" });
   const compared = shown.output === "web" && shown.parts.includes("before");

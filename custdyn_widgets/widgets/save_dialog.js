@@ -176,7 +176,7 @@ function automation(id, choices, forgetError) {
     labelled("Time zone", zone),
     labelled(
       "Notify on failure", told,
-      help(`${id}-told-help`, "Email addresses to notify of what failed and what to do."), nobody,
+      help(`${id}-told-help`, "Email addresses that receive a message about what failed and what to do."), nobody,
     ),
     element(
       "fieldset",

@@ -13,7 +13,7 @@ _FOLDER = Path(__file__).parent
 
 
 class SearchSelect(anywidget.AnyWidget):
-    """Combobox with a searchable list.
+    """A combobox with a searchable list.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class SearchSelect(anywidget.AnyWidget):
     error
         The error in the value, or "".
     on_undo
-        Called when the user presses Ctrl+Z and no change of this field is left to undo.
+        Called when the user presses Ctrl+Z and this field has no change left to undo.
     wants_focus
         Set to True to focus the field now, or when it is first shown.
     """
@@ -55,7 +55,7 @@ class SearchSelect(anywidget.AnyWidget):
         self.on_msg(self._received)
 
     def take_focus(self) -> None:
-        """Focus the field, even if an earlier request was not answered."""
+        """Focus the field, even if an earlier request is still pending."""
         self.wants_focus = False
         self.wants_focus = True
 
