@@ -92,7 +92,7 @@ def without_links(text: str) -> str:
 
 
 def to_text(letter: LetterContent) -> str:
-    """Return an email as plain text in short lines, with the link and the command on one line each."""
+    """Return an email as plain text in short lines, without breaking the link or the command."""
     return "\n\n".join(filter(None, _text_parts(letter))) + "\n"
 
 

@@ -34,8 +34,10 @@ _RUN_AGAIN_FOR_ALL = (
     "This command runs it again for the same time and sends it to all recipients, including those who "
     "already have it:"
 )
-_SEND_TO_THE_REST = "Once this is fixed, send the same report to those who did not get it with:"
-_SEND_AT_ONCE = "The next run sends the report to those who did not get it. To send it now, use:"
+_SEND_TO_THE_REST = (
+    "Once this is fixed, use this command to send the report to the recipients who did not get it:"
+)
+_SEND_AT_ONCE = "The next run sends the report to the recipients who did not get it. To send it now, use:"
 _FAILURE_FOOT = "Sent automatically to the failure recipients of {whose}."
 _FOOT = (
     "Sent automatically to the recipients of the saved query {name}. Its owner can remove you from the list."
@@ -53,9 +55,9 @@ class ReportLetter:
     report
         The frozen report.
     link
-        The link to it.
+        The link to the report.
     attachment
-        The CSV or XLSX file; None if there is only the link.
+        The CSV, XLSX or PDF file; None if the email has only the link.
     description
         The saved query's description.
     notes

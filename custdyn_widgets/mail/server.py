@@ -41,7 +41,7 @@ class MailServer:
         The server's address.
     security
         `starttls`: the connection must be encrypted before anything is sent; `tls`: it is encrypted from the
-        start; `none`: it is never encrypted, and a login is allowed only on this machine.
+        start; `none`: it is never encrypted, and a login is allowed only to a server on this machine.
     sender
         The sender's address, with a display name if there is one.
     user, password
@@ -83,8 +83,8 @@ def parse_smtp_url(url: str | None) -> tuple[Security, str, int]:
     Raises
     ------
     SettingsError
-        If the URL is missing, invalid or contains a login. The message does not repeat the URL: a mistyped
-        one may contain a login too.
+        If the URL is missing, invalid or contains a login. The message does not repeat the URL, because a
+        mistyped one may contain a login too.
     """
     setting = "CUSTDYN_SMTP_URL"
     if not url:

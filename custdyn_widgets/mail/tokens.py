@@ -62,7 +62,7 @@ def token_source(environ: Mapping[str, str]) -> TokenSource | None:
     Raises
     ------
     SettingsError
-        If it is set twice, or the file that should contain the token cannot be read.
+        If the token is set twice, or the file that should contain it cannot be read.
     """
     command = environ.get(COMMAND) or None
     given = read_secret(TOKEN, environ)

@@ -89,7 +89,7 @@ def _frozen(code: list[NotebookNode]) -> Iterator[str]:
 
 
 def _report(store: Store, snapshot_id: str) -> Report | None:
-    """Return a frozen report; None if it is not in the store, is not available, or compares two reports."""
+    """Return a frozen report; None if it is not available, or if it compares two reports."""
     try:
         return frozen_report(store, snapshot_id)
     except SnapshotDamagedError:

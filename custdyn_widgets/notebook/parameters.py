@@ -150,7 +150,7 @@ def check_injected(cells: object) -> tuple[str, ...]:
     Raises
     ------
     QueryError
-        If one of them is not set by an earlier cell.
+        If an earlier cell does not set one of these names.
     """
     if not isinstance(cells, Sequence):
         return ()

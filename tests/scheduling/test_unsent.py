@@ -387,7 +387,7 @@ def test_a_failed_letter_says_that_the_next_run_sends_the_report(ask: Ask, recei
     run = ask()
     assert (run.result, received.recipients()) == ("undelivered", [BEN, EVA])
     letter = text_of(received, 1)
-    assert "The next run sends the report to those who did not get it. To send it now" in letter
+    assert "The next run sends the report to the recipients who did not get it. To send it now" in letter
     assert f"runs resend {run.id}" in letter
 
 
