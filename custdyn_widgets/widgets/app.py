@@ -36,17 +36,17 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _SETTLE = 0.03  # seconds; a change made just before a click may arrive after it
-_ECHO = 0.1  # seconds; clicks made while a query ran arrive within this time and are ignored
-_OUTDATED = "The form has changed. The report below is from the earlier query; click Query for a new one."
-_SYNCED = "The data was read again. The report below is from the earlier data; click Query for a new one."
+_ECHO = 0.1  # seconds; clicks made while a query was running arrive within this time and are ignored
+_OUTDATED = "The form has changed. The report below is for the previous query. Click Query to update it."
+_SYNCED = "The data was read again. The report below is from the earlier data. Click Query to update it."
 _NO_NAMES = Names((), (), (), (), (), {}, {}, "")
 
 
 class CustomerDynamics:
     """A query form in a notebook, with the report that it shows.
 
-    It is displayed if it is the last expression of a cell. `report`, `table`, `total` and `info` return the
-    report on screen.
+    The form is displayed if it is the last expression of a cell. `report`, `table`, `total` and `info` return
+    the report on screen.
 
     Parameters
     ----------

@@ -66,7 +66,7 @@ class Breakdown:
 
     @cached_property
     def columns(self) -> dict[str, Column]:
-        """The columns by their labels, without the label column."""
+        """The columns by label, excluding the label column."""
         return {column.label: column for column in self._split.columns if column.group == self._column.group}
 
     def table(self) -> pd.DataFrame:

@@ -1,5 +1,4 @@
-// A button that opens a list of checkboxes, one for each group of columns. If no group is chosen, the default
-// applies.
+// A button that opens a list of checkboxes, one for each group of columns. An empty choice means the default.
 
 const ENOUGH_BELOW = 260; // pixels
 
@@ -63,8 +62,7 @@ function render({ model, el }) {
     return element("div", { class: "custdyn-choice-line", title: definitions }, box, text);
   }
 
-  // The boxes exist only while the list is open. Those that remain are not replaced, so that they keep the
-  // focus.
+  // The boxes exist only while the list is open. Those that remain are not replaced, to keep the focus.
   let open = false;
   let drawn = "";
   function show() {

@@ -1,6 +1,6 @@
 """The dialog's fields for automatic runs: schedule, recipients, retention and conditions.
 
-Fields are strings by name. The name is the key in the saved query's file, with a dot for nested keys.
+Fields are strings, keyed by name. A name is the key in the saved query's file, with dots for nested keys.
 """
 
 from __future__ import annotations

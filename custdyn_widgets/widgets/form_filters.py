@@ -117,7 +117,7 @@ class FilterRow:
         if self.of.field == "package":
             for package_id, name in names.packages:
                 self._ids.setdefault(name, []).append(package_id)
-        # "(none)" comes last: Enter chooses the first.
+        # "(none)" comes last, because Enter chooses the first value.
         self.search.options = sorted(options, key=lambda o: (o[0] == NO_VALUE, o[1].casefold()))
 
     def fields(self) -> dict[str, Any]:

@@ -128,7 +128,8 @@ class FormSources:
             return False
         if self._syncing:
             raise CustDynError(
-                f"The saved query reads {shown(name)}. Wait until the sync ends or stop it, then load again."
+                f"The saved query reads {shown(name)}. Wait until the sync ends or stop it, "
+                "then load the query again."
             )
         self._choice.select(name, None)
         return True

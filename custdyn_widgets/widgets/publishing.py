@@ -68,7 +68,7 @@ def publish_report(report: Report | ReportDifference) -> Published:
     try:
         loaded = settings.load()
         frozen = publish(report, loaded)
-    except Exception as error:  # otherwise, it would not be seen
+    except Exception as error:  # otherwise, the error would be lost
         return describe_failure(error, _again(report))
     return _describe_success(frozen, loaded)
 
@@ -132,8 +132,7 @@ def ask_viewer(link: str) -> Viewer | None:
         ours = response.headers.get(policy) == HEADERS[policy]
         return "login" if ours and response.code in _LOGIN_STATUSES else None
     except (OSError, ValueError, http.client.HTTPException) as error:
-        # Even if this machine does not trust the certificate, a viewer responds, and the browser asks the
-        # user.
+        # A viewer responds even if this machine does not trust its certificate; the browser asks the user.
         return "open" if isinstance(getattr(error, "reason", None), ssl.SSLCertVerificationError) else None
 
 

@@ -48,7 +48,7 @@ class ReportView:
             self.panel.take_focus_from_clients,
         )
         self._publisher = Publisher() if publish else None
-        self.changes = DifferencePanel(self._publisher or Publisher())  # for Create link
+        self.changes = DifferencePanel(self._publisher or Publisher())  # Create link needs one
         self.changes.on_close = self.panel.take_focus_from_changes
         self._loop = loop
         self._timer: asyncio.TimerHandle | None = None
@@ -145,7 +145,7 @@ class ReportView:
         def write() -> None:
             try:
                 self.static.show(report, chart)
-            except Exception as error:  # otherwise, it would not be seen in the publisher's thread
+            except Exception as error:  # otherwise, the error would be lost in the publisher's thread
                 reason = f"{type(error).__name__}: {error}"
                 self.panel.set_error(f"The table in the saved notebook is out of date: {reason}")
 

@@ -82,7 +82,7 @@ class ResultPanel(anywidget.AnyWidget):
     def set_status(self, words: str, done: float | None = None, *, about: About = "") -> None:
         """Show a status, with a progress bar if `done` (from 0 to 1) is given.
 
-        `about` names the subject of the status. A status about the report is shown again once a later one
+        `about` names the subject of the status. A status about the report is shown again once a later status
         ends.
         """
         part = None if done is None else min(1.0, max(0.0, float(done)))

@@ -41,7 +41,7 @@ class DialogView(anywidget.AnyWidget):
     Attributes
     ----------
     opened
-        0 if it is closed, and a different number each time it is opened.
+        0 while the dialog is closed, and a different number each time it is opened.
     asked
         The description of the query to save. The form may have changed since.
     fields

@@ -24,7 +24,7 @@ class SearchSelect(anywidget.AnyWidget):
         The chosen values. Those without an option are marked as not in the data.
     multiple
         Whether several values can be chosen, shown as chips. If not, text in the field becomes the value when
-        the field loses focus; an empty field gives an empty list. The form checks it.
+        the field loses focus; an empty field gives an empty list. The form validates it.
     label, tooltip, placeholder
         The label above the field, the tooltip, and the text in the empty field.
     error
