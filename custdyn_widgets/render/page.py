@@ -1,6 +1,6 @@
 """Static pages: a report as one inert HTML file, without scripts or network requests.
 
-Rendering computes no values, and the same report always gives the same bytes.
+Rendering computes no values, and the same report always produces the same bytes.
 """
 
 from __future__ import annotations
@@ -165,7 +165,7 @@ def headline_figures(report: Report) -> list[dict[str, str]]:
 
 
 def _named_cells(report: Report, row: Row) -> dict[str, Cell]:
-    """Return the cells of a row by the names of their columns."""
+    """Return the cells of a row by column name."""
     texts = [format_value(v, c, report.currency) for v, c in zip(row.values, report.columns, strict=True)]
     names = [report.columns[position].name for position in value_positions(report.columns)]
     return dict(zip(names, number_cells(texts, row.values, report.columns, report.currency), strict=True))

@@ -214,7 +214,7 @@ def _points(report: Report, shown: Mapping[str, str], x: str, columns: Sequence[
 
 
 def _ranked(names: list[str], found: Sequence[Point]) -> list[str]:
-    """Return the package series, with the largest in the drawing first.
+    """Return the package series in order of their size in the drawing, largest first.
 
     The size of a series is its share of its column's total, so that counts and amounts are comparable.
     """

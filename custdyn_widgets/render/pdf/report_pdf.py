@@ -1,6 +1,6 @@
 """A report as a PDF: the content of its page, with the table split if it is too wide for a sheet.
 
-Nothing is computed, and the same report always gives the same bytes.
+Nothing is computed, and the same report always produces the same bytes.
 """
 
 from __future__ import annotations
