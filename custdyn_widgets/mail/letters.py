@@ -35,7 +35,7 @@ _RUN_AGAIN_FOR_ALL = (
     "already have it:"
 )
 _SEND_TO_THE_REST = (
-    "Once this is fixed, use this command to send the report to the recipients who did not get it:"
+    "Once this is fixed, use this command to send the same report to the recipients who did not get it:"
 )
 _SEND_AT_ONCE = "The next run sends the report to the recipients who did not get it. To send it now, use:"
 _FAILURE_FOOT = "Sent automatically to the failure recipients of {whose}."
