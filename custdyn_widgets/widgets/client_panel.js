@@ -39,12 +39,12 @@ function render({ model, el }) {
   const close = () => model.send({ ask: "close" });
   const tools = element("div", { class: "custdyn-tools custdyn-find" }, search, only, sign, changes,
     save, button("Close", close));
-  const said = element("p", { class: "custdyn-words", role: "status" });
+  const feedback = element("p", { class: "custdyn-words", role: "status" });
   const error = element("p", { class: "custdyn-error", role: "alert" });
   const scroll = element("div", { class: "custdyn-scroll", tabindex: "0", role: "region", "aria-label": "The table of clients" });
   const more = button("Show more", () => send({ more: true }));
   const note = element("p", { class: "custdyn-note" });
-  const whole = element("section", { class: `custdyn-behind ${model.get("_name")}`, hidden: "" }, title, groups, tools, error, said, scroll, more, note);
+  const whole = element("section", { class: `custdyn-behind ${model.get("_name")}`, hidden: "" }, title, groups, tools, error, feedback, scroll, more, note);
   el.replaceChildren(whole);
 
   let pause = 0;
@@ -98,7 +98,7 @@ function render({ model, el }) {
     search.setAttribute("aria-label", search.placeholder);
     const counted = (count) => (count === 1 ? `1 ${shown.unit}` : `${count.toLocaleString("en")} ${shown.unit}s`);
     const some = lines.length < found ? `, the first ${lines.length.toLocaleString("en")} are shown` : "";
-    said.textContent = (found === all ? counted(all) : `${found.toLocaleString("en")} of ${counted(all)}`) + some + ".";
+    feedback.textContent = (found === all ? counted(all) : `${found.toLocaleString("en")} of ${counted(all)}`) + some + ".";
     const focused = scroll.contains(document.activeElement) && document.activeElement.dataset.column;
     const table = element("table", { "aria-label": shown.title });
     table.append(head(shown, send), element("tbody", {}, ...lines.map((texts) => line(texts, columns))));
@@ -115,13 +115,13 @@ function render({ model, el }) {
     whole.hidden = false;
     error.textContent = "";
     title.textContent = message.title;
-    said.textContent = "Finding the clients …";
+    feedback.textContent = "Finding the clients …";
   };
   const received = (message) => {
     if (message.kind === "busy") busy(message);
     else if (message.kind === "clients") show(message);
     else if (message.kind === "closed") (whole.hidden = true), scroll.replaceChildren();
-    else if (message.kind === "error") (whole.hidden = false), (said.textContent = ""), (error.textContent = message.words);
+    else if (message.kind === "error") (whole.hidden = false), (feedback.textContent = ""), (error.textContent = message.words);
   };
   model.on("msg:custom", received);
   model.send({ ask: "view" }); // in a new view of a panel that is already open

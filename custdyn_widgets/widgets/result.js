@@ -274,7 +274,7 @@ const plain = (text) => text.replaceAll(",", "");
 
 function finder(shown, region, order, rowAt) {
   const field = element("input", { type: "search", "aria-label": "Find in table", placeholder: "Find in table" });
-  const said = element("span", { role: "status", class: "custdyn-words" });
+  const feedback = element("span", { role: "status", class: "custdyn-words" });
   const names = [...shown.headings, ...shown.groups.flatMap(({ name, span }) => Array(span).fill(name))];
   shown.columns.forEach(([label], i) => (names[shown.headings.length + i] += `: ${label}`));
   let sought = "";
@@ -303,7 +303,7 @@ function finder(shown, region, order, rowAt) {
   const go = (step) => {
     if (field.value.trim() !== sought) [sought, at] = [field.value.trim(), null];
     const found = sought ? matches() : [];
-    if (!found.length) return mark(null), (said.textContent = sought ? "Not found" : "");
+    if (!found.length) return mark(null), (feedback.textContent = sought ? "Not found" : "");
     const now = found.findIndex(([place, column]) => place === at?.[0] && column === at[1]);
     const next = now < 0 ? (step < 0 ? found.length - 1 : 0) : (now + step + found.length) % found.length;
     at = found[next];
@@ -313,14 +313,14 @@ function finder(shown, region, order, rowAt) {
     center(cell);
     requestAnimationFrame(() => setTimeout(() => marked === cell && center(cell))); // rows above have their heights now
     const { labels } = shown.rows[order()[at[0]]];
-    said.textContent = `${next + 1} of ${found.length}: ${labels.join(", ")}, ${names[at[1]]}`;
+    feedback.textContent = `${next + 1} of ${found.length}: ${labels.join(", ")}, ${names[at[1]]}`;
   };
   field.addEventListener("input", () => go(0));
   field.addEventListener("keydown", (event) => {
     if (event.key === "Enter") (event.preventDefault(), go(event.shiftKey ? -1 : 1));
     if (event.key === "Escape" && field.value) (event.stopPropagation(), event.preventDefault(), (field.value = ""), go(0));
   });
-  const parts = [field, button("Previous", () => go(-1)), button("Next", () => go(1)), said];
+  const parts = [field, button("Previous", () => go(-1)), button("Next", () => go(1)), feedback];
   return element("span", { role: "search", "aria-label": "The report's table", class: "custdyn-find" }, ...parts);
 }
 
@@ -337,10 +337,10 @@ function copyTable(shown, order) {
     });
     lines.unshift([...shown.headings, ...shown.columns.map(([label], i) => `${groups[i]}: ${label}`)]);
     const done = await copiedText(lines.map((cells) => cells.join("\t")).join("\r\n"));
-    said.textContent = done ? `Copied ${lines.length - 1} rows` : "The browser denies access to the clipboard. Use an export instead.";
+    feedback.textContent = done ? `Copied ${lines.length - 1} rows` : "The browser denies access to the clipboard. Use an export instead.";
   });
-  const said = element("span", { role: "status", class: "custdyn-words" });
-  return element("span", { class: "custdyn-find" }, copy, said);
+  const feedback = element("span", { role: "status", class: "custdyn-words" });
+  return element("span", { class: "custdyn-find" }, copy, feedback);
 }
 
 // Shadows show that there is more below or to the right, since many systems hide scroll bars.
