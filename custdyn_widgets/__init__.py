@@ -10,7 +10,7 @@ import lazy_loader
 
 __version__ = "0.1.0"
 
-# With lxml, if it happens to be installed, openpyxl writes other bytes. Set before anything imports openpyxl.
+# openpyxl writes different bytes if lxml is installed. This must be set before anything imports openpyxl.
 os.environ.setdefault("OPENPYXL_LXML", "False")
 
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -18,7 +18,7 @@ from custdyn_widgets.errors import CustDynError
 
 
 class CustomerDynamicsExporter(Exporter):
-    """Makes one inert HTML page of a notebook that has been run; see `notebook.notebook_page`.
+    """Exports an executed notebook as a single inert HTML page; see `notebook.notebook_page`.
 
     Of nbconvert's preprocessors, only those that remove cells or outputs are available.
     """
@@ -35,7 +35,7 @@ class CustomerDynamicsExporter(Exporter):
         names = ("TagRemovePreprocessor", "RegexRemovePreprocessor", "ClearOutputPreprocessor")
         return [f"nbconvert.preprocessors.{name}" for name in names]
 
-    def from_notebook_node(  # type: ignore[override]  # nbconvert declares what only its base class returns
+    def from_notebook_node(  # type: ignore[override]  # nbconvert declares its base class's return type
         self, nb: Any, resources: Any = None, **kw: Any
     ) -> tuple[str, Any]:
         """Return the page of an executed notebook, and nbconvert's resources.
@@ -43,7 +43,7 @@ class CustomerDynamicsExporter(Exporter):
         Raises
         ------
         ConversionException
-            If there is no page: the message says why.
+            If no page can be made. The message says why.
         """
         from custdyn_widgets.notebook import notebook_page
 
@@ -51,8 +51,8 @@ class CustomerDynamicsExporter(Exporter):
             isinstance(one, ExecutePreprocessor) for one in self._preprocessors
         ):
             raise ConversionException(
-                "The exporter customer_dynamics never runs a notebook: remove --execute, and run it first, "
-                "for example with papermill."
+                "The exporter customer_dynamics never runs a notebook. Remove --execute and run the "
+                "notebook first, for example with papermill."
             )
         nb, resources = super().from_notebook_node(nb, resources, **kw)
         title = str(resources.get("metadata", {}).get("name") or "Notebook")
@@ -64,6 +64,6 @@ class CustomerDynamicsExporter(Exporter):
         return page.decode(), resources
 
 
-# jupyter-scheduler gives a file the name of its format as its ending, and nbconvert finds an exporter by its
-# dotted name. Another entry point would be another item of JupyterLab's menu.
+# jupyter-scheduler uses the name of a format as the file extension, and nbconvert finds an exporter by its
+# dotted name. A second entry point would add a second item to JupyterLab's menu.
 html = CustomerDynamicsExporter

@@ -17,7 +17,7 @@ from custdyn_widgets.text import ascii_address, format_instant_utc
 _Outcome = Literal["sent", "refused", "given up"]
 _SIZE = re.compile("[0-9]{1,20}")
 _NOT_TRIED = "The run ended before this copy was sent."
-_UNDER_WAY = "The run ended while this copy was being sent: it may have arrived."
+_UNDER_WAY = "The run ended while this copy was being sent, so it may have arrived."
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Delivery:
     outcome
         `sent`: a mail server accepted it; `refused`: rejected permanently; `given up`: all attempts failed.
     words
-        The server's reply, or the reason why there was none, without any login.
+        The server's reply, or the reason there was none, with any login removed.
     at
         The time of the outcome, in UTC.
     tries
@@ -56,7 +56,7 @@ class Delivery:
 
 
 class Copy:
-    """One recipient's copy during delivery."""
+    """A recipient's copy of an email while it is being delivered."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class Copy:
             self.envelope = Envelope(server.sender, address, self.message_id, self.at.replace(microsecond=0))
 
     def begin(self) -> None:
-        """Count an attempt; until it ends, it is unknown whether the copy arrived."""
+        """Count an attempt. Until it ends, it is unknown whether the copy has arrived."""
         self.tries += 1
         self.note("given up", _UNDER_WAY)
 
@@ -93,7 +93,7 @@ class Copy:
         self.outcome, self.words, self.at = outcome, words, datetime.now(UTC)
 
     def fail(self, error: Exception) -> None:
-        """Record why an attempt failed; settle the copy if trying again cannot help."""
+        """Record why an attempt failed, and settle the copy if a retry cannot succeed."""
         is_final, words = explain_failure(error, self.server)
         if is_final:
             self.settle("refused", words)
@@ -107,9 +107,9 @@ class Copy:
         return Delivery(self.recipient, self.outcome, self.words, at, self.tries, self.message_id, attached)
 
     def send(self, smtp: smtplib.SMTP) -> None:
-        """Send the message over an open connection, without its attachment if that makes it too large.
+        """Send the message over an open connection, leaving out its attachment if it is too large.
 
-        If it is too large even then, it is sent without its pictures.
+        If the message is still too large, its pictures are left out as well.
         """
         *larger, (smallest, attached) = self._forms()
         for letter, with_file in larger:
@@ -126,7 +126,7 @@ class Copy:
         return self._send(smtp, message_bytes(smallest, self.envelope, attached=attached))
 
     def _forms(self) -> list[tuple[Letter, bool]]:
-        """Return the forms of the letter, largest first, each with whether its file is attached."""
+        """Return the versions of the letter, largest first, each with whether the file is attached."""
         forms = [(self.letter, True)] if self.letter.attachment is not None else []
         forms.append((self.letter, False))
         return [*forms, (self.letter.without_pictures(), False)] if self.letter.pictures else forms

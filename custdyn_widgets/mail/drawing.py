@@ -1,4 +1,4 @@
-"""Rendering emails as plain text, and as HTML with a light and a dark theme.
+"""Rendering emails as plain text and as HTML with light and dark themes.
 
 Mail clients turn anything that looks like an address into a link. To keep names in the data from becoming
 links, an invisible break is inserted into such text, except in the email's own link and commands.
@@ -32,24 +32,24 @@ _LINK_LIKE = re.compile(r"(?<=\w)(?=\.[^\W\d_])|(?=://)|(?=@)|(?<=\bmailto)(?=:)
 
 @dataclass(frozen=True)
 class LetterContent:
-    """The parts of an email, in the order in which they appear; empty parts are left out.
+    """The parts of an email in order of appearance. Empty parts are left out.
 
     Attributes
     ----------
     title, lead
         The heading and the sentences below it.
     opening
-        Paragraphs between the two, in the words of the saved query.
+        Paragraphs between the title and the lead, with the saved query's own text.
     alerts
-        Messages that readers must see first, each as a sequence of lines.
+        Important messages, shown above the figures, each as a sequence of lines.
     figures
-        The headline figures: heading, number, unit, colour and change (empty without a comparison).
+        The headline figures: heading, number, unit, colour and change (empty if there is no comparison).
     link, link_note
         The email's link and the sentence below it.
     more_links, more_links_note
-        Texts and links of other reports, and the sentence above them.
+        The texts and links for other reports, and the sentence above them.
     attachment
-        A sentence about the attached file, or about why there is none.
+        A sentence about the attached file, or about why no file is attached.
     pictures
         The charts.
     note
@@ -57,11 +57,11 @@ class LetterContent:
     command, command_note
         A command to run, and the sentence that introduces it.
     facts
-        Pairs of label and text at the end.
+        Pairs of label and text, shown at the end.
     log
         The last lines of a run's log.
     foot
-        A sentence about why the reader received the email.
+        A sentence that says why the reader received the email.
     failed
         Whether the email reports a failure.
     """
@@ -92,7 +92,7 @@ def without_links(text: str) -> str:
 
 
 def to_text(letter: LetterContent) -> str:
-    """Return an email as plain text in short lines, with the link and the command on one line each."""
+    """Return an email as plain text in short lines, without breaking the link or the command."""
     return "\n\n".join(filter(None, _text_parts(letter))) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""The two emails about the run of a saved query: its report, or the notice that it failed.
+"""The two emails about a run of a saved query: the report and the failure notice.
 
 In a failure notice, all of this machine's secrets are masked.
 """
@@ -29,16 +29,18 @@ _MAX_FIGURES = 6
 _MAX_LINES = 30
 _MAX_FAULTS = 12
 _MAX_LINKS = 100
-_RUN_AGAIN = "When this is fixed, run it again for the same time with:"
+_RUN_AGAIN = "Once this is fixed, run it again for the same time with:"
 _RUN_AGAIN_FOR_ALL = (
-    "This command runs it again for the same time and sends it to everybody, even those who already have it:"
+    "This command runs it again for the same time and sends it to all recipients, including those who "
+    "already have it:"
 )
-_SEND_TO_THE_REST = "When this is fixed, this command sends the same report to those who did not get it:"
-_SEND_AT_ONCE = "The next run sends the report to those who did not get it; this command does so at once:"
+_SEND_TO_THE_REST = (
+    "Once this is fixed, use this command to send the same report to the recipients who did not get it:"
+)
+_SEND_AT_ONCE = "The next run sends the report to the recipients who did not get it. To send it now, use:"
 _FAILURE_FOOT = "Sent automatically to the failure recipients of {whose}."
 _FOOT = (
-    "Sent automatically for the saved query {name}: you are one of its recipients. "
-    "Its owner can remove you from the list."
+    "Sent automatically to the recipients of the saved query {name}. Its owner can remove you from the list."
 )
 
 
@@ -53,9 +55,9 @@ class ReportLetter:
     report
         The frozen report.
     link
-        The link to it.
+        The link to the report.
     attachment
-        The CSV or XLSX file; None if there is only the link.
+        The CSV, XLSX or PDF file; None if the email has only the link.
     description
         The saved query's description.
     notes
@@ -65,11 +67,11 @@ class ReportLetter:
     mark
         The word that begins the subject, such as "Alert"; empty for none.
     earlier
-        For each report that could not be sent earlier, what it is about and its link.
+        The subject and link of each earlier report that could not be sent.
     pictures
         The charts.
     own_subject, opening
-        The saved query's own subject and opening words, with placeholders; empty for none.
+        The saved query's own subject and opening text, with placeholders; empty for none.
     company
         The company that the report is for; empty for none.
     """
@@ -95,7 +97,7 @@ class ReportLetter:
 
     @property
     def subject(self) -> str:
-        """The mark, the title and the period, and the time at which the report ends if it ends early."""
+        """The mark, the title and the period, followed by the end time of a partial report."""
         info = self.report.info
         until = format_instant(info.effective_end, info.timezone)[:_TO_THE_MINUTE]
         words = self._filled(self.own_subject or "{title}: {interval}")
@@ -103,7 +105,7 @@ class ReportLetter:
         return words + (f" (partial: until {until})" if self.report.is_partial else "")
 
     def _filled(self, text: str) -> str:
-        """Return words of the saved query with their placeholders replaced."""
+        """Return a text from the saved query with its placeholders replaced."""
         info = self.report.info
         first, last = info.interval_start[:10], info.interval_end[:10]
         days = first if first == last else f"{first} to {last}"
@@ -140,7 +142,7 @@ class ReportLetter:
 
     def _describe_link(self) -> str:
         if urlsplit(self.link).hostname in _LOOPBACK:
-            return "The frozen report. This link opens only on the machine that made it."
+            return "The frozen report. This link works only on the machine that created it."
         return "The frozen report, which never changes. Anyone with the link can open it."
 
     def _describe_earlier(self) -> str:
@@ -149,7 +151,7 @@ class ReportLetter:
             return ""
         what = "An earlier report" if count == 1 else f"{count:,} earlier reports"
         rest = f" The last {_MAX_LINKS} are:" if count > _MAX_LINKS else ""
-        return f"{what} could not be sent, because the mail server was not available.{rest}"
+        return f"{what} could not be sent because the mail server was not available.{rest}"
 
     def _describe_attachment(self, attached: bool) -> str:
         if self.attachment is None:
@@ -159,12 +161,12 @@ class ReportLetter:
             return f"The {'report' if kind == 'PDF' else 'table'} is attached as {kind}."
         data = len(self.attachment.data)
         size = f"{data / 1_000_000:,.1f} MB" if data >= 100_000 else f"{-(-data // 1_000):,} kB"
-        return f"The {kind} of {size} is too large to send by email: download it from the linked page."
+        return f"The {kind} file ({size}) is too large to send by email. Download it from the linked page."
 
 
 @dataclass(frozen=True)
 class FailureLetter:
-    """The email about a failed run: what failed, in which step, and what to do.
+    """The email about a failed run: what failed, at which step, and what to do.
 
     Attributes
     ----------
@@ -185,13 +187,13 @@ class FailureLetter:
     link
         The link to the report, if only delivery failed.
     is_for_the_rest
-        Whether the command only sends the report, to those who did not get it.
+        Whether the command only sends the report to the recipients who did not get it.
     is_waiting
-        Whether the next run sends it too.
+        Whether the next run will send it to them as well.
     is_for_operators
-        Whether the recipients are those of the settings.
+        Whether the recipients come from the settings instead of the saved query.
     is_sent_again
-        Whether repeating the run sends the report to those who may already have it.
+        Whether repeating the run sends the report to recipients who may already have it.
     earlier
         The other failures that could not be reported when they happened, latest first.
     """
@@ -214,12 +216,12 @@ class FailureLetter:
     pictures: tuple[Picture, ...] = ()
 
     def without_pictures(self) -> FailureLetter:
-        """Return the letter, which has no pictures."""
+        """Return the letter unchanged, because it has no pictures."""
         return self
 
     @property
     def subject(self) -> str:
-        """The title, marked as failed."""
+        """The title, preceded by "Failed"."""
         return self._masked(f"Failed: {self.title}")
 
     def texts(self, attached: bool) -> tuple[str, str]:  # noqa: ARG002  # there is no attachment
@@ -253,14 +255,14 @@ class FailureLetter:
         return tuple(lines) if more <= 0 else (*lines[:_MAX_FAULTS], f"And {more:,} more lines.")
 
     def _others(self) -> tuple[str, ...]:
-        """Return the first few of the other failures, and their number."""
+        """Return the number of earlier failures and the first few of them."""
         count = len(self.earlier)
         if not count:
             return ()
-        what = "An earlier run failed too" if count == 1 else f"{count:,} earlier runs failed too"
+        what = "An earlier run also failed" if count == 1 else f"{count:,} earlier runs also failed"
         more = [f"And {count - _MAX_FAULTS:,} more."] if count > _MAX_FAULTS else []
         lines = (self._masked(line) for line in self.earlier[:_MAX_FAULTS])
-        return (f"{what}, when the mail server was not available.", *lines, *more)
+        return (f"{what} while the mail server was not available.", *lines, *more)
 
     def _masked(self, text: str) -> str:
         return without_secrets(text, self.secrets)

@@ -1,7 +1,8 @@
-"""An email as the bytes of a message: headers, plain text, HTML and an attachment.
+"""Encoding an email as a message: headers, plain text, HTML and an attachment.
 
 Header text is first reduced to one printable line, so that no title or name in the data can add a header.
-Bodies are quoted-printable and attachments base64: short lines of ASCII, which every server accepts.
+Bodies are encoded as quoted-printable and attachments as base64, because every server accepts short lines of
+ASCII.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class Attachment:
 
 @dataclass(frozen=True)
 class Picture:
-    """A chart in the text of an email: PNG, and the text for readers who do not see it."""
+    """A chart in the body of an email: a PNG image and its alternative text."""
 
     name: str
     alternative: str
@@ -48,7 +49,7 @@ class Picture:
 
     @property
     def content_id(self) -> str:
-        """The id by which the HTML refers to it."""
+        """The id that the HTML uses to refer to the picture."""
         return f"{self.name}@custdyn"
 
 
@@ -76,7 +77,7 @@ class Letter(Protocol):
 
 @dataclass(frozen=True)
 class Envelope:
-    """The headers of one copy; every attempt to send it has the same id."""
+    """The headers of one copy. Every attempt to send it uses the same Message-ID."""
 
     sender: Address
     recipient: str
@@ -128,7 +129,7 @@ def _attach(message: EmailMessage, attachment: Attachment) -> None:
     maintype, subtype = _TYPES[attachment.ending]
     name = _FILE.sub("-", attachment.name.lower()).lstrip(".-")
     params = {"charset": "utf-8"} if maintype == "text" else {}
-    # As bytes, even if it is text: servers may change the line endings of text.
+    # Text is attached as bytes too, because servers may change its line endings.
     message.add_attachment(
         attachment.data, maintype=maintype, subtype=subtype, filename=name, params=params, cte="base64"
     )

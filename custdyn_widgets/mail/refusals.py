@@ -1,4 +1,4 @@
-"""Failures of mail servers: whether trying again can help, and messages that say what to do."""
+"""Failures of mail servers: whether a retry can succeed, and messages that say what to do."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _MAX_REPLY_LENGTH = 300
 def explain_failure(error: Exception, server: MailServer) -> tuple[bool, str]:
     """Return whether a failure is permanent, and a message about it."""
     where = f"the mail server {server.host}:{server.port} (CUSTDYN_SMTP_URL)"
-    if isinstance(error, TokenError):  # it may be there the next time
+    if isinstance(error, TokenError):  # a token may be available next time
         return False, f"Cannot log in to {where}: {error}"
-    if isinstance(error, TokenRejectedError):  # it may have expired, and the next one may be valid
+    if isinstance(error, TokenRejectedError):  # it may have expired, and the next token may be valid
         detail = f" ({_masked(error.detail, server)})" if error.detail else ""
         reply_code = f"with reply code {error.smtp_code}{detail}"
         todo = f"Check CUSTDYN_SMTP_USER and {TOKEN}, and whether the token has expired."
@@ -50,7 +50,7 @@ def explain_failure(error: Exception, server: MailServer) -> tuple[bool, str]:
 
 
 def is_too_large(error: smtplib.SMTPException) -> bool:
-    """Return whether a message was rejected because of its size, at whatever step."""
+    """Return whether a message was rejected because of its size, at any step."""
     code, reply = 0, b""
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         code, reply = next(iter(error.recipients.values()))
@@ -69,7 +69,7 @@ def _explain_tls_failure(error: ssl.SSLError, where: str) -> tuple[bool, str]:
         )
     if error.reason in _NOT_TLS:
         message = f"Connections to {where} do not start with TLS."
-        return True, f"{message} If it supports STARTTLS, begin its address with smtp+starttls://."
+        return True, f"{message} If the server supports STARTTLS, begin the address with smtp+starttls://."
     return False, f"Cannot encrypt the connection to {where}: {error.reason or error}."
 
 

@@ -1,4 +1,4 @@
-"""The waits before trying a mail server again."""
+"""The waits between attempts to reach the mail server."""
 
 from __future__ import annotations
 

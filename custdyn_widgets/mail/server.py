@@ -41,7 +41,7 @@ class MailServer:
         The server's address.
     security
         `starttls`: the connection must be encrypted before anything is sent; `tls`: it is encrypted from the
-        start; `none`: it is never encrypted, and a login is allowed only on this machine.
+        start; `none`: it is never encrypted, and a login is allowed only to a server on this machine.
     sender
         The sender's address, with a display name if there is one.
     user, password
@@ -63,7 +63,7 @@ class MailServer:
 
     @classmethod
     def from_settings(cls, settings: Settings, environ: Mapping[str, str] | None = None) -> MailServer:
-        """Return the server in the settings; its login comes only from the environment and files named there.
+        """Return the configured server. Its login comes only from the environment and from files named there.
 
         Raises
         ------
@@ -83,8 +83,8 @@ def parse_smtp_url(url: str | None) -> tuple[Security, str, int]:
     Raises
     ------
     SettingsError
-        If the URL is missing, invalid or contains a login. The message does not repeat the URL: a mistyped
-        one may contain a login too.
+        If the URL is missing, invalid or contains a login. The message does not repeat the URL, because a
+        mistyped one may contain a login too.
     """
     setting = "CUSTDYN_SMTP_URL"
     if not url:
@@ -99,7 +99,7 @@ def parse_smtp_url(url: str | None) -> tuple[Security, str, int]:
         host, port, parts = "", None, urlsplit("")
     if parts.username is not None or parts.password is not None or "@" in url:
         raise SettingsError(
-            f"{setting} contains a login. Put it into CUSTDYN_SMTP_USER and CUSTDYN_SMTP_PASSWORD.",
+            f"{setting} contains a login. Move it to CUSTDYN_SMTP_USER and CUSTDYN_SMTP_PASSWORD.",
             field=setting,
         )
     more = parts.path.strip("/") or parts.query or parts.fragment
@@ -125,7 +125,8 @@ def _login(
     for name, value in ((_USER, user), (_PASSWORD, password)):
         if value and not value.isascii():
             raise SettingsError(
-                f"{name} contains a non-ASCII character, which not every server accepts. Choose another one.",
+                f"{name} contains a non-ASCII character, which some servers reject. "
+                "Use only ASCII characters.",
                 field=name,
             )
     if user and not user.isprintable():
@@ -133,7 +134,7 @@ def _login(
     if user and security == "none" and host not in _LOOPBACK:
         raise SettingsError(
             "CUSTDYN_SMTP_URL begins with smtp://, so the password would cross the network unencrypted. Use "
-            "smtp+starttls:// or smtps://, or leave the login out.",
+            "smtp+starttls:// or smtps://, or remove the login.",
             field="CUSTDYN_SMTP_URL",
         )
     return user, password, token
@@ -143,7 +144,7 @@ def _sender(text: str | None) -> Address:
     setting = "CUSTDYN_MAIL_FROM"
     if not text:
         raise SettingsError(
-            f"Email cannot be sent: {setting} is not set. Set it to the sender, such as "
+            f"Email cannot be sent: {setting} is not set. Set it to the sender's address, such as "
             "reports@example.com or Reports <reports@example.com>.",
             field=setting,
         )

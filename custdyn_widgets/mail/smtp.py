@@ -1,9 +1,9 @@
 """Delivery of emails by SMTP: one copy for each recipient, and an outcome for each copy.
 
 Temporary failures (no connection, a 4xx reply) are retried after a wait; permanent ones (a 5xx reply, a
-rejected login or certificate) are not. Each recipient gets a separate copy: nobody sees the other recipients,
-and one rejected address does not affect the others. If the connection breaks after the last byte, a copy may
-be delivered twice; both have the same Message-ID, so that mail clients can recognize them.
+rejected login or certificate) are not. Each recipient gets a separate copy, so that recipients do not see
+each other and one rejected address does not affect the rest. If the connection breaks after the last byte, a
+copy may be delivered twice. Both have the same Message-ID, so that mail clients can recognize the duplicate.
 """
 
 from __future__ import annotations
@@ -118,10 +118,11 @@ def _try_all(copies: Sequence[Copy], server: MailServer, end: float, record: Cal
 def _send_all(left: list[Copy], smtp: smtplib.SMTP, end: float, record: Callable[[], object]) -> int:
     """Send copies until the connection drops, recording each that is accepted.
 
-    Return the number of copies the server responded to.
+    Return the number of copies that the server responded to.
 
-    A server may close the connection after some number of messages, so the copy being sent stays in the list
-    for the next connection. If that one breaks immediately, the copy is the cause and is dropped.
+    A server may close the connection after a certain number of messages, so the copy being sent stays in the
+    list for the next connection. If that connection breaks immediately, the copy is assumed to be the cause
+    and is dropped.
     """
     answered = 0
     while left and time.monotonic() < end:
@@ -152,7 +153,7 @@ def _connect(server: MailServer, end: float) -> Iterator[smtplib.SMTP]:
         smtp = smtplib.SMTP_SSL(local_hostname=name, timeout=TIMEOUT, context=context)
     else:
         smtp = smtplib.SMTP(local_hostname=name, timeout=TIMEOUT)
-    # The name to expect in the certificate: `connect` does not set it.
+    # The name to expect in the certificate, which `connect` does not set.
     smtp._host = server.host  # type: ignore[attr-defined]  # not in the stubs
     closed = threading.Event()
     threading.Thread(target=_cut_off, args=(smtp, end - time.monotonic(), closed), daemon=True).start()
@@ -178,12 +179,12 @@ def _connect(server: MailServer, end: float) -> Iterator[smtplib.SMTP]:
 
 
 def _cut_off(smtp: smtplib.SMTP, seconds: float, closed: threading.Event) -> None:
-    """Close a connection that is still open after this many seconds: a slow reply may never end."""
+    """Close a connection that is still open after this many seconds, because a slow reply may never end."""
     is_closed = closed.wait(max(seconds, 0))
     while not is_closed:
         if (sock := smtp.sock) is not None:
             with suppress(OSError):
-                # The method of the TLS socket would drop the keys that another thread is using.
+                # `shutdown` of the TLS socket itself would drop the keys that another thread is using.
                 socket.socket.shutdown(sock, socket.SHUT_RDWR)
         is_closed = closed.wait(_PAUSE_S)
 

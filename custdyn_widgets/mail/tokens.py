@@ -1,6 +1,6 @@
-"""OAuth tokens for the mail server, from the environment, a file or a command, and XOAUTH2 logins with them.
+"""OAuth tokens for the mail server, from the environment, a file or a command, and logins with XOAUTH2.
 
-A token is valid for about an hour, so it is read at each login and not with the settings.
+A token is valid for about an hour, so it is read at each login instead of once with the settings.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _MAX_DETAIL_LENGTH = 100
 
 
 class TokenError(smtplib.SMTPException):
-    """There is no usable token at the moment."""
+    """No usable token is available at the moment."""
 
 
 class TokenRejectedError(smtplib.SMTPAuthenticationError):
-    """The server rejected the token; `detail` is what it said, without the token."""
+    """The server rejected the token. `detail` is the server's explanation, with the token removed."""
 
     def __init__(self, code: int, reply: bytes, detail: str) -> None:
         super().__init__(code, reply)
@@ -38,7 +38,7 @@ class TokenRejectedError(smtplib.SMTPAuthenticationError):
 
 
 class TokenSource:
-    """Where the current token comes from; `last` is the one read last, which messages must mask."""
+    """The source of the current token. `last` is the token that was read last, which messages must mask."""
 
     def __init__(self, read: Callable[[], str]) -> None:
         self._read = read
@@ -62,7 +62,7 @@ def token_source(environ: Mapping[str, str]) -> TokenSource | None:
     Raises
     ------
     SettingsError
-        If it is set twice, or a file that should contain it cannot be read.
+        If the token is set twice, or the file that should contain it cannot be read.
     """
     command = environ.get(COMMAND) or None
     given = read_secret(TOKEN, environ)
@@ -85,7 +85,7 @@ def _read(environ: Mapping[str, str]) -> str:
 
 
 def _run(words: list[str]) -> str:
-    """Return the token that a command prints; its other output is not shown, because it may be secret."""
+    """Return the token that a command prints. Its other output is never shown because it may be secret."""
     try:
         done = subprocess.run(  # noqa: S603  # the operator's own command
             words, stdin=subprocess.DEVNULL, capture_output=True, timeout=_COMMAND_TIMEOUT_S, check=False
@@ -95,13 +95,18 @@ def _run(words: list[str]) -> str:
     except OSError as error:
         raise TokenError(f"The command in {COMMAND} cannot be run: {error.strerror}.") from None
     if done.returncode:
-        raise TokenError(f"The command in {COMMAND} failed with exit code {done.returncode}: run it by hand.")
+        raise TokenError(
+            f"The command in {COMMAND} failed with exit code {done.returncode}. "
+            "Run it in a terminal to see why."
+        )
     return _checked(done.stdout.decode("ascii", "replace").strip(), COMMAND)
 
 
 def _checked(token: str, where: str) -> str:
     if not token or not token.isascii() or not token.isprintable() or " " in token:
-        raise TokenError(f"{where} does not give a token, which is one word of ASCII characters.")
+        raise TokenError(
+            f"{where} does not provide a token, which must be a single word of ASCII characters."
+        )
     return token
 
 
@@ -118,7 +123,7 @@ def log_in_with_token(smtp: smtplib.SMTP, user: str, token: str) -> None:
     TokenRejectedError
         If the server rejects the token.
     smtplib.SMTPNotSupportedError
-        If it does not offer XOAUTH2.
+        If the server does not offer XOAUTH2.
     """
     offered = smtp.esmtp_features.get("auth", "").upper().split()
     if "XOAUTH2" not in offered:

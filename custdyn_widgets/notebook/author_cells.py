@@ -1,8 +1,9 @@
 """Turning an author's notebook cells into inert sections of a page.
 
-Anyone with the link can read a page, so no notebook output is shown unchanged: in Markdown, raw HTML and
-links become text, and pictures must be from the notebook itself; tables are reduced to their cells; PNG and
-SVG become pictures; text stays text. A note replaces any other output. Code is never shown.
+Anyone with the link can read a page, so notebook outputs are not shown unchanged. In Markdown, raw HTML and
+links become text, and only pictures from the notebook itself are shown. Tables are reduced to their cells,
+PNG and SVG become pictures, and text remains text. Any other output is replaced by a note. Code is never
+shown.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def author_sections(notebook: NotebookNode, *, with_report: bool = True) -> list
         The notebook with its outputs. Cells tagged `parameters`, `injected-parameters` or `remove-cell` are
         left out. The report replaces the first cell tagged `report`; without such a cell, it comes first.
     with_report
-        Whether there is a report. Without one, cells tagged `report` are shown as the others are.
+        Whether there is a report. If there is none, cells tagged `report` are shown like any other cell.
 
     Returns
     -------
@@ -111,7 +112,7 @@ def prose_html(markdown: str, attachments: Mapping[str, Mapping[str, str]] | Non
 
 
 def table_html(html: str) -> str | None:
-    """Return the table in an HTML output, reduced to its cells; None if it is from neither us nor pandas."""
+    """Return the table in an HTML output, reduced to its cells; None unless we or pandas made it."""
     if not _OUR_TABLE.search(html):
         return None
     import nh3
@@ -127,7 +128,7 @@ def table_html(html: str) -> str | None:
 
 
 def _renderer(attachments: Mapping[str, Mapping[str, str]]) -> Callable[[str], str]:
-    import mistune  # comes with nbconvert
+    import mistune  # installed with nbconvert
 
     class Prose(mistune.HTMLRenderer):
         """A renderer without links, raw HTML or external pictures."""
@@ -172,7 +173,7 @@ def _output_sections(outputs: Sequence[NotebookNode]) -> Iterator[Section]:
 
 
 def _display(data: Mapping[str, Any]) -> Section:
-    """Return the section for a display, in the best of its formats that a page allows."""
+    """Return the section for a display, in the best format that a page allows."""
     forms = {kind: "".join(form) if isinstance(form, list) else form for kind, form in data.items()}
     if "image/png" in forms:
         return _picture("png", forms["image/png"])
@@ -195,7 +196,7 @@ def _display(data: Mapping[str, Any]) -> Section:
 
 
 def _is_deep(html: str) -> bool:
-    """Return whether HTML nests so deeply that parsing it would take minutes."""
+    """Return whether HTML is nested so deeply that parsing it would take minutes."""
     is_open: Counter[str] = Counter()
     depth = 0
     for end, name in _START_OR_END.findall(html):
@@ -214,7 +215,7 @@ def _text(text: str) -> Section:
     plain = _ANSI.sub("", text)
     lines = [printable(line) for line in plain[:_MAX_TEXT_LENGTH].expandtabs().splitlines()]
     if len(plain) > _MAX_TEXT_LENGTH:
-        lines.append(f"… ({len(plain) - _MAX_TEXT_LENGTH:,} more characters are left out)")
+        lines.append(f"… ({len(plain) - _MAX_TEXT_LENGTH:,} more characters left out)")
     return Section("text", "\n".join(lines))
 
 

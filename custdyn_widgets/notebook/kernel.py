@@ -2,7 +2,7 @@
 
 papermill runs in a worker thread while the calling thread waits. At a timeout, Ctrl-C or SIGTERM, the
 kernel's entire process group is killed, even if the kernel hangs, ignores interrupts or forks. The kernel
-always uses this process's interpreter, whichever kernels are installed.
+always uses this process's interpreter, regardless of which kernels are installed.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class NotebookExecution:
     parameters
         The parameters that papermill injects.
     environment
-        All environment variables of the kernel.
+        The kernel's complete environment.
     folder
         The kernel's working directory.
     private
@@ -55,8 +55,8 @@ class NotebookExecution:
     on_cell
         Called in the worker thread when a cell starts.
     in_background
-        Called once, in its own thread, after the kernel has started. Its errors are ignored: they will occur
-        again where its results are needed.
+        Called once, in its own thread, after the kernel has started. Its errors are ignored, because they
+        will occur again wherever its results are needed.
     """
 
     notebook: NotebookNode
@@ -83,7 +83,7 @@ class NotebookExecution:
         RunTimeout
             After `timeout_s` seconds, including the kernel's start; None means no limit.
         OutputRefused
-            If the notebook printed, displayed or sent too much, or something that cannot be read.
+            If the notebook printed, displayed or sent too much, or sent something that cannot be read.
         Exception
             The error from papermill or nbclient if a cell fails or the kernel dies.
         """
@@ -165,7 +165,7 @@ class NotebookExecution:
             def kernel_spec(self) -> KernelSpec:
                 return KernelSpec(argv=argv, display_name="Python 3", language="python")
 
-            def client(self, **options: Any) -> AsyncKernelClient:  # type: ignore[override]  # what it returns
+            def client(self, **options: Any) -> AsyncKernelClient:  # type: ignore[override]  # returns an async client
                 made: AsyncKernelClient = super().client(**options)
                 bound_outputs(made, stop)
                 return made

@@ -1,4 +1,4 @@
-"""The code that a run's kernel executes while it starts: `START`."""
+"""`START`, the code that a run's kernel executes while it starts."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ START = f"__import__({__name__!r}, fromlist=['prepare_kernel']).prepare_kernel()
 
 
 def prepare_kernel() -> None:
-    """Start the drawing engine while other modules load, and make prints wait until they can be sent.
+    """Start the drawing engine while other modules load, and make `print` wait until its text can be sent.
 
-    Without the latter, ZeroMQ silently drops outputs when a cell prints faster than the run can read.
+    Otherwise, ZeroMQ silently drops output when a cell prints faster than the run can read.
     """
     from ipykernel.kernelapp import IPKernelApp
 

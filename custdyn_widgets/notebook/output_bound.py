@@ -1,7 +1,8 @@
-"""The bounds on what a notebook prints and displays, so that endless output cannot fill memory.
+"""The bounds on what a notebook prints and displays, so that endless output cannot exhaust memory.
 
-One bound is on the outputs that are kept. Another is on everything that the kernel sends: a display that is
-updated, a cell that clears its output, or a widget can send data endlessly without any of it being kept.
+One bound applies to the outputs that are kept. Another applies to everything that the kernel sends, because a
+display that is updated, a cell that clears its output, or a widget can send data endlessly without any of it
+being kept.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 MAX_KEPT_MB = 64
 MAX_SENT_MB = 1024
 OVERHEAD = 256  # added to the size of an output, because an empty one takes memory too
-_MAX_WAITING = 8  # messages received and not yet read; each may be as large as the bound on kept outputs
+_MAX_WAITING = 8  # messages received but not yet read; each may be as large as the bound on kept outputs
 _SHOWN_FORMS = frozenset(
     {"image/png", "image/svg+xml", "text/html", "text/latex", "text/markdown", "text/plain"}
 )
@@ -40,8 +41,8 @@ class _Display:
 class OutputSize:
     """The size of the outputs that a run keeps.
 
-    A display that is updated changes everywhere it is shown, and a cell that clears its output starts
-    over; with `wait`, only once its next output arrives.
+    An updated display changes everywhere it is shown. When a cell clears its output, its size starts over;
+    with `wait`, not until the next output arrives.
     """
 
     def __init__(self) -> None:
@@ -90,13 +91,13 @@ _KEPT = frozenset({"stream", "display_data", "execute_result", "error"})
 
 
 class CapturedOutputs:
-    """Outputs that Output widgets capture; pages do not show them."""
+    """The outputs captured by Output widgets, which pages do not show."""
 
     def __init__(self) -> None:
         self._cells: dict[str, str] = {}
 
     def drops(self, message: Mapping[str, Any]) -> bool:
-        """Return whether a message is left out: one between widgets, or one that a widget captures."""
+        """Return whether a message is left out, because it is for widgets or captured by one."""
         if not message["msg_type"].startswith("comm_"):
             return message["parent_header"].get("msg_id") in self._cells.values() and (
                 message["msg_type"] in _KEPT or message["msg_type"] == "clear_output"
@@ -123,11 +124,11 @@ class Bounds:
         Raises
         ------
         OutputRefused
-            If the outputs are above a bound, or the message cannot be read.
+            If the outputs exceed a bound, or the message cannot be read.
         """
         size = sum(map(len, frames))
         self._sent += size
-        if size > MAX_KEPT_MB << 20:  # rejected unread, because parsing could take ten times the memory
+        if size > MAX_KEPT_MB << 20:  # not parsed, because that could take ten times the memory
             raise OutputRefused(_TOO_LARGE)
         if self._sent > MAX_SENT_MB << 20:
             raise OutputRefused(_TOO_MUCH)
@@ -152,7 +153,7 @@ def bound_outputs(client: AsyncKernelClient, stop: Callable[[str], None]) -> Non
     bounds = Bounds()
 
     class BoundedChannel(AsyncZMQSocketChannel):
-        """The channel for outputs."""
+        """The channel for outputs, with bounds on what it accepts."""
 
         def __init__(self, *arguments: Any, **options: Any) -> None:
             super().__init__(*arguments, **options)
@@ -180,7 +181,7 @@ _TOO_MUCH = f"sent more than {MAX_SENT_MB:,} MB of outputs and updates"
 def _reduce(message: Mapping[str, Any]) -> int:
     """Reduce an output to what a page can show and return its size.
 
-    Other formats of a display stay as empty text, so that the page says what it leaves out.
+    Other formats of a display are kept as empty text, so that the page can say what was left out.
     """
     content = message["content"]
     if message["msg_type"] in _DISPLAYS:

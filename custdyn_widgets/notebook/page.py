@@ -1,4 +1,4 @@
-"""The inert page of a notebook that has been run, whoever ran it: papermill, a scheduler or JupyterLab.
+"""The inert page of an executed notebook, whether papermill, a scheduler or JupyterLab ran it.
 
 If the notebook froze a report whose snapshot is in the store, the page shows that report with the author's
 cells around it, as `custdyn run` does. Otherwise it shows the cells alone. The notebook is never executed.
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 _FROZEN = re.compile(r'\A<p>The report was frozen: <a href="[^"<>\s]*/view\?id=([a-z2-7]{51}[aq])">')
 _EXPECTED = "raises-exception"
 _NOT_SHOWN = (
-    "This page shows the outputs of the notebook instead of the report that it froze: the report is not in "
-    "the store of this machine, or was withdrawn."
+    "This page shows the outputs of the notebook instead of the report that it froze, because the report is "
+    "not in this machine's store or was withdrawn."
 )
 
 
@@ -39,9 +39,9 @@ def notebook_page(notebook: NotebookNode, title: str, settings: Settings) -> byt
     notebook
         The notebook with its outputs.
     title
-        Its name, the title of a page without a report.
+        The notebook's name, which is the title of a page without a report.
     settings
-        The settings, which give the store that the report is read from.
+        The settings, including the store from which the report is read.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def notebook_page(notebook: NotebookNode, title: str, settings: Settings) -> byt
     code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
     if code and not any(cell.outputs or cell.execution_count for cell in code):
         raise RunError(
-            "The notebook has not been run, so there is nothing to show. Run it first: exporting does not."
+            "The notebook has not been run, so there is nothing to show. Run it before you export it."
         )
     failed = next((number for number, cell in enumerate(code, start=1) if _has_failed(cell)), None)
     frozen = list(_frozen(code)) if failed is None else []
@@ -79,7 +79,7 @@ def _has_failed(cell: NotebookNode) -> bool:
 
 
 def _frozen(code: list[NotebookNode]) -> Iterator[str]:
-    """Yield the ids of the snapshots that cells have shown as frozen."""
+    """Yield the ids of the frozen snapshots to which the cells' outputs link."""
     for cell in code:
         for output in cell.outputs:
             html = output.get("data", {}).get("text/html", "")
@@ -89,7 +89,7 @@ def _frozen(code: list[NotebookNode]) -> Iterator[str]:
 
 
 def _report(store: Store, snapshot_id: str) -> Report | None:
-    """Return a frozen report; None if the store does not show it, or it is a difference between reports."""
+    """Return a frozen report; None if it is not available, or if it compares two reports."""
     try:
         return frozen_report(store, snapshot_id)
     except SnapshotDamagedError:
@@ -102,5 +102,6 @@ def _refuse_secrets(page: bytes, settings: Settings) -> None:
     found = secret_in("report.html", page, known_secrets(settings))
     if found:
         raise RunError(
-            f"The page was not made: the notebook shows {found}. Remove it and run the notebook again."
+            f"The page was not created because the notebook shows {found}. "
+            "Remove it and run the notebook again."
         )

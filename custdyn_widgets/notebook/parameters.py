@@ -1,8 +1,8 @@
 """Checking a template's parameters: the fields of a query, the source and `as_of`.
 
 papermill and Airflow pass JSON scalars and lists to a notebook, jupyter-scheduler passes any Python values,
-and none of them checks names or types. So the `parameters` cell lists each field of the query, and this
-module checks them before a kernel starts and again inside it.
+and none of them checks names or types. Therefore, the `parameters` cell lists each field of the query, and
+this module checks the parameters before a kernel starts and again inside it.
 
 `interval` is the name of a preset. A fixed period uses the two parameters `interval_start` and
 `interval_end`, because papermill's command line accepts only scalars.
@@ -93,7 +93,7 @@ def parse_parameters(namespace: Mapping[str, object], given: Collection[str]) ->
         raise QueryError.missing("source", "the folder of the billing data or the name of a source")
     if query is None:
         fields = {field: namespace[field] for field in FIELDS if field in namespace}
-        if fields.get("group_by") == "":  # papermill's command line has no empty list
+        if fields.get("group_by") == "":  # papermill's command line cannot pass an empty list
             fields["group_by"] = []
         query = ReportQuery.from_dict({**fields, "interval": _interval(namespace)})
     return query, source
@@ -150,7 +150,7 @@ def check_injected(cells: object) -> tuple[str, ...]:
     Raises
     ------
     QueryError
-        If one of them is not set by an earlier cell.
+        If an earlier cell does not set one of these names.
     """
     if not isinstance(cells, Sequence):
         return ()
@@ -198,7 +198,7 @@ def literal_values(source: str) -> dict[str, object]:
         try:
             values[name] = ast.literal_eval(expression)
         except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-            continue  # computed: only the kernel knows the value
+            continue  # computed, so only the kernel knows the value
     return values
 
 

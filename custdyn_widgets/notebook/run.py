@@ -54,9 +54,9 @@ class FinishedRun:
     report
         The frozen report.
     drawn
-        Its drawings by title.
+        The report's drawings by title.
     sections
-        The author's own cells around it, made inert.
+        The author's own cells around the report, made inert.
     pdf
         Whether the notebook asked for a PDF.
     """
@@ -121,7 +121,7 @@ def run_notebook(
     QueryError, SourceError
         If the parameters are not valid for the template; no kernel has been started.
     ExportError
-        If the settings ask for a PDF, which this machine cannot make; no kernel has been started.
+        If the settings ask for a PDF but this machine cannot make one; no kernel has been started.
     RunError
         If the notebook failed, was killed, timed out, or did not freeze exactly one report.
     """
@@ -188,7 +188,7 @@ def _execute(
 
 
 def _load_for_page() -> None:
-    """Import the packages needed to render the page while the notebook is running."""
+    """Import the packages for rendering the page in advance, while the notebook is running."""
     import mistune  # noqa: F401
     import nh3  # noqa: F401
 
@@ -221,7 +221,7 @@ class _CurrentCell:
         return self._number >= self._total
 
     def in_sentence(self) -> str:
-        """Return its name for use within a sentence."""
+        """Return the cell's name for use within a sentence."""
         return f"{self}"[0].lower() + f"{self}"[1:]
 
     def __str__(self) -> str:

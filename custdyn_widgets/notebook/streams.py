@@ -1,8 +1,8 @@
-"""Joining the output streams of a cell, in linear time.
+"""Joining the output streams of a cell in linear time.
 
-A kernel sends a stream in pieces, and a terminal would apply its carriage returns and backspaces. nbclient's
-own joining takes time quadratic in the length of a line and holds the interpreter lock, so that a time limit
-cannot end it.
+A kernel sends a stream in pieces, whose carriage returns and backspaces are applied as in a terminal.
+nbclient takes time quadratic in the length of a line to join them and holds the interpreter lock meanwhile,
+so a time limit could not stop it.
 """
 
 from __future__ import annotations

@@ -31,9 +31,9 @@ class Template:
     Attributes
     ----------
     path
-        Its file.
+        The notebook's file.
     notebook
-        Its cells.
+        The notebook's cells.
     parameters
         The names that its `parameters` cell sets to literals, with their values.
     names

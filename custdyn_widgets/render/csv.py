@@ -1,4 +1,4 @@
-"""CSV export of a report: all its rows in the order shown, without another query."""
+"""CSV export of a report: all its rows in the order shown, without running a query again."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def to_csv(report: Report, *, total: bool = False) -> bytes:
 def to_excel_csv(report: Report, *, total: bool = False) -> bytes:
     """Return the report as CSV for Excel on systems whose decimal separator is a comma.
 
-    The content is the same as that of `to_csv`, with all digits. The differences are a byte-order mark, by
-    which Excel recognizes UTF-8, semicolons between cells, and decimal commas.
+    The content is the same as that of `to_csv`, with all digits, but begins with a byte-order mark, by which
+    Excel recognizes UTF-8, and uses semicolons between cells and decimal commas.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def to_excel_csv(report: Report, *, total: bool = False) -> bytes:
 
 
 def table_csv(headings: Sequence[str], rows: Iterable[Sequence[str | Value]]) -> bytes:
-    """Return a table of text and numbers as CSV, in the same form as a report's."""
+    """Return a table of text and numbers as CSV, in the same format as a report."""
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\r\n", quoting=csv.QUOTE_MINIMAL)
     writer.writerow([_text_cell(text) for text in headings])

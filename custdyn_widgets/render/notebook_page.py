@@ -12,7 +12,7 @@ _MAX_TITLE = 300  # characters
 
 
 def render_notebook(title: str, sections: Sequence[Section], warnings: Sequence[str] = ()) -> bytes:
-    """Render the sections of a notebook as an HTML page in UTF-8, below its warnings."""
+    """Render a notebook's warnings and sections as an HTML page in UTF-8."""
     html: str = page_template("notebook.html.j2").render(
         title=cut_short(title, _MAX_TITLE),
         sections=[inert_section(section) for section in sections if section.kind != "report"],

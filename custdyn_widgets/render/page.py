@@ -1,6 +1,6 @@
-"""Static pages: a report as one inert HTML file, without scripts or requests.
+"""Static pages: a report as one inert HTML file, without scripts or network requests.
 
-Rendering computes no values, and the same report always gives the same bytes.
+Rendering computes no values, and the same report always produces the same bytes.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ Kind = Literal["html", "text", "svg", "png", "note", "report"]
 
 @dataclass(frozen=True)
 class Section:
-    """Section that the notebook's author added around the report.
+    """A section that the notebook's author added before or after the report.
 
     Attributes
     ----------
@@ -72,7 +72,7 @@ def render_page(report: Report, charts: Mapping[str, str], sections: Sequence[Se
     report
         The report. At most 2,000 of its rows are shown; the page has a note if there are more.
     charts
-        SVG drawings by title. They are again reduced to inert shapes and text.
+        SVG drawings by title. They are reduced to inert shapes and text once more.
     sections
         The author's sections around the report. If none of them is of kind `report`, the report comes last.
 
@@ -141,7 +141,7 @@ def facts_at_top(report: Report) -> tuple[str, ...]:
 
 
 def headline_figures(report: Report) -> list[dict[str, str]]:
-    """Return the headline figures: values of the presets' columns in the Total or the only row."""
+    """Return the headline figures: the values of the presets' columns in the Total or the only row."""
     row = report.total or (report.rows[0] if len(report.rows) == 1 else None)
     names = {c.name: i for i, c in enumerate(report.columns)}
     cells = _named_cells(report, row) if row else {}
@@ -165,7 +165,7 @@ def headline_figures(report: Report) -> list[dict[str, str]]:
 
 
 def _named_cells(report: Report, row: Row) -> dict[str, Cell]:
-    """Return the cells of a row by the names of their columns."""
+    """Return the cells of a row by column name."""
     texts = [format_value(v, c, report.currency) for v, c in zip(row.values, report.columns, strict=True)]
     names = [report.columns[position].name for position in value_positions(report.columns)]
     return dict(zip(names, number_cells(texts, row.values, report.columns, report.currency), strict=True))
@@ -195,7 +195,7 @@ def table_rows(view: TableView) -> Iterator[dict[str, Any]]:
 
 
 def row_cells(row: TableRow) -> list[tuple[Cell, bool]]:
-    """Return the formatted numbers of a row, and whether each has a minus sign."""
+    """Return the formatted numbers of a row, and whether each is negative."""
     return [(cell, cell.text.startswith("-")) for cell in row.cells]
 
 

@@ -38,7 +38,7 @@ def page_template(name: str) -> Any:
 
 
 def markup(text: str) -> Any:
-    """Mark text as HTML, which templates then do not escape."""
+    """Mark text as HTML, so that templates do not escape it."""
     from markupsafe import Markup
 
     return Markup(text)  # noqa: S704  # only used for markup that this room or a sanitiser made inert

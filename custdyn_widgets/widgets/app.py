@@ -36,17 +36,17 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _SETTLE = 0.03  # seconds; a change made just before a click may arrive after it
-_ECHO = 0.1  # seconds; clicks made while a query ran arrive within this time and are ignored
-_OUTDATED = "The form has changed. The report below is from the earlier query; click Query for a new one."
-_SYNCED = "The data was read again. The report below is from the earlier data; click Query for a new one."
+_ECHO = 0.1  # seconds; clicks made while a query was running arrive within this time and are ignored
+_OUTDATED = "The form has changed. The report below is for the previous query. Click Query to update it."
+_SYNCED = "The data was read again. The report below is from the earlier data. Click Query to update it."
 _NO_NAMES = Names((), (), (), (), (), {}, {}, "")
 
 
 class CustomerDynamics:
-    """Query form in a notebook, with the report that it shows.
+    """A query form in a notebook, with the report that it shows.
 
-    It is displayed if it is the last expression of a cell. `report`, `table`, `total` and `info` return the
-    report on screen.
+    The form is displayed if it is the last expression of a cell. `report`, `table`, `total` and `info` return
+    the report on screen.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ class CustomerDynamics:
         return info_series(self.report)
 
     def run(self, query: ReportQuery | None = None) -> Report:
-        """Run a query as if Query were clicked, and return the report. It is frozen in the background.
+        """Run a query as if Query were clicked, and return the report, which is frozen in the background.
 
         Parameters
         ----------
@@ -184,7 +184,7 @@ class CustomerDynamics:
 
     def _run_question(self, question: Question) -> None:
         query = self._form.query()
-        if query is None:  # such as a comparison that reaches before 1900
+        if query is None:  # such as a comparison period that starts before 1900
             self._set_busy(False)
             return
         try:
@@ -247,7 +247,7 @@ class CustomerDynamics:
         self._result.end_status("form", "file")
 
     def _mark_outdated(self) -> None:
-        """Mark the report as outdated if the form has a different query, or its data was read again."""
+        """Mark the report as outdated if the query in the form has changed or the data was read again."""
         words, data = "", self._sources.state
         if self._shown_query is not None and self._shown_data is not None and self._shown_data != data:
             words = _SYNCED if self._shown_data[0] == data[0] else _OUTDATED
@@ -280,7 +280,7 @@ class CustomerDynamics:
             return None
 
     def _first_query(self) -> ReportQuery:
-        """Return the query with which the form starts. If a setting is wrong, show the error."""
+        """Return the query with which the form starts. If a setting is invalid, show the error."""
         try:
             return first_query(DEFAULT)
         except SettingsError as error:

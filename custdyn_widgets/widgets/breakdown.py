@@ -21,7 +21,7 @@ _PACKAGES, _BALANCES = "package", "balances"
 
 
 def possible_groups(report: Report, mart: OpenedMart, column: Column) -> list[str]:
-    """Return the groupings by which a row can be split; none if the report has one already."""
+    """Return the groupings by which a row can be split; none if the report's rows are already split."""
     if report.query.row_group:
         return []
     names = mart.facts.names
@@ -66,7 +66,7 @@ class Breakdown:
 
     @cached_property
     def columns(self) -> dict[str, Column]:
-        """The columns by their labels, without the label column."""
+        """The columns by label, excluding the label column."""
         return {column.label: column for column in self._split.columns if column.group == self._column.group}
 
     def table(self) -> pd.DataFrame:

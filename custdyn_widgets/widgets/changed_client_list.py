@@ -42,11 +42,11 @@ class ChangedClientList:
         change_view(self.view, asked)
 
     def table(self) -> pd.DataFrame:
-        """Return the lines that match the search, sorted; otherwise in the order of the rows and by id."""
+        """Return the lines that match the search, sorted as the user chose, or else by row and id."""
         return found_lines(self._whole, self.view, self._clients.line_headings)
 
     def shown(self) -> dict[str, Any]:
-        """Return the view as JSON values, with the printable texts of its lines."""
+        """Return the view as JSON values, with its lines as printable text."""
         table, view = self.table(), self.view
         by_row = len(self._clients.lines) > self._clients.count
         again = " A client has a row for each row of the report in which its contribution changed."
@@ -69,7 +69,7 @@ class ChangedClientList:
                 "by": "", "change": False, "only": "", "sign": "", "search": view.search,
                 "sort": view.sort, "descending": view.descending,
             },
-            "note": f"Names, companies and owners as in the current data.{again if by_row else ''}",
+            "note": f"Names, companies and owners are those in the current data.{again if by_row else ''}",
         }  # fmt: skip
 
     @cached_property

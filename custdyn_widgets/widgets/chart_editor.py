@@ -1,4 +1,4 @@
-"""Editor of the Blank Chart: x axis, columns, mark, second axis and title."""
+"""The editor of the Blank Chart: x axis, columns, mark, second axis and title."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from custdyn_widgets.widgets.search_select import SearchSelect
 
 
 class ChartEditor:
-    """Row of controls, hidden until opened. Each change redraws the chart."""
+    """A row of controls, hidden until it is opened. Each change redraws the chart."""
 
     def __init__(self, changed: Callable[[], None]) -> None:
         self._changed = changed
@@ -66,11 +66,11 @@ class ChartEditor:
         self.widget.layout.display = None
 
     def take_focus(self) -> None:
-        """Focus the columns, which keyboard users could otherwise reach only through the entire table."""
+        """Focus the columns, because keyboard users would otherwise have to move through the entire table."""
         self._y.wants_focus = True
 
     def hide(self) -> None:
-        """Hide the controls, which keep their values."""
+        """Hide the controls without clearing their values."""
         self.widget.layout.display = "none"
 
     def choice(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Chart below the table: a preset or a Blank Chart, which can be saved as PNG or SVG."""
+"""The chart below the table: a preset or a Blank Chart, which can be saved as PNG or SVG."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from custdyn_widgets.widgets.live_chart import LiveChart
 _SAVE = [["png", "Save as PNG"], ["svg", "Save as SVG"]]
 _CLOSE = [["close", "Close the chart"]]
 _NO_COLUMN = "Choose the columns to draw."
-_HINT = "Drag to pan, Shift and scroll to zoom, double-click to reset."
+_HINT = "Drag to pan, hold Shift and scroll to zoom, double-click to reset."
 
 
 class ChartPanel:
-    """Chart of the report on screen.
+    """The chart of the report on screen.
 
     Attributes
     ----------
@@ -65,7 +65,7 @@ class ChartPanel:
 
     @staticmethod
     def prepare() -> None:
-        """Load the drawing library before the first chart, since it takes a second."""
+        """Load the drawing library before the first chart, because loading takes a second."""
         browser_library()
 
     def draw(self, report: Report, name: str) -> None:
@@ -149,7 +149,7 @@ class ChartPanel:
         self.on_change()
 
     def _show_live(self, spec: dict[str, Any]) -> None:
-        """Show a chart in the single chart widget, since each widget loads a megabyte of script."""
+        """Show a chart in the only chart widget, because each widget loads a megabyte of JavaScript."""
         self._place.layout.display = None
         if self._live is None:
             self._live = LiveChart()
@@ -178,7 +178,7 @@ class ChartPanel:
 
 
 def _reason(error: Exception) -> str:
-    """Return the message of an error, even if unexpected, since Jupyter would only log it."""
+    """Return the message of an error, even an unexpected one, because Jupyter would only log it."""
     if isinstance(error, CustDynError):
         return error.message
     return f"The chart cannot be drawn: {type(error).__name__}: {error}"

@@ -1,9 +1,8 @@
-"""What is behind a row of the report on screen: its clients, or its parts by company, cohort and the like.
+"""The clients behind a row of the report on screen, or its parts by company, cohort and so on.
 
-They are found, searched, sorted and exported in Python.
-
-The browser gets only the lines in view, as text. They are sent as messages instead of as a widget's state, so
-that no notebook saves client names.
+They are found, searched, sorted and exported in Python. The browser receives only the lines in view, as text.
+The lines are sent as messages and not stored in a widget's state, so that client names are never saved in a
+notebook.
 """
 
 from __future__ import annotations
@@ -77,7 +76,7 @@ class ClientList:
 
     @property
     def is_found(self) -> bool:
-        """Whether the lines of the view have been found already, which can take a second."""
+        """Whether the lines of the view have already been found. Finding them can take a second."""
         return self.view.by in self._parts if self.view.by else self.view.change in self._tables
 
     @property
@@ -99,7 +98,7 @@ class ClientList:
         return found_lines(table, view, [str(table.columns[0])] if view.by else _SEARCHED)
 
     def shown(self) -> dict[str, Any]:
-        """Return the view as JSON values, with the printable texts of its lines."""
+        """Return the view as JSON values, with its lines as printable text."""
         table, view = self.table(), self.view
         names = [str(name) for name in table.columns]
         lines = table.iloc[: view.lines]

@@ -1,13 +1,13 @@
 // The clients behind a cell. Searching, sorting and exporting are done in Python; names are text, never markup.
 
-const PAUSE = 250; // milliseconds without a key, before a search
+const PAUSE = 250; // milliseconds after the last key before a search
 
 function head({ columns, view }, ask) {
   const heads = columns.map(([name, isText], i) => {
     const order = view.sort !== name ? "none" : view.descending ? "descending" : "ascending";
     const kind = isText ? "custdyn-label" : "";
     const made = element("th", { scope: "col", "aria-sort": order, class: kind });
-    // Numbers are sorted with the largest first, text from A.
+    // The first click sorts numbers in descending order and text in ascending order.
     const descending = order === "none" ? !isText : order === "ascending";
     made.append(button(name, () => ask({ sort: name, descending }), { class: "custdyn-sort", "data-column": i }));
     return made;
@@ -39,12 +39,12 @@ function render({ model, el }) {
   const close = () => model.send({ ask: "close" });
   const tools = element("div", { class: "custdyn-tools custdyn-find" }, search, only, sign, changes,
     save, button("Close", close));
-  const said = element("p", { class: "custdyn-words", role: "status" });
+  const feedback = element("p", { class: "custdyn-words", role: "status" });
   const error = element("p", { class: "custdyn-error", role: "alert" });
   const scroll = element("div", { class: "custdyn-scroll", tabindex: "0", role: "region", "aria-label": "The table of clients" });
   const more = button("Show more", () => send({ more: true }));
   const note = element("p", { class: "custdyn-note" });
-  const whole = element("section", { class: `custdyn-behind ${model.get("_name")}`, hidden: "" }, title, groups, tools, error, said, scroll, more, note);
+  const whole = element("section", { class: `custdyn-behind ${model.get("_name")}`, hidden: "" }, title, groups, tools, error, feedback, scroll, more, note);
   el.replaceChildren(whole);
 
   let pause = 0;
@@ -68,7 +68,7 @@ function render({ model, el }) {
     close();
   });
 
-  // Buttons that stay are not replaced, so that the focus stays.
+  // Buttons that remain are not replaced, so that they keep the focus.
   let offered = "";
   function showGroups({ groups: all, view }) {
     groups.hidden = all.length < 2;
@@ -98,7 +98,7 @@ function render({ model, el }) {
     search.setAttribute("aria-label", search.placeholder);
     const counted = (count) => (count === 1 ? `1 ${shown.unit}` : `${count.toLocaleString("en")} ${shown.unit}s`);
     const some = lines.length < found ? `, the first ${lines.length.toLocaleString("en")} are shown` : "";
-    said.textContent = (found === all ? counted(all) : `${found.toLocaleString("en")} of ${counted(all)}`) + some + ".";
+    feedback.textContent = (found === all ? counted(all) : `${found.toLocaleString("en")} of ${counted(all)}`) + some + ".";
     const focused = scroll.contains(document.activeElement) && document.activeElement.dataset.column;
     const table = element("table", { "aria-label": shown.title });
     table.append(head(shown, send), element("tbody", {}, ...lines.map((texts) => line(texts, columns))));
@@ -115,13 +115,13 @@ function render({ model, el }) {
     whole.hidden = false;
     error.textContent = "";
     title.textContent = message.title;
-    said.textContent = "Finding the clients …";
+    feedback.textContent = "Finding the clients …";
   };
   const received = (message) => {
     if (message.kind === "busy") busy(message);
     else if (message.kind === "clients") show(message);
     else if (message.kind === "closed") (whole.hidden = true), scroll.replaceChildren();
-    else if (message.kind === "error") (whole.hidden = false), (said.textContent = ""), (error.textContent = message.words);
+    else if (message.kind === "error") (whole.hidden = false), (feedback.textContent = ""), (error.textContent = message.words);
   };
   model.on("msg:custom", received);
   model.send({ ask: "view" }); // in a new view of a panel that is already open

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Clients(Protocol):
-    """A list of clients that is searched, sorted and exported in Python."""
+    """A list of clients that can be searched, sorted and exported in Python."""
 
     @property
     def title(self) -> str:
@@ -30,7 +30,7 @@ class Clients(Protocol):
 
     @property
     def is_found(self) -> bool:
-        """Whether the lines have been found already, which can take a second."""
+        """Whether the lines have already been found. Finding them can take a second."""
 
     def ask(self, asked: Mapping[str, Any]) -> None:
         """Change the view as the browser requests."""
@@ -39,16 +39,16 @@ class Clients(Protocol):
         """Return the table of the view: its lines, sorted."""
 
     def shown(self) -> dict[str, Any]:
-        """Return the view as JSON values, with the printable texts of its lines."""
+        """Return the view as JSON values, with its lines as printable text."""
 
 
 class ClientPanel(Panel):
-    """Panel with the clients behind a row of the report on screen, or another list of clients."""
+    """A panel with the clients behind a row of the report on screen, or another list of clients."""
 
     _esm = browser_module("client_panel.js")
     _failed = "The clients cannot be shown"
 
-    _name = traitlets.Unicode("custdyn-clients").tag(sync=True)  # the class of its element
+    _name = traitlets.Unicode("custdyn-clients").tag(sync=True)  # the CSS class of the panel
 
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)
@@ -62,7 +62,7 @@ class ClientPanel(Panel):
         self.close_panel()
 
     def open_row(self, place: int | None, column: int, movement: str = "") -> None:
-        """Show the clients behind a row: the one at this place, or None for the Total or the only row.
+        """Show the clients behind the row at this place, or behind the Total or the only row if it is None.
 
         `movement` shows those with this movement instead of those that belong to the column.
         """

@@ -1,4 +1,4 @@
-"""What is shown of a list of clients: which ones, and in which order."""
+"""The view of a list of clients: which clients are shown, and in what order."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PAGE_LINES = 200
-MOST_LINES = 5_000  # in the browser; the export has all
+MOST_LINES = 5_000  # in the browser; the export has them all
 FLAGS = ("Active", "Overall Active", "Alive")
 OWN_CURRENCY = "Balance"
 MOVEMENTS = {
@@ -45,7 +45,7 @@ _GROUPS = {
 
 @dataclass
 class ClientView:
-    """What is shown of a list of clients.
+    """The view of a list of clients.
 
     Attributes
     ----------
@@ -60,9 +60,10 @@ class ClientView:
     search
         Only clients with this text in their id, name, company or owner.
     sort, descending
-        The column to sort by, "" for the order of ids, and its direction. Changes are sorted by their size.
+        The column to sort by ("" for the order of ids) and the direction. Changes are sorted by absolute
+        value.
     lines
-        How many lines are shown.
+        The maximum number of lines shown.
     """
 
     by: str = ""
@@ -76,7 +77,7 @@ class ClientView:
 
 
 def first_view(clicked: Column | None, *, compared: bool) -> ClientView:
-    """Return what is shown first after a click on a column of a report that may compare two periods."""
+    """Return the initial view after a click on a column. The report may compare two periods."""
     if clicked is None:
         return ClientView()
     label = value_label(clicked)
@@ -125,7 +126,7 @@ def change_view(view: ClientView, asked: Mapping[str, Any]) -> None:
 
 
 def found_lines(table: pd.DataFrame, view: ClientView, searched: Sequence[str]) -> pd.DataFrame:
-    """Return the lines with the view's search in one of the searched columns, in the order of the view."""
+    """Return the lines in which a searched column contains the search text, in the order of the view."""
     if wanted := view.search.strip().casefold():
         found = [
             any(wanted in str(text).casefold() for text in texts)
@@ -139,7 +140,7 @@ def found_lines(table: pd.DataFrame, view: ClientView, searched: Sequence[str]) 
 
 
 def has_more(view: ClientView, found: int) -> bool:
-    """Return whether more of the lines found can be shown."""
+    """Return whether more of the found lines can be shown."""
     return found > view.lines and view.lines < MOST_LINES
 
 

@@ -1,4 +1,4 @@
-// A button that opens a list of checkboxes, one for each group of columns. No group chosen means the default.
+// A button that opens a list of checkboxes, one for each group of columns. An empty choice means the default.
 
 const ENOUGH_BELOW = 260; // pixels
 
@@ -62,7 +62,7 @@ function render({ model, el }) {
     return element("div", { class: "custdyn-choice-line", title: definitions }, box, text);
   }
 
-  // The boxes are there only while the list is open. Those that stay are not replaced, so that the focus stays.
+  // The boxes exist only while the list is open. Those that remain are not replaced, to keep the focus.
   let open = false;
   let drawn = "";
   function show() {

@@ -15,11 +15,11 @@ from custdyn_widgets.report import Column
 from custdyn_widgets.text import printable
 
 _FOLDER = Path(__file__).parent
-_NOT_BY_PACKAGE = "Not by package, because a client's balance belongs to many packages."
+_NOT_BY_PACKAGE = "Not available by package, because a client's balance belongs to many packages."
 
 
 class ColumnChooser(anywidget.AnyWidget):
-    """Chooser for the groups of columns.
+    """A chooser for the groups of columns.
 
     Attributes
     ----------

@@ -1,6 +1,6 @@
 """The dialog's list of conditions under which a report is sent.
 
-The browser holds them as JSON text in one field: a list of objects with the strings `column`, `row`,
+The browser stores them as JSON text in one field: a list of objects with the strings `column`, `row`,
 `relation` (with `:compare` for a change from the comparison period) and `bound`.
 """
 
@@ -61,7 +61,7 @@ def choices(query: ReportQuery, columns: Sequence[Column], shown: Sequence[Condi
 
 
 def text_of(conditions: Sequence[Condition]) -> str:
-    """Return the text of the field for some conditions; empty if there are none."""
+    """Return the text of the field for the given conditions; empty if there are none."""
     return json.dumps([_parts_of(condition) for condition in conditions]) if conditions else ""
 
 

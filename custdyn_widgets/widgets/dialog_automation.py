@@ -1,6 +1,6 @@
 """The dialog's fields for automatic runs: schedule, recipients, retention and conditions.
 
-Fields are strings by name. The name is the key in the saved query's file, with a dot for nested keys.
+Fields are strings, keyed by name. A name is the key in the saved query's file, with dots for nested keys.
 """
 
 from __future__ import annotations
@@ -78,7 +78,8 @@ def arguments_in(
     Raises
     ------
     SavedQueryError
-        If a field is invalid, or a schedule could not read the data. The first of them on screen is raised.
+        If a field is invalid, or a schedule could not read the data. Of several errors, the first on screen
+        is raised.
     """
     about: dict[str, Any] = {}
     if fields["output"] in _SENDABLE and fields[EACH] != TICKED:
@@ -175,7 +176,7 @@ def _retention(keep_last: str, older_than: str) -> Retention | None:
 
 def _scheduled_source(source: SourceLike) -> str:
     if source == "demo":
-        return "demo"  # not the demo's folder, whose data is made for the current day
+        return "demo"  # not the demo's folder, whose data is generated for the current day
     if isinstance(source, str | Path):
         return absolute_source(str(source))
     if isinstance(source, Source) and not isinstance(source.data, Mapping):

@@ -32,15 +32,16 @@ function render({ model, el }) {
     title: "Publish these changes as a page with its own link, without client names.",
   });
   const link = element("p", { class: "custdyn-link" });
-  const heard = element("span", { class: "custdyn-unseen", role: "status" }); // what screen readers say of the link
+  const announcement = element("span", { class: "custdyn-unseen", role: "status" }); // of the link, by screen readers
   const close = () => model.send({ ask: "close" });
   const tools = element("div", { class: "custdyn-tools custdyn-find" }, clients, save, create, button("Close", close));
-  const said = element("p", { class: "custdyn-words", role: "status" });
+  const feedback = element("p", { class: "custdyn-words", role: "status" });
   const error = element("p", { class: "custdyn-error", role: "alert" });
   const why = element("ul", { class: "custdyn-reasons" });
   const scroll = element("div", { class: "custdyn-scroll", tabindex: "0", role: "region", "aria-label": "The table of changes" });
   const note = element("p", { class: "custdyn-note" });
-  const whole = element("section", { class: "custdyn-behind custdyn-differences", hidden: "" }, title, tools, link, heard, error, said, list, scroll, why, note);
+  const parts = [title, tools, link, announcement, error, feedback, list, scroll, why, note];
+  const whole = element("section", { class: "custdyn-behind custdyn-differences", hidden: "" }, ...parts);
   el.replaceChildren(whole);
   whole.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
@@ -58,7 +59,7 @@ function render({ model, el }) {
     scroll.replaceChildren();
     link.replaceChildren();
     why.replaceChildren();
-    said.textContent = heard.textContent = note.textContent = "";
+    feedback.textContent = announcement.textContent = note.textContent = "";
   };
   const enter = () => {
     title.focus({ preventScroll: true });
@@ -71,16 +72,16 @@ function render({ model, el }) {
       return element("li", {}, button(label, () => model.send({ snapshot: id })), ...mark);
     }));
     list.hidden = !snapshots.length;
-    said.textContent = snapshots.length
+    feedback.textContent = snapshots.length
       ? "Choose the report to compare with the current data."
-      : "There are no snapshots of this source yet: each query makes one.";
+      : "There are no snapshots of this source yet. Each query creates one.";
     if (opened) enter();
   }
   function compare(found) {
     show(found.title);
     const some = found.lines.length < found.found ? `, the first ${found.lines.length.toLocaleString("en")} are shown` : "";
     const cells = found.found === 1 ? "1 cell differs" : `${found.found.toLocaleString("en")} cells differ`;
-    said.textContent = found.found ? `${cells} from the current data${some}.` : "No cell differs from the current data.";
+    feedback.textContent = found.found ? `${cells} from the current data${some}.` : "No cell differs from the current data.";
     scroll.hidden = save.hidden = !found.lines.length;
     clients.hidden = !found.clients;
     clients.textContent = found.clients;
@@ -95,10 +96,10 @@ function render({ model, el }) {
     const cursor = document.activeElement;
     if (!whole.hidden && (cursor === document.body || cursor?.closest(".custdyn-changed-clients"))) clients.focus();
   }
-  // Once there is a link, no other is needed; after an error, the button stays.
+  // Once there is a link, the button is no longer needed; after an error, it remains.
   function showLink(made) {
     link.replaceChildren(...linkLine(made, () => model.send({ ask: "page", page: globalThis[PAGE] })));
-    heard.textContent = made.link ? `The link is ready. ${made.words}` : made.words;
+    announcement.textContent = made.link ? `The link is ready. ${made.words}` : made.words;
     const focused = document.activeElement === create;
     create.hidden = Boolean(made.link);
     if (focused && made.link) link.querySelector("a, button")?.focus();
@@ -108,9 +109,9 @@ function render({ model, el }) {
     else if (message.kind === "difference") compare(message);
     else if (message.kind === "link") showLink(message);
     else if (message.kind === "clients closed") backFromClients();
-    else if (message.kind === "busy") said.textContent = "Comparing …";
+    else if (message.kind === "busy") feedback.textContent = "Comparing …";
     else if (message.kind === "closed") (whole.hidden = true), scroll.replaceChildren(), list.replaceChildren();
-    else if (message.kind === "error") (whole.hidden = false), (said.textContent = ""), (error.textContent = message.words);
+    else if (message.kind === "error") (whole.hidden = false), (feedback.textContent = ""), (error.textContent = message.words);
   };
   // There is no kernel to complete the link.
   const gone = () => {

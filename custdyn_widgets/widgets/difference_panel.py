@@ -1,4 +1,4 @@
-"""The panel that shows what differs between a snapshot and its query on the current data."""
+"""The panel that shows what differs between a snapshot and the same query on the current data."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from custdyn_widgets.widgets.panel import Panel
 from custdyn_widgets.widgets.publishing import Published, Publisher
 
 MOST_SNAPSHOTS = 30
-MOST_LINES = 2_000  # in the browser; the export has all
+MOST_LINES = 2_000  # in the browser; the export has them all
 _MAX_WORDS = 160
 _REPORT = "report.json"
 _CREATING_LINK = "Creating the link: saving the changes as a page …"
@@ -28,7 +28,7 @@ _CREATING_LINK = "Creating the link: saving the changes as a page …"
 
 @dataclass(frozen=True)
 class Earlier:
-    """Snapshot that can be compared: its id, when it was made, its query, and whether that is the form's."""
+    """A snapshot to compare: its id, creation time and query, and whether the form has the same query."""
 
     id: str
     generated_at: str
@@ -42,7 +42,7 @@ class Earlier:
 
 
 class DifferencePanel(Panel):
-    """Panel with the snapshots of a source, and what differs between one of them and the current data.
+    """A panel with the snapshots of a source, and what differs between one of them and the current data.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ class DifferencePanel(Panel):
         self._forget()
 
     def _forget(self) -> None:
-        """Forget the comparison, its clients and its link."""
+        """Discard the comparison, its clients and its link."""
         self._id, self._difference, self._page, self._is_publishing = "", None, None, False
         self.clients.close_panel()
 

@@ -1,7 +1,7 @@
 // Saves files from Python as downloads, and draws a button for each.
 // The listener belongs to the model, so that a file is saved only once, regardless of the number of views.
 
-// The id of this page. If several pages show a notebook, only the one that asked gets the file.
+// The id of this page. If several pages show a notebook, only the page that requested the file receives it.
 const PAGE = Symbol.for("custdyn.page");
 globalThis[PAGE] ??= crypto.getRandomValues(new Uint32Array(2)).join("-");
 

@@ -28,7 +28,7 @@ _ID_BEGINNING = 8  # characters of the snapshot's id in the name of its file
 
 @dataclass(frozen=True)
 class File:
-    """File to download."""
+    """A file to download."""
 
     name: str
     content: bytes
@@ -36,7 +36,7 @@ class File:
 
 
 class Download(anywidget.AnyWidget):
-    """Widget that downloads files, displayed as a row of buttons.
+    """A widget that downloads files, displayed as a row of buttons.
 
     Attributes
     ----------
@@ -70,8 +70,9 @@ class Download(anywidget.AnyWidget):
 def report_file(report: Report, kind: str, *, total: bool = False, link: str = "") -> File:
     """Return a report as a file: `csv`, `csv-excel`, `xlsx` or `pdf`.
 
-    It is named after the interval and the beginning of the snapshot's id, like an email attachment,
-    if the report's `link` is given. `total` adds the Total to a CSV; workbooks and PDFs always have it.
+    Like an email attachment, the file is named after the interval, followed by the beginning of the
+    snapshot's id if the report's `link` is given. `total` adds the Total to a CSV; workbooks and PDFs always
+    include it.
 
     Raises
     ------

@@ -9,7 +9,7 @@ from custdyn_widgets.text import printable
 
 
 class EarlyProgress(ProgressBar):
-    """Progress bar in a single output, which is cleared at the end, so no lines remain in the notebook.
+    """A progress bar in a single output, which is cleared at the end so that no lines remain in the notebook.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""The query with which a form starts: the defaults of the settings, and the user's last choice."""
+"""The initial query of a form: the defaults in the settings and the user's last choices."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REMEMBERED = (*_SETTINGS, "columns")
 def first_query(default: ReportQuery) -> ReportQuery:
     """Return a query with the client type and time zone of the settings or of the user's last query.
 
-    The last query's columns are also taken, except those of metrics that no longer exist.
+    The columns of the last query are used too, except those of metrics that no longer exist.
 
     Raises
     ------

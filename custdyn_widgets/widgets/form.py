@@ -38,7 +38,7 @@ def _nothing(*_: str) -> None:
 
 
 class QueryForm:
-    """Form for a query.
+    """A form for a query.
 
     Parameters
     ----------
@@ -58,10 +58,10 @@ class QueryForm:
     widget
         The form.
     on_query, on_save, on_load
-        Called when Query, Save Query or Load Query is clicked. The first two are only called if the query is
+        Called when Query, Save Query or Load Query is clicked. The first two are called only if the query is
         valid; the last one gets the key of the saved query.
     on_question
-        Called with the key of a question when the user chooses one. Only called if the query is valid.
+        Called with the key of a question when the user chooses one, but only if the query is valid.
     on_change
         Called after a field changes, even if its value is invalid.
     """
@@ -120,7 +120,7 @@ class QueryForm:
         self._questions = Menu(
             lambda key: self._act_if_valid(lambda: self.on_question(key)),
             description="Questions",
-            tooltip="Fill in the form for a frequent question, and show the answer.",
+            tooltip="Fill in the form for a common question and show the answer.",
             options=[[key, question.words] for key, question in QUESTIONS.items()],
         )
         self._saved = Control(

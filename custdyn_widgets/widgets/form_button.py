@@ -1,7 +1,7 @@
 """Buttons of the form.
 
-On ipywidgets' buttons, JupyterLab treats letters as its own shortcuts (D, D deletes the cell), and a button
-loses the focus when disabled. This button avoids both.
+While an ipywidgets button has the focus, JupyterLab treats letters as its own shortcuts (D, D deletes the
+cell), and a button loses the focus when it is disabled. This button avoids both problems.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LOOKS = ("plain", "primary", "bin")
 
 
 class Button(anywidget.AnyWidget):
-    """Native button.
+    """A native button.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class Button(anywidget.AnyWidget):
         self.on_msg(self._received)
 
     def click(self) -> None:
-        """Perform the button's action."""
+        """Perform the action of the button."""
         self._clicked()
 
     def _received(self, _widget: object, message: object, _buffers: object) -> None:

@@ -18,7 +18,7 @@ OUTPUTS = {"web": "Table", "csv": "CSV", "csv-excel": "Excel CSV", "xlsx": "XLSX
 
 
 class Choices:
-    """Controls for the single-choice fields, in `box`."""
+    """The controls for the single-choice fields, in `box`."""
 
     def __init__(self, names: Names, defaults: ReportQuery, changed: Callable[[], None]) -> None:
         self._names = names

@@ -17,7 +17,7 @@ KINDS = ("choice", "wall time", "number", "flag", "text")
 
 
 class Control(anywidget.AnyWidget):
-    """Native control with a label.
+    """A native control with a label.
 
     Attributes
     ----------

@@ -23,7 +23,7 @@ _NO_FILTER = ReportQuery(interval="today")
 
 @dataclass(frozen=True)
 class Filter:
-    """Filter with its field, its group in the list, the noun for its values, and its extra field."""
+    """A filter: its field, its group in the list, the noun for its values, and its extra field."""
 
     field: str
     group: str
@@ -77,7 +77,7 @@ def _few(names: Sequence[str]) -> str:
 
 
 class FilterRow:
-    """Row of a filter, in `box`: a search for its values, its extra field, and a button to remove it."""
+    """The row of a filter, in `box`: a search for its values, its extra field, and a button to remove it."""
 
     def __init__(
         self, of: Filter, names: Names, changed: Callable[[], None], remove: Callable[[], None]
@@ -117,7 +117,7 @@ class FilterRow:
         if self.of.field == "package":
             for package_id, name in names.packages:
                 self._ids.setdefault(name, []).append(package_id)
-        # "(none)" comes last: Enter chooses the first.
+        # "(none)" comes last, because Enter chooses the first value.
         self.search.options = sorted(options, key=lambda o: (o[0] == NO_VALUE, o[1].casefold()))
 
     def fields(self) -> dict[str, Any]:
@@ -151,7 +151,7 @@ class FilterRow:
 
 
 class Filters:
-    """All filters of the form, in `box`."""
+    """All filters in the form, in `box`."""
 
     def __init__(self, names: Names, changed: Callable[[], None]) -> None:
         self._names = names
@@ -243,7 +243,7 @@ class Filters:
             row.set_names(names)
 
     def remove_missing(self) -> list[str]:
-        """Remove values that are not in the data, and filters without any values left; describe them."""
+        """Remove values that are not in the data, and filters that have no values left; describe them."""
         found = {field: words for field, row in self.rows.items() if (words := row.remove_missing())}
         for field in found:
             if not self.rows[field].search.value:

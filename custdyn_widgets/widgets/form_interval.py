@@ -17,7 +17,7 @@ CUSTOM = "custom"
 
 
 class Interval:
-    """Controls for the interval, in `box`: preset, start, end and time zone.
+    """The controls for the interval, in `box`: preset, start, end and time zone.
 
     A preset sets the times according to the time zone. Changing a time makes the interval a custom one.
     """

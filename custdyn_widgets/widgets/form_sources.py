@@ -128,7 +128,8 @@ class FormSources:
             return False
         if self._syncing:
             raise CustDynError(
-                f"The saved query reads {shown(name)}. Wait until the sync ends, or stop it; then load again."
+                f"The saved query reads {shown(name)}. Wait until the sync ends or stop it, "
+                "then load the query again."
             )
         self._choice.select(name, None)
         return True
@@ -155,7 +156,7 @@ class FormSources:
             self.on_error(_unexpected("The source cannot be opened", error))
         else:
             dropped = self.form.change_names(names) if self.form else []
-            gone = f" Left out, because they are not in its data: {'; '.join(dropped)}." if dropped else ""
+            gone = f" Removed because they are not in its data: {'; '.join(dropped)}." if dropped else ""
             self._result.set_status(f"The source is {self._choice.label}.{gone} Click Query for a report.")
         finally:
             self._last = self._choice.key, self._choice.data_as_of

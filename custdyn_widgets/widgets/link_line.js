@@ -19,10 +19,10 @@ async function copied(anchor) {
   }
 }
 
-function copyButton(anchor, said) {
+function copyButton(anchor, feedback) {
   const copy = button("Copy link", async () => {
     const done = await copied(anchor);
-    said.textContent = done ? "Copied" : "Press Ctrl+C to copy the selected link";
+    feedback.textContent = done ? "Copied" : "Press Ctrl+C to copy the selected link";
     copy.textContent = done ? "Copied" : "Copy link";
     setTimeout(() => (copy.textContent = "Copy link"), 2_000);
   });
@@ -33,9 +33,9 @@ function copyButton(anchor, said) {
 function linkLine({ link, words, page, busy }, open) {
   const parts = [];
   if (/^https?:\/\//.test(link)) {
-    const said = element("span", { class: "custdyn-unseen", role: "status" });
+    const feedback = element("span", { class: "custdyn-unseen", role: "status" });
     const anchor = element("a", { href: link, target: "_blank", rel: "noopener noreferrer" }, link);
-    parts.push(element("span", {}, "Share: "), anchor, copyButton(anchor, said), said);
+    parts.push(element("span", {}, "Share: "), anchor, copyButton(anchor, feedback), feedback);
   }
   if (page) parts.push(button("Open the page", open, NEEDS_KERNEL));
   if (busy) parts.push(element("progress", { "aria-label": "Creating the link" }));

@@ -1,4 +1,4 @@
-"""Interactive chart, drawn in the browser."""
+"""An interactive chart, drawn in the browser."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _OPTIONS = {"actions": False, "renderer": "svg", "tooltip": {"theme": "custdyn"}
 
 
 class LiveChart(anywidget.AnyWidget):
-    """Chart with tooltips and zoom.
+    """A chart with tooltips and zoom.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Event loop and interrupts of the kernel's main thread, which runs queries."""
+"""The event loop and interrupts of the kernel's main thread, which runs queries."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def running_loop() -> asyncio.AbstractEventLoop | None:
 
 
 def run_soon(loop: asyncio.AbstractEventLoop | None, act: Callable[[], None], after: float = 0.0) -> None:
-    """Call a function in the loop's thread after some seconds, or at once if there is no loop."""
+    """Call a function in the loop's thread after some seconds, or immediately if there is no loop."""
     if loop is None:
         act()
     else:
@@ -27,7 +27,7 @@ def run_soon(loop: asyncio.AbstractEventLoop | None, act: Callable[[], None], af
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Let interrupts stop the block, since kernels ignore them outside of cells."""
+    """Let interrupts stop the block, because kernels ignore them outside cells."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,4 +1,4 @@
-// A button of the form with a menu: arrows, Home, End and Escape move in it, and Tab leaves it.
+// A button of the form with a menu. Arrow keys, Home and End move within it, Escape closes it, Tab leaves it.
 
 const GONE = "The kernel stopped or was restarted: run the cells again.";
 

@@ -13,7 +13,7 @@ from custdyn_widgets.widgets.browser_module import browser_module
 
 
 class Menu(anywidget.AnyWidget):
-    """Button with a menu.
+    """A button with a menu.
 
     Attributes
     ----------

@@ -15,7 +15,7 @@ from custdyn_widgets.widgets.download import Download, File
 
 
 class Panel(anywidget.AnyWidget):
-    """Panel that the user can close, and whose table the user can export.
+    """A panel that the user can close, and whose table the user can export.
 
     Attributes
     ----------
@@ -24,7 +24,7 @@ class Panel(anywidget.AnyWidget):
     """
 
     _css = Path(__file__).with_name("result.css")
-    _failed = ""  # the message on an unexpected error, without the error
+    _failed = ""  # the beginning of the message on an unexpected error
 
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)
@@ -38,7 +38,7 @@ class Panel(anywidget.AnyWidget):
         self.send({"kind": "closed"})
 
     def _clear(self) -> None:
-        """Forget what the panel shows."""
+        """Discard what the panel shows."""
         raise NotImplementedError
 
     def _handle(self, asked: Mapping[str, Any]) -> None:

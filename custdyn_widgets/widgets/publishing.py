@@ -1,8 +1,7 @@
 """Publishing reports and differences in a separate process, so that the kernel remains responsive.
 
-The kernel sends the process a report or a difference and the current environment, and receives a
-`Published`. The process runs until the kernel stops, finishes any work it has started, and ignores interrupts
-of the kernel.
+The kernel sends the process a report or a difference and the current environment, and receives a `Published`.
+The process runs until the kernel stops, completes any work in progress, and ignores interrupts of the kernel.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ from custdyn_widgets.errors import CustDynError
 from custdyn_widgets.publish import Frozen, prepare, publish, without_client_names
 from custdyn_widgets.report import Report, ReportDifference
 
-_NICENESS = 5  # the table on screen takes precedence
+_NICENESS = 5  # so that the table on screen takes precedence
 _TIMEOUT_S = 0.5  # for a viewer on this machine to respond
 _LOGIN_STATUSES = (302, 403)
 _RUN_AGAIN = "run the query again"
@@ -47,7 +46,7 @@ Viewer = Literal["open", "login"]
 
 @dataclass(frozen=True)
 class Published:
-    """Outcome of publishing a report.
+    """The outcome of publishing a report.
 
     Attributes
     ----------
@@ -69,18 +68,18 @@ def publish_report(report: Report | ReportDifference) -> Published:
     try:
         loaded = settings.load()
         frozen = publish(report, loaded)
-    except Exception as error:  # otherwise, nobody would see it
+    except Exception as error:  # otherwise, the error would be lost
         return describe_failure(error, _again(report))
     return _describe_success(frozen, loaded)
 
 
 def describe_failure(error: Exception, again: str = _RUN_AGAIN) -> Published:
-    """Return an outcome whose message says why there is no link, and `again`: how to try once more."""
+    """Return an outcome whose message says why there is no link; `again` says how to retry."""
     if isinstance(error, CustDynError):
         return Published("", error.message)
     if isinstance(error, OSError):  # from a file outside the store
         reason = error.strerror or error
-        return Published("", f"There is no link: {reason}. Fix that, and {again}.")
+        return Published("", f"There is no link: {reason}. Fix that and {again}.")
     return Published("", f"There is no link: {type(error).__name__}: {error}")
 
 
@@ -103,7 +102,7 @@ def _describe_success(frozen: Frozen, loaded: settings.Settings) -> Published:
 
 
 def _who_can_open(link: str, viewer: Viewer | None) -> str:
-    """Return a message about who can open a link, or "" if probably everyone who has it can."""
+    """Return a message about who can open a link, or "" if everyone who has it probably can."""
     host = urlsplit(link).hostname or ""
     if host == "localhost" or host.endswith(".localhost") or _is_loopback(host):
         return f"The link opens only on this computer. {_FOR_OTHERS}"
@@ -133,19 +132,19 @@ def ask_viewer(link: str) -> Viewer | None:
         ours = response.headers.get(policy) == HEADERS[policy]
         return "login" if ours and response.code in _LOGIN_STATUSES else None
     except (OSError, ValueError, http.client.HTTPException) as error:
-        # If this machine does not trust the certificate, a viewer responds; the browser asks the user.
+        # A viewer responds even if this machine does not trust its certificate; the browser asks the user.
         return "open" if isinstance(getattr(error, "reason", None), ssl.SSLCertVerificationError) else None
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """Handler that does not follow redirects, since their headers show whether a viewer sent them."""
+    """A handler that does not follow redirects, because their headers show whether a viewer sent them."""
 
     def redirect_request(self, *_: object) -> None:
         """Return None, so that the redirect is not followed."""
 
 
 class PublishingProcess:
-    """Process that publishes reports. It is started when first needed, and restarted if it has exited."""
+    """A process that publishes reports. It is started when first needed, and restarted if it has exited."""
 
     def __init__(self) -> None:
         self._one_at_a_time = threading.Lock()
@@ -156,7 +155,7 @@ class PublishingProcess:
     def start(self) -> None:
         """Start the process ahead of the first report, because it takes seconds to load its libraries.
 
-        Errors are ignored: they will occur again when a report is published.
+        Errors are ignored, because they will occur again when a report is published.
         """
         with self._one_at_a_time, contextlib.suppress(OSError):
             self._connect()
@@ -191,7 +190,7 @@ class PublishingProcess:
         return self._process.pid if self._process else None
 
     def close(self) -> None:
-        """Let the process finish, and wait for it to exit. If it has nothing to do yet, it is killed."""
+        """Let the process finish, and wait for it to exit. If it has no work yet, it is killed."""
         if self._connection is not None:
             self._connection.close()
         if self._process is not None:
@@ -225,7 +224,7 @@ atexit.register(SHARED.close)
 
 
 class Publisher:
-    """Publishes reports in the background, one at a time. The kernel waits for them before it exits."""
+    """Publishes reports in the background, one at a time. Before it exits, the kernel waits for them."""
 
     def __init__(self) -> None:
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="custdyn-publisher")

@@ -1,4 +1,4 @@
-"""Frequent questions: each fills in the form, and shows the report or the clients that answer it."""
+"""Common questions: each fills in the form, and shows the report or the clients that answer it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Question:
         The question.
     fields
         The fields of the query that answers it. Filters, client type, time zone, currency and active duration
-        stay as they are in the form.
+        remain as they are in the form.
     column
         The column whose clients are shown, or "" to show only the report.
     movement

@@ -48,7 +48,7 @@ class ReportView:
             self.panel.take_focus_from_clients,
         )
         self._publisher = Publisher() if publish else None
-        self.changes = DifferencePanel(self._publisher or Publisher())  # Create link works in any case
+        self.changes = DifferencePanel(self._publisher or Publisher())  # Create link needs one
         self.changes.on_close = self.panel.take_focus_from_changes
         self._loop = loop
         self._timer: asyncio.TimerHandle | None = None
@@ -68,7 +68,7 @@ class ReportView:
         ]
 
     def prepare(self) -> None:
-        """Start the publishing process soon, so that the first link does not wait for it."""
+        """Start the publishing process soon, so that the first link does not have to wait for it."""
         if self._publisher and self._loop is not None:
             run_soon(self._loop, self._publisher.start, _QUIET_S)
 
@@ -145,7 +145,7 @@ class ReportView:
         def write() -> None:
             try:
                 self.static.show(report, chart)
-            except Exception as error:  # otherwise, nobody would see it in the publisher's thread
+            except Exception as error:  # otherwise, the error would be lost in the publisher's thread
                 reason = f"{type(error).__name__}: {error}"
                 self.panel.set_error(f"The table in the saved notebook is out of date: {reason}")
 

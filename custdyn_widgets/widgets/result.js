@@ -146,7 +146,7 @@ function chunks(count, columns, region, draw) {
   return { bodies, redraw: () => [...drawn].forEach(fill), fillAt };
 }
 
-// The longest text of each column, so that columns keep their widths while rows come and go.
+// The longest text of each column, so that columns keep their widths as rows are added and removed.
 function widths(shown) {
   const longest = (texts) => texts.reduce((most, text) => (text.length > most.length ? text : most), "");
   const column = (part) => shown.rows[0][part].map((_, i) => longest(shown.rows.map((row) => row[part][i])));
@@ -274,7 +274,7 @@ const plain = (text) => text.replaceAll(",", "");
 
 function finder(shown, region, order, rowAt) {
   const field = element("input", { type: "search", "aria-label": "Find in table", placeholder: "Find in table" });
-  const said = element("span", { role: "status", class: "custdyn-words" });
+  const feedback = element("span", { role: "status", class: "custdyn-words" });
   const names = [...shown.headings, ...shown.groups.flatMap(({ name, span }) => Array(span).fill(name))];
   shown.columns.forEach(([label], i) => (names[shown.headings.length + i] += `: ${label}`));
   let sought = "";
@@ -303,7 +303,7 @@ function finder(shown, region, order, rowAt) {
   const go = (step) => {
     if (field.value.trim() !== sought) [sought, at] = [field.value.trim(), null];
     const found = sought ? matches() : [];
-    if (!found.length) return mark(null), (said.textContent = sought ? "Not found" : "");
+    if (!found.length) return mark(null), (feedback.textContent = sought ? "Not found" : "");
     const now = found.findIndex(([place, column]) => place === at?.[0] && column === at[1]);
     const next = now < 0 ? (step < 0 ? found.length - 1 : 0) : (now + step + found.length) % found.length;
     at = found[next];
@@ -313,14 +313,14 @@ function finder(shown, region, order, rowAt) {
     center(cell);
     requestAnimationFrame(() => setTimeout(() => marked === cell && center(cell))); // rows above have their heights now
     const { labels } = shown.rows[order()[at[0]]];
-    said.textContent = `${next + 1} of ${found.length}: ${labels.join(", ")}, ${names[at[1]]}`;
+    feedback.textContent = `${next + 1} of ${found.length}: ${labels.join(", ")}, ${names[at[1]]}`;
   };
   field.addEventListener("input", () => go(0));
   field.addEventListener("keydown", (event) => {
     if (event.key === "Enter") (event.preventDefault(), go(event.shiftKey ? -1 : 1));
     if (event.key === "Escape" && field.value) (event.stopPropagation(), event.preventDefault(), (field.value = ""), go(0));
   });
-  const parts = [field, button("Previous", () => go(-1)), button("Next", () => go(1)), said];
+  const parts = [field, button("Previous", () => go(-1)), button("Next", () => go(1)), feedback];
   return element("span", { role: "search", "aria-label": "The report's table", class: "custdyn-find" }, ...parts);
 }
 
@@ -337,10 +337,10 @@ function copyTable(shown, order) {
     });
     lines.unshift([...shown.headings, ...shown.columns.map(([label], i) => `${groups[i]}: ${label}`)]);
     const done = await copiedText(lines.map((cells) => cells.join("\t")).join("\r\n"));
-    said.textContent = done ? `Copied ${lines.length - 1} rows` : "The browser denies access to the clipboard: use an export.";
+    feedback.textContent = done ? `Copied ${lines.length - 1} rows` : "The browser denies access to the clipboard. Use an export instead.";
   });
-  const said = element("span", { role: "status", class: "custdyn-words" });
-  return element("span", { class: "custdyn-find" }, copy, said);
+  const feedback = element("span", { role: "status", class: "custdyn-words" });
+  return element("span", { class: "custdyn-find" }, copy, feedback);
 }
 
 // Shadows show that there is more below or to the right, since many systems hide scroll bars.
@@ -367,7 +367,7 @@ function info(shown) {
   return [pairs(shown.info), ...surprises, ...definitions];
 }
 
-// A menu button with arrows, Home, End and Escape. Tab leaves it.
+// A menu button. Arrow keys, Home and End move within the menu, Escape closes it, and Tab leaves it.
 
 function menuButton(text, names, pick) {
   const items = names.map((name) =>
@@ -475,7 +475,7 @@ function report(model, shown) {
     if (place) follow(place);
   });
   const changed = button("Changes since …", () => model.send({ ask: "changes" }), {
-    "data-changes": "", title: "What differs from an earlier snapshot of this query.", ...NEEDS_KERNEL,
+    "data-changes": "", title: "Show what differs from an earlier snapshot of this query.", ...NEEDS_KERNEL,
   });
   const link = element("p", { class: "custdyn-link" });
   const compared = shown.output === "web" && shown.parts.includes("before");

@@ -24,7 +24,7 @@ _FORMATS = {"csv": "CSV", "csv-excel": "Excel CSV", "xlsx": "XLSX", "pdf": "PDF"
 
 
 class ResultPanel(anywidget.AnyWidget):
-    """Panel below the form.
+    """The panel below the form.
 
     Attributes
     ----------
@@ -37,13 +37,13 @@ class ResultPanel(anywidget.AnyWidget):
         Called when the user asks what changed since an earlier snapshot. If it is None, there is no such
         button.
     shows_table
-        Whether there is a report on screen as a table, rather than none or a download.
+        Whether a report is shown as a table, not only downloaded.
     """
 
     _esm = browser_module("link_line.js", "result.js")
     _css = Path(__file__).with_name("result.css")
 
-    _changes = traitlets.Enum(("below", "columns"), "below").tag(sync=True)  # where a comparison is shown
+    _changes = traitlets.Enum(("below", "columns"), "below").tag(sync=True)  # where the changes are shown
     _shown = traitlets.Dict().tag(sync=True)
     _status = traitlets.Dict({"words": "", "done": None}).tag(sync=True)
     _error = traitlets.Unicode("").tag(sync=True)
@@ -82,7 +82,7 @@ class ResultPanel(anywidget.AnyWidget):
     def set_status(self, words: str, done: float | None = None, *, about: About = "") -> None:
         """Show a status, with a progress bar if `done` (from 0 to 1) is given.
 
-        `about` names the subject of the status. A status about the report is shown again once a later one
+        `about` names the subject of the status. A status about the report is shown again once a later status
         ends.
         """
         part = None if done is None else min(1.0, max(0.0, float(done)))
@@ -93,7 +93,7 @@ class ResultPanel(anywidget.AnyWidget):
         self._status = status
 
     def end_status(self, *about: About) -> None:
-        """Remove the status if it is about one of these and thus no longer applies."""
+        """Remove the status if it is about one of these subjects and thus no longer applies."""
         if self._about in about:
             self.set_status(self._counted, about="report")
 

@@ -159,10 +159,10 @@ function alerts(id, choices, forgetError) {
 function automation(id, choices, forgetError) {
   const cron = line(id, "schedule.cron");
   const zone = line(id, "schedule.timezone");
-  const told = area(id, "failure_recipients", { rows: "1", autocomplete: "off" });
+  const failureRecipients = area(id, "failure_recipients", { rows: "1", autocomplete: "off" });
   const keepLast = line(id, "retention.keep_last", { inputmode: "numeric" });
   const olderThan = line(id, "retention.older_than");
-  const nobody = help(`${id}-nobody`, "", { role: "status" });
+  const warning = help(`${id}-nobody`, "", { role: "status" });
   const otherwise = help(`${id}-only-help`, "Otherwise, nothing is frozen or sent.");
   const conditions = alerts(id, choices, forgetError);
   const staying = help(
@@ -175,8 +175,8 @@ function automation(id, choices, forgetError) {
     {},
     labelled("Time zone", zone),
     labelled(
-      "Notify on failure", told,
-      help(`${id}-told-help`, "Email addresses to notify of what failed and what to do."), nobody,
+      "Notify on failure", failureRecipients,
+      help(`${id}-told-help`, "Email addresses that receive a message about what failed and what to do."), warning,
     ),
     element(
       "fieldset",
@@ -218,12 +218,12 @@ function automation(id, choices, forgetError) {
   const update = () => {
     conditions.show();
     const scheduled = Boolean(cron.value.trim());
-    const said = [...more.querySelectorAll("[data-field]")].some((one) => one !== zone && valueOf(one).trim());
+    const hasValues = [...more.querySelectorAll("[data-field]")].some((one) => one !== zone && valueOf(one).trim());
     // Never hide a field with a value, or with the focus.
-    more.hidden = !scheduled && !said && !more.contains(document.activeElement);
-    const words = scheduled && !told.value.trim() ? "Nobody will be notified of failures." : "";
-    if (nobody.textContent !== words) nobody.textContent = words;
-    told.dataset.help = words ? `${id}-told-help ${nobody.id}` : `${id}-told-help`;
+    more.hidden = !scheduled && !hasValues && !more.contains(document.activeElement);
+    const words = scheduled && !failureRecipients.value.trim() ? "Nobody will be notified of failures." : "";
+    if (warning.textContent !== words) warning.textContent = words;
+    failureRecipients.dataset.help = words ? `${id}-told-help ${warning.id}` : `${id}-told-help`;
   };
   return { part, update };
 }

@@ -21,7 +21,7 @@ from custdyn_widgets.text import cut_short, isolate, printable
 from custdyn_widgets.widgets import dialog_automation as automation
 from custdyn_widgets.widgets.dialog_alerts import Choices, choices, in_dialog
 
-_PLACES = [["mine", "Mine"], ["shared", "Shared with those who share the folder"]]
+_PLACES = [["mine", "Mine"], ["shared", "Shared with everyone who uses the shared folder"]]
 _OUTPUTS = [["web", "Table"], ["csv", "CSV"], ["csv-excel", "Excel CSV"], ["xlsx", "XLSX"], ["pdf", "PDF"]]
 _EMPTY = {
     "title": "",
@@ -36,12 +36,12 @@ _MAX_TEXT_LENGTH, _MAX_QUESTION_LENGTH = 200, 1_000
 
 
 class DialogView(anywidget.AnyWidget):
-    """Browser side of the dialog.
+    """The browser side of the dialog.
 
     Attributes
     ----------
     opened
-        0 if it is closed, and a different number each time it is opened.
+        0 while the dialog is closed, and a different number each time it is opened.
     asked
         The description of the query to save. The form may have changed since.
     fields
@@ -75,7 +75,7 @@ class DialogView(anywidget.AnyWidget):
 
 
 class SaveDialog:
-    """Dialog that asks for the remaining fields of a saved query and saves it.
+    """A dialog that asks for the remaining fields of a saved query and saves it.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ class SaveDialog:
     Attributes
     ----------
     source
-        As above; it can be changed.
+        The form's source, which can be changed.
     widget
         The dialog, which is empty until it is opened.
     on_saved

@@ -11,7 +11,7 @@ _WHOLE_PLACE = {"mine": "Your saved queries", "shared": "The shared saved querie
 
 
 class SavedChoices:
-    """Saved queries keyed by place and name, and the revisions that the user has seen.
+    """The saved queries, keyed by place and name, and the revisions that the user has seen.
 
     Attributes
     ----------

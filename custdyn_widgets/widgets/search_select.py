@@ -13,7 +13,7 @@ _FOLDER = Path(__file__).parent
 
 
 class SearchSelect(anywidget.AnyWidget):
-    """Combobox with a searchable list.
+    """A combobox with a searchable list.
 
     Attributes
     ----------
@@ -24,13 +24,13 @@ class SearchSelect(anywidget.AnyWidget):
         The chosen values. Those without an option are marked as not in the data.
     multiple
         Whether several values can be chosen, shown as chips. If not, text in the field becomes the value when
-        the field loses focus; an empty field gives an empty list. The form checks it.
+        the field loses focus; an empty field gives an empty list. The form validates it.
     label, tooltip, placeholder
         The label above the field, the tooltip, and the text in the empty field.
     error
         The error in the value, or "".
     on_undo
-        Called when the user presses Ctrl+Z and no change of this field is left to undo.
+        Called when the user presses Ctrl+Z and this field has no change left to undo.
     wants_focus
         Set to True to focus the field now, or when it is first shown.
     """
@@ -55,7 +55,7 @@ class SearchSelect(anywidget.AnyWidget):
         self.on_msg(self._received)
 
     def take_focus(self) -> None:
-        """Focus the field, even if an earlier request was not answered."""
+        """Focus the field, even if an earlier request is still pending."""
         self.wants_focus = False
         self.wants_focus = True
 

@@ -108,7 +108,7 @@ class SourceChoice:
             self._show_as_of()
 
     def set_syncing(self, syncing: bool) -> None:
-        """Offer Sync, or Stop while a database is being read; Stop stays afterwards, to keep the focus."""
+        """Offer Sync, or Stop while a database is being read; Stop remains afterwards to keep the focus."""
         self._control.disabled = self._sync.disabled = syncing
         self._stop.disabled = not syncing
         if syncing:

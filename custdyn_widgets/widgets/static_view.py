@@ -26,10 +26,10 @@ _HIDDEN_WHILE_LIVE = f"<style>.jp-OutputArea:has(.{LIVE}) .{_STATIC} {{ display:
 
 
 class StaticView:
-    """Output that each query overwrites."""
+    """An output that each query overwrites."""
 
     def __init__(self) -> None:
-        self._id = uuid4().hex  # shared by all its outputs, since a form may be shown in several cells
+        self._id = uuid4().hex  # shared by all its outputs, because a form may be shown in several cells
         self._handle: Any = None
         self._html = ""
 

@@ -28,8 +28,8 @@ def shown_report(report: Report) -> dict[str, Any]:
     """Return a report as JSON values: printable strings and sort keys.
 
     A sort key is an integer as a string, so that the browser compares amounts exactly. None, for an undefined
-    average, is last in both directions. At most 2,000 rows are included; a note says if there are more.
-    There is a different note if the browser draws only the rows in view.
+    average, comes last in both directions. At most 2,000 rows are included; a note says if there are more.
+    Another note says if the browser draws only the rows in view.
     """
     view = table_view(report, max_rows=MAX_ROWS, limit_note=_LIMIT_NOTE)
     return {
@@ -60,7 +60,7 @@ def _definitions(columns: tuple[Column, ...]) -> list[list[str]]:
 
 
 def _row(row: TableRow) -> dict[str, Any]:
-    """Return a row, with labels safe to copy if a spreadsheet would evaluate one as a formula."""
+    """Return a row, with labels to copy instead if a spreadsheet would evaluate one as a formula."""
     labels = list(row.labels)
     guarded = list(map(guard_formula, labels))
     copied = {"guarded": guarded} if guarded != labels else {}

@@ -210,7 +210,7 @@ def test_a_report_without_rows_says_why() -> None:
 
 def test_a_link_that_opens_only_on_this_machine_says_so() -> None:
     local = replace(LETTER, link=LINK.replace("https://reports.example.com", "http://127.0.0.1:8899"))
-    assert "opens only on the machine that made it" in bodies(sent(local)[1])[0]
+    assert "works only on the machine that created it" in bodies(sent(local)[1])[0]
     assert "opens only on the machine" not in bodies(sent(LETTER)[1])[0]
 
 

@@ -330,7 +330,7 @@ def test_over_a_size_limit_the_letter_goes_without_its_file_and_says_so(
         body = message.get_body((kind,))
         assert body is not None
         assert LINK in body.get_content()
-        assert "90 kB is too large to send by email" in body.get_content()
+        assert "90 kB) is too large to send by email" in body.get_content()
 
 
 @pytest.mark.parametrize("step", REFUSALS)

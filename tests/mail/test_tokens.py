@@ -132,10 +132,10 @@ def test_a_challenge_that_repeats_the_token_is_masked(received: Received, tmp_pa
     [
         (
             "import sys; sys.stderr.write('secret-word'); sys.exit(3)",
-            "failed with exit code 3: run it by hand",
+            "failed with exit code 3. Run it in a terminal",
         ),
-        ("print('two words secret-word')", "does not give a token"),
-        ("", "does not give a token"),
+        ("print('two words secret-word')", "does not provide a token"),
+        ("", "does not provide a token"),
         ("import time; time.sleep(30)", "did not end within 0.5 s"),
     ],
 )

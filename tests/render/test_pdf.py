@@ -423,4 +423,4 @@ def test_a_machine_without_fonts_gets_an_error_and_no_crash(tmp_path: Path) -> N
     environment = {**os.environ, "FONTCONFIG_FILE": str(tmp_path / "fonts.conf")}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("ExportError A PDF needs fonts, and none is installed.")
+    assert done.stdout.startswith("ExportError A PDF needs fonts, but none are installed.")

@@ -629,7 +629,7 @@ def test_whoever_is_told_of_an_undelivered_report_gets_its_link_and_the_command_
     run = ask()
     letter = text_of(received, -1)
     assert f"https://reports.example/view?id={run.reports[0].snapshot}" in letter
-    assert "sends the same report to those who did not get it" in letter
+    assert "send the same report to the recipients who did not get it" in letter
     assert f"{QUOTED} runs resend {run.id}" in letter
 
 
@@ -645,7 +645,7 @@ def test_a_report_that_everybody_got_is_not_offered_to_those_who_missed_it(
     letter = text_of(received, -1)
     assert str(run.reports[0].snapshot) in letter
     assert "did not get it" not in letter
-    assert "sends it to everybody, even those who already have it" in letter
+    assert "sends it to all recipients, including those who already have it" in letter
 
 
 def test_what_is_recorded_of_a_report_before_anything_is_sent_has_no_secret(

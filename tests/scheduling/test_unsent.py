@@ -197,8 +197,7 @@ def test_mail_down_for_an_hour_under_a_minutely_schedule_is_one_letter_in_the_en
     assert not any(run.waiting or run.failure_unsent or run.problem for run in runs)
     message = text_of(received).replace("\u2060", "")
     assert (
-        f"{count - 1} earlier reports could not be sent, because the mail server was not available."
-        in message
+        f"{count - 1} earlier reports could not be sent because the mail server was not available." in message
     )
     for run in runs:
         assert f"https://reports.example/view?id={run.reports[0].snapshot}" in message
@@ -359,7 +358,7 @@ def test_failures_that_could_not_be_told_are_told_in_one_letter_by_the_next_run(
         assert ask(MINUTELY, now=NOW + 3 * MINUTE).result == "sent"
         assert received.recipients() == [ANNA, BEN, EVA]
         letter = text_of(received, 2).replace("\u2060", "")
-        assert "2 earlier runs failed too, when the mail server was not available." in letter
+        assert "2 earlier runs also failed while the mail server was not available." in letter
         assert "2022-02-14T09:31:00Z: Source 'none-such'" in letter
         assert "run --saved board --as-of 2022-02-14T09:32:00Z" in letter
         assert ask(MINUTELY, now=NOW + 4 * MINUTE).result == "sent"
@@ -388,7 +387,7 @@ def test_a_failed_letter_says_that_the_next_run_sends_the_report(ask: Ask, recei
     run = ask()
     assert (run.result, received.recipients()) == ("undelivered", [BEN, EVA])
     letter = text_of(received, 1)
-    assert "The next run sends the report to those who did not get it; this command" in letter
+    assert "The next run sends the report to the recipients who did not get it. To send it now" in letter
     assert f"runs resend {run.id}" in letter
 
 

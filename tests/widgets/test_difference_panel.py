@@ -220,7 +220,7 @@ def test_an_error_is_told_and_the_link_can_be_created_again(
     with monkeypatch.context() as patch:
         patch.setattr(publishing, "publish", full)
         made = analyst.link()
-    told = "There is no link: No space left on device. Fix that, and click Create link again."
+    told = "There is no link: No space left on device. Fix that and click Create link again."
     assert (made["link"], made["words"]) == ("", told)
     assert analyst.link()["link"]
 

@@ -144,9 +144,7 @@ def test_another_source_is_queried_and_what_it_lacks_is_left_out_and_told() -> N
     assert person.dynamics.report.info.source == "other"
     person.choose("shop")
     assert lacking not in person.form._names.companies
-    assert person.status.startswith(
-        "The source is shop. Left out, because they are not in its data: company '"
-    )
+    assert person.status.startswith("The source is shop. Removed because they are not in its data: company '")
     assert "package" in person.status
     assert person.dynamics.query == ReportQuery(QUERY.interval, active_duration=3)
     assert person.form._filters.rows == {}

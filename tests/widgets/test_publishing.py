@@ -170,7 +170,7 @@ def test_a_disk_that_is_full_elsewhere_is_told_in_words(monkeypatch: pytest.Monk
 
     monkeypatch.setattr("custdyn_widgets.widgets.publishing.publish", fail)
     told = publish_report(make_report(2)).words
-    assert told == "There is no link: No space left on device. Fix that, and run the query again."
+    assert told == "There is no link: No space left on device. Fix that and run the query again."
 
 
 def test_what_nobody_foresaw_is_told_in_words(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Bridges (waterfall charts): bars from an opening to a closing figure, each continuing from the last."""
+"""Bridges (waterfall charts): bars from an opening to a closing figure, each starting where the last ends."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def bridge_spec(report: Report, preset: Preset) -> dict[str, Any]:
 
 
 def _steps(exact: Sequence[Decimal], columns: Sequence[Column], currency: str) -> Iterator[dict[str, Any]]:
-    """Yield the bars; `y` and `y2` are the ends of a bar, `level` is where the next one starts."""
+    """Yield the bars. `y` and `y2` are the ends of a bar, and `level` is where the next bar starts."""
     numbers = _short_numbers(exact, columns, currency)
     level = Decimal(0)
     last = len(exact) - 1

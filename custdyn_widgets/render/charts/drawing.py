@@ -1,7 +1,7 @@
 """Drawings of a report's charts: Altair charts for notebooks, and inert SVG for pages.
 
-SVG is drawn in this process. A chart shows values of the report's rows. It computes no metrics and runs no
-query.
+SVG is drawn in this process. A chart shows values from the report's rows. No metrics are computed and no
+query is run.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def _drawn(spec: str) -> str:
 
 
 def chart_png(svg: str) -> bytes:
-    """Return an inert drawing as PNG, twice as large, on white and in dark ink: it may be shown anywhere."""
+    """Return an inert drawing as PNG, at twice its size and in dark ink on white to be readable anywhere."""
     import vl_convert  # imported late because it loads a JavaScript engine
 
     inked = svg.replace(f'color="{INK}"', f'color="{_DARK_INK}"', 1)
@@ -105,7 +105,7 @@ def chart_png(svg: str) -> bytes:
 
 @lru_cache(maxsize=1)
 def browser_library() -> str:
-    """Return a JavaScript module that exports vega-embed with its dependencies, a megabyte in size."""
+    """Return a JavaScript module of about 1 MB that exports vega-embed with its dependencies."""
     import vl_convert  # imported late because it loads a JavaScript engine
 
     module: str = vl_convert.javascript_bundle("export default vegaEmbed;", vl_version=_VEGALITE)
@@ -113,7 +113,7 @@ def browser_library() -> str:
 
 
 def start_engine() -> None:
-    """Start the JavaScript engine in a thread, ahead of the first chart, since it takes half a second."""
+    """Start the JavaScript engine in a thread before the first chart, because this takes half a second."""
 
     def start() -> None:
         with contextlib.suppress(Exception):  # drawing the first chart will raise the error again
@@ -127,7 +127,7 @@ def report_charts(report: Report, drawn: Mapping[str, str] | None = None) -> dic
 
     These are the report's own charts, followed by each preset whose columns are in the report. If there is no
     grouping, charts with a bar for each of several columns replace the presets, which would have only one
-    bar each. There are no drawings if there are no rows.
+    bar each. A report without rows has no drawings.
 
     Parameters
     ----------

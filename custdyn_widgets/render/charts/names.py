@@ -1,4 +1,4 @@
-"""Fitting names into drawings, with estimates of the width of text."""
+"""Fitting names into drawings, using estimates of the width of text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from custdyn_widgets.text import isolate, short_names, text_width
 AXIS_WIDTH = 350  # pixels for category names side by side
 FEW_CATEGORIES = 12  # with more, names would overlap unless rotated
 LEGEND_ROOM, LONG_LEGEND_ROOM, AXIS_ROOM, ANGLED_ROOM = 150, 330, 160, 105  # pixels for a name
-SLACK = 1.15  # relative to the drawing library's limit, since widths here are estimates
+SLACK = 1.15  # relative to the drawing library's limit, because widths here are estimates
 LETTERS, SMALL_LETTERS = 12.5, 11
 _NARROW = frozenset("fijlrtI.,:;'|!()[] -/")
 _WIDE = frozenset("mwMW@%…")
@@ -23,7 +23,7 @@ def drawn_width(text: str, size: float = LETTERS) -> float:
 
 
 def fitting_names(names: Iterable[str], room: float, size: float = LETTERS) -> dict[str, str]:
-    """Return each name as it is drawn in this many pixels; no two are the same."""
+    """Return the names, shortened to fit a width in pixels. No two are the same."""
     return short_names(names, room, partial(drawn_width, size=size))
 
 
@@ -35,12 +35,12 @@ def fitting_categories(names: Collection[str]) -> dict[str, str]:
 
 
 def are_crowded(names: Collection[str]) -> bool:
-    """Return whether the category names of an axis do not fit side by side."""
+    """Return whether an axis has too little room for its category names side by side."""
     return sum(max(len(name), 4) for name in names) * 7 > AXIS_WIDTH
 
 
 def fitting_columns(names: Iterable[str]) -> dict[str, str]:
-    """Return each column's name (`group: label`, drawn on two lines) as it is drawn."""
+    """Return each column's name as drawn on two lines, `group: label`."""
     split = {name: name.split(": ", 1) for name in names}
     lines = [
         fitting_names((parts[i] for parts in split.values() if i < len(parts)), AXIS_ROOM) for i in (0, 1)

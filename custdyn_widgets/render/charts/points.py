@@ -28,14 +28,14 @@ MAX_POINTS = 4_000
 MAX_FILLED = 20_000  # including zeros for omitted rows: one point for each category and series
 MAX_CATEGORIES = 24
 MAX_NAME = 120  # characters; the drawing library can take half a minute to measure longer names
-_PERCENT = {"rate": 100, "points": 100}  # fractions are drawn in percent
+_PERCENT = {"rate": 100, "points": 100}  # fractions are drawn as percentages
 _TIME_HEADINGS = ("Year", "Month", "Date")
 _CALENDAR = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Point:
-    """Value to draw, with its position, series, and exact text."""
+    """A value to draw, with its position, series and exact text."""
 
     x: str | float
     y: float | None
@@ -47,7 +47,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Points:
-    """Points of a chart.
+    """The points of a chart.
 
     Attributes
     ----------
@@ -79,7 +79,7 @@ class Points:
 
     @cached_property
     def legend(self) -> dict[str, str]:
-        """The names of coloured series as shown in a legend; they also differ from names of grey series."""
+        """The names of coloured series as shown in a legend, which also differ from those of grey series."""
         names = (*self.series, *self.others)
         if not self.has_long_names:
             shown = _isolated(fitting_names(names, LEGEND_ROOM))
@@ -181,8 +181,8 @@ def shown_names(report: Report) -> dict[str, str]:
 
 
 def _points(report: Report, shown: Mapping[str, str], x: str, columns: Sequence[Column]) -> Iterator[Point]:
-    """Yield a point for each row and column; a row with no number on a numeric x axis has none."""
-    told = {label: isolate(name) for label, name in shown.items()}
+    """Yield a point for each row and column, except for rows without a number for a numeric x axis."""
+    isolated = {label: isolate(name) for label, name in shown.items()}
     at_label = report.headings.index(x) if x in report.headings else None
     at_value = report.column(x) if at_label is None and x != COLUMNS else None
     timed = any(heading in _TIME_HEADINGS for heading in report.headings)
@@ -198,7 +198,7 @@ def _points(report: Report, shown: Mapping[str, str], x: str, columns: Sequence[
             at = float(value)
         rest = [shown[label] for place, label in enumerate(row.labels) if place != (at_label or 0)]
         series = " · ".join(rest)
-        names = "".join(f"{told[label]} · " for label in row.labels)
+        names = "".join(f"{isolated[label]} · " for label in row.labels)
         cut = ", partial" if row.partial and timed else ""
         for column, place, name, unit in drawn:
             value = row.values[place]
@@ -214,7 +214,7 @@ def _points(report: Report, shown: Mapping[str, str], x: str, columns: Sequence[
 
 
 def _ranked(names: list[str], found: Sequence[Point]) -> list[str]:
-    """Return the package series, with the largest in the drawing first.
+    """Return the package series in order of their size in the drawing, largest first.
 
     The size of a series is its share of its column's total, so that counts and amounts are comparable.
     """
@@ -232,14 +232,14 @@ def _by_colour(
 ) -> list[str]:
     """Return the package series that have a colour, in the order of the colours.
 
-    The packages with the most clients have the first colours, so each has the same colour in every chart.
+    The packages with the most clients get the first colours, so each has the same colour in every chart.
     """
     position = len(report.headings) - 1
     clients: dict[str, int] = defaultdict(int)
     for row in report.rows:
         first = row.values[0]
         clients[shown[row.labels[position]]] += abs(int(first)) if first is not None else 0
-    # A series is a package, or a package and a column. The name of a package may contain the dot, too.
+    # A series is a package, or a package and a column. Package names may contain the dot as well.
     package = {name: name if name in clients else name.rpartition(" · ")[0] for name in names}
     usual = sorted(names, key=lambda name: -clients[package[name]])[: len(chosen)]
     others = iter([name for name in chosen if name not in usual])

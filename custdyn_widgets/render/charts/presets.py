@@ -1,4 +1,4 @@
-"""Chart presets: the four standard ones, and your own.
+"""Chart presets: the four standard ones and those you register.
 
 Presets are registered in one process, but a report may be shown in another: `custdyn run` renders the page
 after the notebook's kernel has shut down. A frozen report therefore includes its author's presets among its
@@ -20,7 +20,7 @@ _META = "custdyn-preset"
 
 @dataclass(frozen=True)
 class Preset:
-    """Named chart.
+    """A named chart.
 
     Attributes
     ----------

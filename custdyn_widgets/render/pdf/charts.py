@@ -1,4 +1,4 @@
-"""Charts in a PDF: vector drawings, or pictures if their text needs shaping that WeasyPrint lacks."""
+"""Charts in a PDF: vector drawings, or pictures if WeasyPrint cannot shape their text."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ _SCALE = 3  # over 300 dots per inch on paper
 def chart_html(title: str, svg: str) -> str:
     """Return a chart with its alternative text as an element for a PDF.
 
-    WeasyPrint sets the text of a drawing letter by letter, so that Arabic is not joined, Hebrew is reversed,
-    and accents leave their letters. A drawing with such text is embedded as a picture instead.
+    WeasyPrint draws the text of a drawing letter by letter, so Arabic letters are not joined, Hebrew is
+    reversed, and accents are separated from their letters. A drawing with such text is embedded as a picture
+    instead.
     """
     words = f"Chart: {printable(title)}. Its numbers are in the table that follows the charts."
     drawing = inert_svg(svg, words)

@@ -1,4 +1,4 @@
-"""The layout of a report's table on paper: orientation, font size, and columns that share a sheet's width.
+"""The layout of a report's table on paper: the orientation, the font size, and which columns fit one sheet.
 
 A table that is too wide at a legible size is split into parts with the same rows, one below the other.
 """
@@ -12,12 +12,12 @@ from custdyn_widgets.errors import SettingsError, shown
 from custdyn_widgets.report import Cell, ColumnGroup, TableView
 from custdyn_widgets.settings import PAPERS
 
-MARGIN = 34.0  # points at the left and right of a sheet
+MARGIN = 34.0  # points; the margin at the left and right of a sheet
 _HEIGHTS = {"A4": (595.0, 842.0), "letter": (612.0, 792.0)}  # points
 _SIZES = (9.0, 8.5, 8.0, 7.5, 7.0)  # points; anything smaller is hard to read on paper
 _PORTRAIT_SIZE = 8.0  # the smallest size for which a table is printed in portrait
 _DIGIT = 0.64  # width of a digit relative to the font size, in the widest of the fonts (DejaVu Sans)
-_PADDING = 6.0  # points at the left and right of a cell together
+_PADDING = 6.0  # points; the padding of a cell, left and right together
 _CHANGE_SIZE = 0.85  # font size of a change relative to that of its number, as in the template
 _MAX_LABEL, _MAX_WORD = 26, 16  # letters; longer labels and words are broken
 _MAX_STRETCH = 1.5
@@ -43,12 +43,12 @@ class Sheet:
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the table: consecutive columns that fit one sheet.
+    """A part of the table: consecutive columns that fit on one sheet.
 
     Attributes
     ----------
     groups
-        The upper-level headings; the first and the last may be a part of their group.
+        The upper-level headings. The first and the last may cover only part of their group.
     labels, numbers
         The widths of the label columns and of the number columns, in points.
     """
@@ -73,14 +73,14 @@ class Layout:
 
 
 def lay_out(view: TableView, paper: str) -> Layout:
-    """Return the layout with the fewest parts, and of these the one with the largest font.
+    """Return the layout with the fewest parts, and among those the one with the largest font.
 
     Portrait is chosen if the whole table fits it at a comfortable size.
 
     Raises
     ------
     SettingsError
-        If there is no such paper.
+        If the paper size is unknown.
     """
     if paper not in PAPERS:
         raise SettingsError(f"paper must be {' or '.join(PAPERS)}, not {shown(paper)}.", field="paper")
@@ -105,7 +105,7 @@ def _widths(letters: tuple[list[int], list[int]], size: float) -> tuple[list[flo
 
 
 def _split(view: TableView, labels: list[float], numbers: list[float], room: float) -> list[Part]:
-    """Return the parts. A group is split only if it does not fit a sheet alone."""
+    """Return the parts. A group is split only if it is too wide for a sheet."""
     left = room - sum(labels)
     ranges: list[list[int]] = []
     used = 0.0
@@ -123,7 +123,7 @@ def _split(view: TableView, labels: list[float], numbers: list[float], room: flo
 
 
 def _part(view: TableView, labels: list[float], numbers: list[float], first: int, room: float) -> Part:
-    """Return a part, with its columns stretched towards the width of the sheet."""
+    """Return a part, with its columns widened towards the width of the sheet."""
     stretch = min(_MAX_STRETCH, max(1.0, room / (sum(labels) + sum(numbers))))
     last = first + len(numbers)
     groups = []
@@ -168,7 +168,7 @@ def _digits(cell: Cell) -> int:
 
 
 def part_titles(parts: Sequence[Part]) -> Iterator[str]:
-    """Yield the heading of each part; a single part is simply the table."""
+    """Yield the heading of each part; a single part is called Table."""
     for number, part in enumerate(parts, start=1):
         names = dict.fromkeys(group.name for group in (part.groups[0], part.groups[-1]))
         yield f"Table, part {number} of {len(parts)}: {' to '.join(names)}" if len(parts) > 1 else "Table"

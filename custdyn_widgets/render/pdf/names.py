@@ -1,4 +1,4 @@
-"""The direction of names in a PDF, which WeasyPrint does not determine by itself."""
+"""The writing direction of names in a PDF, which WeasyPrint does not detect."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _ISOLATED = re.compile(r"<bdi>([^<]*)</bdi>")
 
 
 def with_directions(html: str) -> str:
-    """Mark each isolated name that is written from right to left, as browsers do by its first letter."""
+    """Mark each isolated name whose first letter is written from right to left, as browsers do."""
     return _ISOLATED.sub(_with_direction, html)
 
 

@@ -1,6 +1,6 @@
-"""A report as a PDF: the page on paper, with the table split where it is too wide for a sheet.
+"""A report as a PDF: the content of its page, with the table split if it is too wide for a sheet.
 
-Nothing is computed, and the same report always gives the same bytes.
+Nothing is computed, and the same report always produces the same bytes.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ def to_pdf(
 ) -> bytes:
     """Return the report as a tagged PDF for print and for screen readers.
 
-    It contains what the page does: the headline figures, the charts, the table, what the columns mean, and
-    Info. A table that is too wide for a sheet is split into parts, each with the row labels.
+    It has the same content as the page: the headline figures, the charts, the table, what the columns mean,
+    and Info. A table that is too wide for a sheet is split into parts, each with the row labels.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def to_pdf(
     ExportError
         If the table has more than 20,000 cells, or this machine cannot make PDFs.
     SettingsError
-        If there is no such paper.
+        If the paper size is unknown.
     """
     require_pdf()
     cells = len(report.rows) * (len(report.headings) + len(report.columns))

@@ -8,8 +8,8 @@ from typing import Any
 def complete_tags(_document: Any, pdf: Any) -> None:
     """Mark each heading cell as the heading of columns or of a row.
 
-    WeasyPrint instead lists the headings of each data cell, and of a heading above several columns, it lists
-    only the first column's. Its lists are removed, because they take precedence over what heading cells say.
+    WeasyPrint instead lists the headings of each data cell, but lists a heading that spans several columns
+    only for the first of them. Its lists are removed because they take precedence over the heading cells.
 
     Parameters
     ----------

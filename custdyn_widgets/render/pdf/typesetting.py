@@ -1,6 +1,6 @@
 """Typesetting HTML as a tagged PDF (PDF/UA-1) with WeasyPrint, without any network access.
 
-The bytes depend only on the HTML, on the version of WeasyPrint and on the installed fonts.
+The bytes depend only on the HTML, the version of WeasyPrint and the installed fonts.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _LIBRARIES = (
     "A PDF needs the library Pango, which is not installed. On Debian or Ubuntu, run: "
     "apt install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-liberation"
 )
-_FONTS = "A PDF needs fonts, and none is installed. On Debian or Ubuntu, run: apt install fonts-liberation"
+_FONTS = "A PDF needs fonts, but none are installed. On Debian or Ubuntu, run: apt install fonts-liberation"
 _FONTCONFIG = ("libfontconfig.so.1", "libfontconfig.1.dylib")
-_MAX_NAMED = 20  # characters without a font that a message names
+_MAX_NAMED = 20  # number of characters without a font that a message lists
 
 
 def require_pdf() -> None:
@@ -45,7 +45,7 @@ def require_pdf() -> None:
         raise ExportError(_FONTS, field="output")
 
 
-@lru_cache(maxsize=1)  # so that a PDF for a file is not made again for the snapshot
+@lru_cache(maxsize=1)  # so that a PDF made for a download is not made again for the snapshot
 def typeset(html: str, sheets: int) -> bytes:
     """Return HTML as a PDF.
 
@@ -54,7 +54,7 @@ def typeset(html: str, sheets: int) -> bytes:
     html
         A document with a language and a title. Only `data:` URLs in it are followed.
     sheets
-        The expected number of sheets, with which progress is estimated.
+        The expected number of sheets, used to estimate progress.
 
     Raises
     ------
@@ -71,16 +71,16 @@ def typeset(html: str, sheets: int) -> bytes:
         more = f" and {len(without_font) - _MAX_NAMED:,} more" if len(without_font) > _MAX_NAMED else ""
         progress.note(
             f"The PDF shows boxes for characters that no installed font has: {names}{more}. Install fonts "
-            "for their script; on Debian or Ubuntu, fonts-noto-core has most of them."
+            "for their scripts; on Debian or Ubuntu, fonts-noto-core has most of them."
         )
     return data
 
 
 def _weasyprint() -> Any:
-    """Return the package. If a library is missing, it prints advice to stdout, which an error replaces."""
+    """Return the package. If a library is missing, its advice on stdout is replaced by an error."""
     try:
         with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about fonts, for which there is an error
+            warnings.simplefilter("ignore")  # about missing fonts, which raise an error later
             import weasyprint  # imported late because only PDFs need it
     except ImportError as error:
         raise ExportError(_PACKAGE, field="output") from error
@@ -90,7 +90,7 @@ def _weasyprint() -> Any:
 
 
 def _has_fonts() -> bool:
-    """Return whether fontconfig finds a font. Without any, Pango would crash this process."""
+    """Return whether fontconfig finds a font. Without fonts, Pango would crash this process."""
     for name in _FONTCONFIG:
         with contextlib.suppress(OSError, AttributeError):
             fonts = ctypes.CDLL(name).FcConfigGetFonts
@@ -102,18 +102,18 @@ def _has_fonts() -> bool:
 
 @contextlib.contextmanager
 def _watch_logs(sheets: int) -> Iterator[set[str]]:
-    """Turn WeasyPrint's log into progress, and yield a set that collects the characters without a font.
+    """Turn WeasyPrint's log into progress, and yield a set that collects characters missing from all fonts.
 
-    Nothing is printed: the log is about CSS, and may contain text from the data.
+    Nothing is printed, because the log is about CSS and may contain text from the data.
     """
     without_font: set[str] = set()
-    laid_out, seldom = 0, 1 + sheets // 4  # logs get a line for each step
+    laid_out, every = 0, 1 + sheets // 4  # logs have a line for each step
 
     def follow(record: logging.LogRecord) -> bool:
         nonlocal laid_out
         if "Creating layout" in str(record.msg) and record.args:
             laid_out += 1
-            if laid_out % seldom == 0:
+            if laid_out % every == 0:
                 progress.step(f"Laying out sheet {laid_out:,}", 0.75 * min(1.0, laid_out / (sheets + 1)))
         elif "Creating PDF" in str(record.msg):
             progress.step("Writing the PDF", 0.75)
@@ -132,7 +132,7 @@ def _watch_logs(sheets: int) -> Iterator[set[str]]:
 
 @contextlib.contextmanager
 def _filtered(logger: logging.Logger, listener: Callable[[logging.LogRecord], bool]) -> Iterator[None]:
-    """Pass a logger's records to a listener only."""
+    """Pass a logger's records only to a listener."""
     level, was_disabled = logger.level, logger.disabled
     logger.setLevel(logging.INFO)
     logger.disabled = False

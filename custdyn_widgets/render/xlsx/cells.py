@@ -29,7 +29,7 @@ _ESCAPE = re.compile("_(?=x[0-9A-Fa-f]{4}_)")
 
 
 class StyledCell(Cell):
-    """Cell whose style does not change once it is written, so that its number is looked up once."""
+    """A cell whose style never changes after the first write, so that its number is looked up only once."""
 
     has_style = True
 

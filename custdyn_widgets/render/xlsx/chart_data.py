@@ -22,7 +22,7 @@ _MAX_NAME = 28
 
 @dataclass(frozen=True)
 class Drawing:
-    """Chart to draw: its title, mark, columns and points, and its categories as dates, if possible."""
+    """A chart to draw: its title, mark, columns and points, and its categories as dates if possible."""
 
     title: str
     mark: str
@@ -84,7 +84,7 @@ def write_data(sheet: Any, row: int, drawing: Drawing, report: Report) -> int:
 
 
 def _category_cells(sheet: Any, drawing: Drawing, report: Report) -> Iterator[Any]:
-    """Yield a cell for each category. It is the same object each time, so write it before taking the next."""
+    """Yield a cell for each category. It is the same object each time, so write it before the next."""
     if drawing.dates is None:
         cell = styled_cell(sheet)
         names = short_names(drawing.points.categories, _MAX_NAME)

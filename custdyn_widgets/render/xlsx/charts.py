@@ -32,7 +32,8 @@ def write_charts(book: Any, report: Report) -> None:
     if not drawings:
         return
     data = book.create_sheet(DATA_SHEET)
-    data.sheet_state = "hidden"  # it repeats the Report sheet and would double the number of printed pages
+    # It repeats values of the Report sheet and would double the number of printed pages.
+    data.sheet_state = "hidden"
     data.column_dimensions["A"].width = 24
     for index in range(max(len(drawing.series) for drawing in drawings)):
         data.column_dimensions[get_column_letter(index + 2)].width = _SERIES_WIDTH

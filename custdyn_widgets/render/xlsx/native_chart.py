@@ -31,7 +31,7 @@ _INK, _GRID = "3C4A5A", "D5DBE2"
 
 
 def native_chart(data: Any, heading: int, drawing: Drawing, report: Report) -> Any:
-    """Return a native chart of the block with its headings in row `heading` of the data sheet."""
+    """Return a native chart of the block whose headings are in row `heading` of the data sheet."""
     chart = _empty_chart(drawing)
     first, last = heading + 1, heading + len(drawing.points.categories)
     for index in range(len(drawing.series)):

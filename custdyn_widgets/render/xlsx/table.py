@@ -49,7 +49,7 @@ _COLUMNS_ON_A_PAGE = 20
 
 @dataclass(frozen=True)
 class Placement:
-    """Position of the rows on the Report sheet: first and last row, and the number of label columns."""
+    """The position of the rows on the Report sheet: first and last row, and number of label columns."""
 
     first: int
     last: int
@@ -57,7 +57,7 @@ class Placement:
 
 
 def write_table(sheet: Any, report: Report) -> Placement:
-    """Write the sheet and return the position of its rows. A Total is in the row after the last one."""
+    """Write the sheet and return the position of its rows. The Total is in the row below them."""
     view = table_view(report, partial_note=ASTERISK_NOTE)
     notes = _notes(report, view)
     heading = 2 + len(notes)
@@ -74,7 +74,7 @@ def write_table(sheet: Any, report: Report) -> Placement:
     last_column = get_column_letter(placement.labels + len(report.columns))
     sheet.print_area = f"A1:{last_column}{end}"
     if report.rows and report.headings:
-        # Without the Total, so that it stays in its place when the rows are sorted.
+        # The filter excludes the Total, so that it stays in place when the rows are sorted.
         sheet.auto_filter.ref = f"A{heading + 1}:{last_column}{placement.last}"
     return placement
 
@@ -202,7 +202,7 @@ def _write_rows(sheet: Any, report: Report, view: TableView, placement: Placemen
 
 
 class _Line:
-    """Cells of a row, reused for every row."""
+    """The cells of a row, reused for every row."""
 
     def __init__(self, sheet: Any, report: Report, view: TableView, **style: Any) -> None:
         self._report = report

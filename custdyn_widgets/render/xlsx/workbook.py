@@ -29,11 +29,11 @@ _TEXT_WIDTH = 100
 def to_xlsx(report: Report) -> bytes:
     """Return the report as an XLSX workbook with the sheets Report, Charts, Info and Definitions.
 
-    A report by cohort also has a Cohorts sheet, with the retention triangle as a heat map.
-    Report contains the table with two-level headings, frozen panes and the Total; Charts, the presets as
-    native charts; Info and Definitions, the notes. Numbers and dates are formatted cells, not text.
-    Since spreadsheets store numbers as doubles, a note above the table gives the number of inexact amounts.
-    Text is always a string cell, never a formula.
+    A report by cohort also has a Cohorts sheet, with the retention triangle as a heat map. The Report sheet
+    contains the table with two-level headings, frozen panes and the Total. The Charts sheet contains the
+    presets as native charts, and the other two sheets contain the notes. Numbers and dates are formatted
+    cells, not text. Since spreadsheets store numbers as doubles, a note above the table gives the number of
+    inexact amounts. Text is always a string cell, never a formula.
 
     Parameters
     ----------
@@ -89,13 +89,13 @@ def _bytes(book: Workbook, report: Report) -> bytes:
     book.properties.creator = "Customer Dynamics"
     book.properties.created = book.properties.modified = moment
     out = io.BytesIO()
-    # Workbook.save would set the current time; ExcelWriter leaves the properties alone.
+    # Workbook.save would set the current time; ExcelWriter does not change the properties.
     ExcelWriter(book, _ReproducibleZip(out, "w", ZIP_DEFLATED)).save()
     return out.getvalue()
 
 
 class _ReproducibleZip(ZipFile):
-    """Zip file whose members do not depend on when or where it is written."""
+    """A zip file whose members do not depend on when or where it is written."""
 
     def writestr(self, zinfo_or_arcname: Any, data: Any, *_: Any, **__: Any) -> None:
         """Add a member with the earliest timestamp that the format allows."""
