@@ -27,7 +27,7 @@ def key_group() -> None:
 @key_group.command("new")
 @click.argument("file", required=False, type=_FILE)
 def key_new(file: Path | None) -> None:
-    """Make a private key and print its public key.
+    """Create a private key and print its public key.
 
     FILE defaults to CUSTDYN_SIGNING_KEY, or else to signing_key.pem in your data folder. Only you can read
     it. Back it up: without it, nobody can sign as this operator.
@@ -42,7 +42,7 @@ def key_new(file: Path | None) -> None:
         say(
             f"To sign every snapshot from now on, add to custdyn.toml:\nsigning_key = {json.dumps(str(path))}"
         )
-    say(f"Public key, to be given to recipients in a way that they trust: {key.public}")
+    say(f"Public key, to be given to recipients in a way that they trust:  {key.public}")
     click.echo(pem(key.public).decode(), nl=False)
 
 

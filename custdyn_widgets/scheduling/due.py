@@ -217,7 +217,7 @@ def _done(request: RunRequest, saved: SavedQuery, run: Run, why: str = "") -> No
     what = why or {"missed": "not run", "killed": "already run"}.get(run.result, "already done")
     hint = ""
     if run.can_be_resent:
-        hint = f" To send it to the recipients that it did not reach, use `custdyn runs resend {run.id}`."
+        hint = f" To reach the other recipients, use `custdyn runs resend {run.id}`."
     return NotDueError(
         f"{request.name} for {at}: {what} at {run.began} ({run.result}).{hint} Use --again to run it again, "
         "for everybody.",

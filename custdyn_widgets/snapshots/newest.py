@@ -38,7 +38,7 @@ class _Made:
 
 @dataclass
 class _Shelf:
-    """What is known of a two-letter folder: its settled modification time, its snapshots, and those of runs."""
+    """A two-letter folder's modification time once settled, its snapshots, and those made by runs."""
 
     changed_ns: int
     known: set[str]

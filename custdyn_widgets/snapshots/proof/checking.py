@@ -50,7 +50,7 @@ class Verdict:
 
     @property
     def exit_code(self) -> int:
-        """0: as published and signed with a trusted key; 1: not; 3: nothing is wrong, but nothing is proven."""
+        """0: as published and signed with a trusted key; 1: not; 3: nothing wrong, but nothing proven."""
         if self.problems:
             return NOT_AS_PUBLISHED
         return AS_PUBLISHED if self.is_trusted else NOT_PROVEN
