@@ -51,7 +51,7 @@ class Retention:
 
     def __post_init__(self) -> None:
         if not self.to_dict():
-            what = 'an object with "keep_last", "older_than" or "max_size", or several of them'
+            what = 'an object with one or more of "keep_last", "older_than" and "max_size"'
             raise SavedQueryError.missing("retention", what)
         if self.keep_last is not None:
             if type(self.keep_last) is not int:

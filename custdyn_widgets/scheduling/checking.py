@@ -17,7 +17,7 @@ from custdyn_widgets.scheduling.run_request import DEADLINE
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.text import format_instant_utc
 
-_GRACE = timedelta(minutes=5)  # a run that has not begun by then is late
+_GRACE = timedelta(minutes=5)  # after this long, a run that has not begun is late
 _LONGEST_RUN = timedelta(hours=2)  # a notebook has an hour, sending half an hour
 _REMEMBERED = timedelta(days=2)  # how long the failure of a deleted saved query is shown
 

@@ -4,7 +4,7 @@
     Northwind,anna@northwind.example
     Northwind,ben@northwind.example
 
-A report sent to the wrong address cannot be recalled, so one faulty line invalidates the whole file.
+A report sent to the wrong address cannot be recalled, so a single faulty line invalidates the whole file.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ class Due:
     Attributes
     ----------
     missed
-        The earlier times, and possibly the time itself, that were not run, in UTC and in order.
+        The earlier times, and possibly the time itself, that were not run; in UTC and in order.
     refusal
         Why the time itself is not run; None if it is.
     """
@@ -211,7 +211,7 @@ def _counts(run: Run, request: RunRequest, killed: int) -> bool:
 
 
 def _done(request: RunRequest, saved: SavedQuery, run: Run, why: str = "") -> NotDueError:
-    """Return the error that names the run for which a scheduled time counts as run."""
+    """Return the error that a scheduled time has already been run, which names the run."""
     run = run.killed() if run.result == "running" else run  # under the lock, nothing is running
     at = _shown(saved, datetime.fromisoformat(str(run.logical_time)))
     what = why or {"missed": "not run", "killed": "already run"}.get(run.result, "already done")

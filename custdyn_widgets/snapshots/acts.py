@@ -37,7 +37,7 @@ _NAME = re.compile(r"[a-z2-7]{52}\.[0-9]{20}\.[0-9a-f]{8}\.json", re.ASCII)
 
 @dataclass(frozen=True)
 class Act:
-    """One act on a snapshot.
+    """An act on a snapshot.
 
     Attributes
     ----------

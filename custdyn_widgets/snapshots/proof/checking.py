@@ -156,7 +156,7 @@ def _named(entries: list[Entry], problems: list[str]) -> dict[str, Entry]:
 
 
 def _compared(file: BinaryIO, entry: Entry | None, listed: Mapping[str, Any] | None) -> tuple[str, int]:
-    """Return what is wrong with a file ("" if nothing is) and its checksum."""
+    """Return the problem with a file, or "" if it has none, and the checksum of the file."""
     if listed is None:
         return "is not listed in the manifest", 0
     if entry is None:

@@ -33,7 +33,7 @@ class Entry:
     name, size, offset
         Its name, its size, and the position of its header.
     mode
-        The type and permissions that it would be unpacked with.
+        The file type and permissions that it would have after unpacking.
     is_stored
         Whether it is neither compressed nor encrypted.
     """
