@@ -89,7 +89,7 @@ def _ensured(
 
 
 def _since(store: Store, name: str, saved: SavedQuery) -> datetime:
-    """Return when the newest snapshot of a saved query's present query was generated; now if there is none.
+    """Return when a saved query's newest snapshot with its current query was generated; now if it has none.
 
     Earlier versions of the saved query may have made reports on other clients, which readers should not see.
     """

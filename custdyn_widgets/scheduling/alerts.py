@@ -107,7 +107,7 @@ def _describe(found: Finding, currency: str, key: str, true_before: Container[st
 
 
 def _rows(found: Finding, currency: str) -> list[str]:
-    """Return the first rows that meet a condition and the number of others; a single row is always included."""
+    """Return the first rows that meet a condition and the number of others; include a single row anyway."""
     cells = found.met or (found.unmet if found.condition.row == "total" or len(found.unmet) == 1 else ())
     lines = [_cell(cell, found.column, currency) for cell in cells[:_SHOWN_ROWS]]
     more = len(cells) - _SHOWN_ROWS

@@ -51,7 +51,7 @@ class Crontab:
 class Place:
     """Where cron's jobs run: the time zone, the program, the folder and the environment variables.
 
-    `secrets` contains comments that tell the operator which secrets to add, because they are never printed.
+    `secrets` contains comments that tell the operator which secrets to add; secrets are never printed.
     """
 
     zone: str
