@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 def address_command(name: str | None, old: str | None, revoke: bool, as_json: bool) -> None:
     """Print an address that always leads to the newest snapshot that a saved query made.
 
-    The address is made when it is first asked for. It cannot be guessed, it leads only to visible snapshots
-    that recorded runs under this account made, and it can be revoked. The newest snapshot is the one made for
-    the latest time. Without NAME, list all addresses of this account.
+    The address is created when it is first requested. It cannot be guessed, leads only to visible snapshots
+    made by recorded runs under this account, and can be revoked. The newest snapshot is the one made for the
+    latest time. Without NAME, list all addresses of this account.
 
     After renaming a saved query, `custdyn queries address NEW --was OLD` makes the addresses of the old name
     lead to the snapshots of the new one. Deleting a saved query revokes them.
@@ -52,7 +52,7 @@ def address_command(name: str | None, old: str | None, revoke: bool, as_json: bo
 
 
 def revoke_addresses(store: Store, name: str, *, must_exist: bool = False) -> None:
-    """Revoke this account's addresses of a saved query, and say so."""
+    """Revoke this account's addresses for a saved query, and print a message for each."""
     from custdyn_widgets.snapshots import addresses
 
     found = addresses.own_addresses(store.folder, name)
@@ -89,9 +89,9 @@ def _ensured(
 
 
 def _since(store: Store, name: str, saved: SavedQuery) -> datetime:
-    """Return when the newest snapshot of the saved query as it is now was generated; now if there is none.
+    """Return when a saved query's newest snapshot with its current query was generated; now if it has none.
 
-    Earlier versions of a saved query may have made reports on other clients, which readers should not see.
+    Earlier versions of the saved query may have made reports on other clients, which readers should not see.
     """
     from custdyn_widgets.snapshots import ownership
     from custdyn_widgets.text import parse_instant

@@ -9,7 +9,8 @@ import click
 def mcp_command() -> None:
     """Serve reports to agents as MCP tools over stdin and stdout, until stdin is closed.
 
-    Agents can use the sources in sources.toml by name, and freeze reports; they can change nothing else.
+    Agents can use the sources in sources.toml by name and can freeze reports, but cannot change anything
+    else.
     """
     from custdyn_widgets.agents import serve_agents
 

@@ -52,7 +52,7 @@ _FOLDER = click.Path(path_type=Path)
 
 
 class _Group(click.Group):
-    """A group that turns errors into messages and exit codes, with a traceback only with --debug."""
+    """A group that turns errors into messages and exit codes, and shows a traceback only with --debug."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -184,7 +184,7 @@ def run_command(
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Run a template notebook and freeze its report into a snapshot; the last line is its link.
+    """Run a template notebook and freeze its report into a snapshot; the last line of output is its link.
 
     Without TEMPLATE, the default template is run. Nothing is published if the run fails.
 

@@ -34,10 +34,10 @@ def prune_command(
 ) -> None:
     """Delete your old snapshots; their links then show nothing. Root deletes those of all accounts.
 
-    --older-than AGE deletes snapshots that are older, --keep-last N those that are not among the newest N of
-    their query, --max-size SIZE the oldest until the rest are small enough; together they delete only those
-    that meet all conditions. The same query counts separately for each source and saved query. A preset such
-    as "last month" counts as one query, no matter when it ran.
+    --older-than AGE deletes snapshots that are older than AGE. --keep-last N deletes those that are not among
+    the newest N of their query. --max-size SIZE deletes the oldest until the rest take up at most SIZE.
+    Combined options delete only snapshots that meet all conditions. The same query counts separately for each
+    source and saved query. A preset such as "last month" counts as one query, no matter when it ran.
 
     Revoked and expired snapshots do not count among the newest: --keep-last deletes them, and --older-than
     deletes them when they are old enough. Damaged snapshots are kept: see `custdyn snapshots verify`.
@@ -66,7 +66,7 @@ def prune_command(
     if plan.damaged:
         say(f"Unreadable and not deleted: {plan.damaged:,}. See `custdyn snapshots verify`.")
     if others := len(ids) - len(own):
-        say(f"Of other accounts and not considered: {others:,}.")
+        say(f"Not considered, because they belong to other accounts: {others:,}.")
     taken = listing.kilobytes(sum(entry.size for entry in plan.to_delete))
     count = f"{len(plan.to_delete):,} snapshot{'' if len(plan.to_delete) == 1 else 's'}"
     these = f"{count} ({taken} kB{listing.describe_makers(plan.to_delete)})"

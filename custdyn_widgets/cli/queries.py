@@ -88,9 +88,9 @@ def queries_show(name: str, place: Place | None) -> None:
 @_place_option
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def queries_delete(name: str, place: Place | None, yes: bool) -> None:
-    """Delete a saved query, even if it is invalid, and revoke your addresses of it.
+    """Delete a saved query, even if it is invalid, and revoke your addresses for it.
 
-    If there is also another saved query of this name, yours or the shared one, the addresses remain.
+    The addresses remain if another saved query, your own or the shared one, has the same name.
     """
     from custdyn_widgets import saved_queries, settings
     from custdyn_widgets.cli.addresses import revoke_addresses
@@ -188,7 +188,7 @@ def queries_systemd_timers(output: Path | None) -> None:
 
 
 def _end(problems: Sequence[str], *, is_empty: bool) -> None:
-    """Print the problems with schedules, and exit with 1 if there are any; say so if nothing is scheduled."""
+    """Print the problems with schedules and exit with 1 if there are any; print a message if none are set."""
     for problem in problems:
         say(f"custdyn: {problem}")
     if problems:
@@ -205,7 +205,7 @@ def _as_json(entry: ListedQuery) -> dict[str, object]:
 
 @dataclass(frozen=True)
 class _Runs:
-    """When a saved query runs next, and its last run; None for neither."""
+    """The next scheduled time and the last run of a saved query, each None if there is none."""
 
     next: datetime | None = None
     last: Run | None = None

@@ -204,7 +204,7 @@ def print_report(
 
 
 def _settings_for(form: str, *, frozen: bool, pdf: bool) -> Settings:
-    """Return the settings, in which `pdf` says whether a PDF is made, after checking that it can be."""
+    """Return the settings with `pdf` set to whether a PDF is made, after checking that one can be made."""
     current = settings.load()
     current = replace(current, pdf=pdf or form == "pdf" or (frozen and current.pdf))
     if current.pdf:
@@ -248,7 +248,7 @@ def _formatted(report: Report, form: str, total: bool, paper: str) -> bytes:
 
 
 def write_output(path: Path, data: bytes) -> None:
-    """Write a file that a user asked for: follow a link, and write into a pipe or a device."""
+    """Write a file that the user requested; follow links, and write to pipes and devices."""
     from custdyn_widgets.files import write_whole
 
     try:

@@ -70,7 +70,8 @@ def runs_check(max_age: str | None, as_json: bool) -> None:
     """Check that the scheduled saved queries ran; exit 1 if a run was missed or killed, failed or is late.
 
     A problem is resolved once the scheduled time has been run successfully, by "custdyn run --saved NAME
-    --as-of TIME" or "custdyn runs resend RUN". It is meant for monitoring: nothing is sent or changed.
+    --as-of TIME" or "custdyn runs resend RUN". This command is for monitoring: it neither sends nor changes
+    anything.
     """
     from dataclasses import asdict
     from datetime import UTC
@@ -99,7 +100,7 @@ def runs_check(max_age: str | None, as_json: bool) -> None:
 @runs_group.command("resend")
 @click.argument("run")
 def runs_resend(run: str) -> None:
-    """Send the report of RUN to the recipients that it did not reach, and to nobody else.
+    """Send the report of RUN to the recipients that it did not reach, and to no one else.
 
     RUN is the id of a run, which "custdyn runs list --json" shows, or the name of a saved query for its
     newest run. The email contains the report that the run froze; nothing is recomputed.
@@ -146,7 +147,7 @@ def check_own_run(
 
 
 def check_scheduled(scheduled: bool, again: bool, within: str | None) -> None:
-    """Check the options that only a scheduled run has.
+    """Check the options that only apply to a scheduled run.
 
     Raises
     ------
@@ -184,7 +185,7 @@ def run_saved_query(
             progress=held_back.append if quiet else say,
             warn=say,
         )
-    except NotDueError as error:  # whatever failed was reported before
+    except NotDueError as error:  # failures have already been reported
         if not quiet:
             _say_all([*held_back, error.message])
         raise click.exceptions.Exit(int(error.failed)) from error
@@ -206,7 +207,7 @@ def run_saved_query(
     if run.problem:
         say(f"custdyn: {run.problem}")
         if run.waiting:
-            say(f"The next run of {name} sends it to those who did not get it.")
+            say(f"The next run of {name} will send it to the remaining recipients.")
         raise click.exceptions.Exit(1)
 
 
@@ -239,7 +240,7 @@ def _as_table(runs: Sequence[Run]) -> str:
 
 
 def _notes(run: Run) -> list[str]:
-    """Return the lines below a run: its problem or the gaps in its data, and what its conditions found."""
+    """Return the lines below a run: its problem or gaps in its data, and the results of its conditions."""
     from custdyn_widgets.scheduling import run_lines
 
     note = run.problem or "".join(f"Note: {gap} " for gap in run.data_gaps)

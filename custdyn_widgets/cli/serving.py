@@ -27,7 +27,7 @@ from custdyn_widgets import settings
 def serve_command(host: str, port: int, base_url: str, allow_host: tuple[str, ...], log_format: str) -> None:
     """Serve snapshots at their links until Ctrl-C.
 
-    /healthz says whether the store can be read, and /metrics has figures for Prometheus.
+    /healthz reports whether the store can be read, and /metrics provides metrics for Prometheus.
     """
     import logging
 

@@ -71,7 +71,7 @@ def _list(store: Store, snapshot_id: str, *, as_json: bool) -> None:
 @click.argument("given", metavar="ID")
 @json_option("Print the acts as JSON.")
 def history_command(given: str, as_json: bool) -> None:
-    """List what was done to a snapshot: who revoked it, set its expiry, added a note or deleted it, and when.
+    """List the history of a snapshot: who revoked it, set its expiry, added a note or deleted it, and when.
 
     Accounts are those of the operating system. Deleted snapshots have a history, too.
     """

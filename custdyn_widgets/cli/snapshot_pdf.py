@@ -25,8 +25,8 @@ from custdyn_widgets.errors import CustDynError
 def pdf_command(given: str, output: Path) -> None:
     """Write a snapshot's report as a PDF with its link in the footer. Give the ID in full, or the full link.
 
-    The PDF is made from the frozen report, whatever has happened to its data, and the snapshot does not
-    change. Cells that the author of a notebook added around the report are not in it.
+    The PDF is made from the frozen report, even if the data has changed since, and the snapshot does not
+    change. The PDF does not include cells that the author of a notebook added around the report.
     """
     from custdyn_widgets.progress import ProgressBar
     from custdyn_widgets.render import to_pdf

@@ -27,7 +27,7 @@ def key_group() -> None:
 @key_group.command("new")
 @click.argument("file", required=False, type=_FILE)
 def key_new(file: Path | None) -> None:
-    """Make a private key and print its public key.
+    """Create a private key and print its public key.
 
     FILE defaults to CUSTDYN_SIGNING_KEY, or else to signing_key.pem in your data folder. Only you can read
     it. Back it up: without it, nobody can sign as this operator.

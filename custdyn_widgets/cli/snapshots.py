@@ -26,7 +26,7 @@ def snapshots_group() -> None:
 
 
 @snapshots_group.command("list")
-@click.option("--by", "saved_query", metavar="NAME", help="List only those that this saved query made.")
+@click.option("--by", "saved_query", metavar="NAME", help="List only snapshots that this saved query made.")
 @json_option()
 def snapshots_list(saved_query: str | None, as_json: bool) -> None:
     """List the snapshots, newest first, followed by revoked, expired and damaged ones."""

@@ -1,4 +1,4 @@
-"""Tables that go with a report: the clients behind a row, and the retention triangle."""
+"""Tables that accompany a report: the clients behind a row, and the retention triangle."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def difference_files(difference: ReportDifference) -> dict[str, bytes]:
 def difference_manifest(difference: ReportDifference, role: str) -> dict[str, Any]:
     """Return the manifest of a frozen difference; `role` is the role shown as its author.
 
-    The ids of the snapshots that were compared are in no other file: an id opens a whole report.
+    No other file contains the ids of the compared snapshots, because an id gives access to a whole report.
     """
     info = difference.new
     return {

@@ -1,7 +1,7 @@
 """Freezing a report into a snapshot: its files and its manifest.
 
-The same report always gives the same files, byte for byte. Nothing is computed here: every file depends only
-on the `Report`. A snapshot contains no path, URL, host or account name; `secrets` searches the text that
+The same report always produces the same files, byte for byte. Nothing is computed here: every file depends
+only on the `Report`. A snapshot contains no path, URL, host or account name; `secrets` searches the text that
 comes from data and authors.
 """
 
@@ -119,7 +119,7 @@ def publish(
     saved_query
         The name of the saved query that is being run, to be recorded in the manifest.
     for_each
-        What the saved query makes separate reports for, such as `company`, if anything.
+        The kind of group that the saved query makes separate reports for, such as `company`, if any.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """The staging folder that `custdyn run` passes to a notebook's kernel.
 
 In a kernel that has this folder in its environment, `freeze` does not publish the report. Instead, it writes
-its JSON and its drawings to a file in the folder. The file proves that the notebook reached its end, because
+its JSON and its drawings to a file in the folder. The file proves that the notebook ran to its end, since
 papermill reports success even if the kernel was killed. The process that runs the notebook reads the report
 from the file, renders the page with the author's cells, and publishes it. The file includes the drawings
 because drawing them again in a second JavaScript engine would take a fifth of a run's time.
@@ -45,7 +45,7 @@ class Staging:
         return cls(Path(folder), token) if folder and token else None
 
     def environment(self) -> dict[str, str]:
-        """Return the environment variables that pass it to a kernel."""
+        """Return the environment variables that pass the folder to a kernel."""
         return {FOLDER_VARIABLE: str(self.folder), TOKEN_VARIABLE: self.token}
 
     @property

@@ -1,4 +1,4 @@
-"""The files of a snapshot, each made from the report alone: the same report always gives the same bytes."""
+"""The files of a snapshot, each made only from the report: the same report always produces the same bytes."""
 
 from __future__ import annotations
 
@@ -71,10 +71,10 @@ def report_pdf(
     *,
     paper: str,
 ) -> bytes:
-    """Return the report as the PDF that its snapshot has; parameters and errors are those of `to_pdf`.
+    """Return the report as the PDF for its snapshot; the parameters and errors are those of `to_pdf`.
 
     Its footer shows the beginning of the content digest, because the file cannot contain its snapshot's id,
-    which depends on it. Its text is that of the page, where `refuse_secrets` searches it.
+    which depends on it. Its text is the same as that of the page, which `refuse_secrets` searches.
     """
     from custdyn_widgets.render import to_pdf  # imported late: slow to load
 
@@ -93,7 +93,8 @@ def prepare() -> None:
 def content_digest(report: Report) -> str:
     """Return the hexadecimal SHA-256 hash of only the query, the labels and the values.
 
-    Two runs with the same result have the same digest, whatever their time and role. It is not a snapshot id.
+    Two runs with the same result have the same digest, even if their times and roles differ. It is not a
+    snapshot id.
     """
     content = {
         "query": report.query.to_dict(),

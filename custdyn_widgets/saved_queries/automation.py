@@ -28,7 +28,7 @@ _FOR_EACH = {"by": "'company'", "addresses": "a CSV file with the columns compan
 
 @dataclass(frozen=True)
 class Retention:
-    """Which snapshots a saved query keeps, by the same rule as `custdyn snapshots prune`.
+    """The snapshots that a saved query keeps, under the same rule as `custdyn snapshots prune`.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class Retention:
 
     def __post_init__(self) -> None:
         if not self.to_dict():
-            what = 'an object with "keep_last", "older_than" or "max_size", or several of them'
+            what = 'an object with one or more of "keep_last", "older_than" and "max_size"'
             raise SavedQueryError.missing("retention", what)
         if self.keep_last is not None:
             if type(self.keep_last) is not int:
@@ -153,10 +153,10 @@ def parse_recipients(key: str, value: object) -> tuple[str, ...]:
 def recover_failure_recipients(data: bytes) -> tuple[str, ...]:
     """Return the failure recipients listed in an invalid saved query's file; empty if none can be read.
 
-    The file may not be JSON or UTF-8 at all, or may end inside the list, so only the complete strings in the
-    list are parsed. Invalid addresses are left out.
+    The file may not be valid JSON or UTF-8, or may end in the middle of the list, so only the complete
+    strings in the list are parsed. Invalid addresses are left out.
     """
-    text = data.replace(b"\0", b"").decode(errors="replace")  # in UTF-16, every other byte of ASCII is 0
+    text = data.replace(b"\0", b"").decode(errors="replace")  # in UTF-16, every other byte of ASCII text is 0
     for found in _FAILURE_RECIPIENTS.finditer(text):
         recipients: tuple[str, ...] = ()
         for one in _STRING.findall(found[1]):

@@ -93,7 +93,7 @@ class SavedQuery:
     sync
         Whether to read the source's database first, as `custdyn sync` does.
     catch_up
-        Whether a scheduled time that passed while nothing could run is run later; only the most recent one.
+        Whether to run the most recent scheduled time later if nothing could run at that time.
 
     subject, opening
         The subject and the first words of the email with the report, with the placeholders of `fill_words`;

@@ -1,6 +1,6 @@
 """The subject and the opening words of the email with a report, and their placeholders.
 
-Values are inserted in one pass, so a brace in a title or in the name of a company is only a character.
+Values are inserted in a single pass, so that braces in a title or a company's name have no special meaning.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ def check_opening(value: object) -> None:
 
 
 def fill_words(text: str, values: Mapping[str, str]) -> str:
-    """Return text with placeholders replaced; any other, where a secret was masked, stays as it is.
+    """Return text with its placeholders replaced; unknown ones, left by a masked secret, are not changed.
 
     Parameters
     ----------
     text
-        Text with placeholders such as `{interval}`; `{{` and `}}` are braces.
+        Text with placeholders such as `{interval}`; `{{` and `}}` stand for braces.
     values
         The value of each of `PLACEHOLDERS`.
     """

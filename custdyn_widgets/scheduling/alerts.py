@@ -1,4 +1,4 @@
-"""The state of a report's conditions, for the record of its run and as sentences for emails and lists."""
+"""Descriptions of a report's conditions for run records, emails and lists of runs."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _NOTHING_NEW = "No condition became true or stopped being true."
 def describe(
     report: Report, conditions: Sequence[Condition], query: ReportQuery, true_before: Container[str]
 ) -> tuple[dict[str, Any], ...]:
-    """Evaluate conditions on a report, and return what each one found as JSON objects for the record.
+    """Evaluate conditions on a report and return each result as a JSON object for the run's record.
 
     Parameters
     ----------
     report
         The report.
     conditions, query
-        The conditions and the query of the saved query. A condition of a different query is a new one.
+        The saved query's conditions and its query. If the query has changed, every condition is new.
     true_before
         The keys of the conditions that were true in the last report.
 
@@ -46,18 +46,18 @@ def describe(
 
 
 def has_news(conditions: Iterable[Mapping[str, Any]]) -> bool:
-    """Return whether a condition became true or stopped being true."""
+    """Return whether any condition became true or stopped being true."""
     return any(one["state"] in _NEWS for one in conditions)
 
 
 def letter_mark(conditions: Iterable[Mapping[str, Any]]) -> str:
-    """Return the word that begins the subject of an email about conditions; "" without conditions."""
+    """Return the word that begins the subject of an email about conditions, or "" if there are none."""
     states = {one["state"] for one in conditions}
     return "Alert" if BECAME_TRUE in states else "Passed" if PASSED in states else ""
 
 
 def letter_alerts(conditions: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], ...]:
-    """Return what an email says about conditions, changes first, each as a sequence of lines."""
+    """Return the lines that an email has for each condition, with changed conditions first."""
     order = (BECAME_TRUE, PASSED, STILL_TRUE, NOT_TRUE)
     told = [one for one in conditions if one["state"] != NOT_TRUE or one["unknown"]]
     return tuple(
@@ -66,7 +66,7 @@ def letter_alerts(conditions: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, .
 
 
 def run_lines(outcomes: Iterable[Outcome]) -> list[str]:
-    """Return what a list of runs says about the conditions of a run's reports, in a few lines."""
+    """Return a few lines about the conditions of a run's reports, for a list of runs."""
     judged = [one for one in outcomes if one.conditions]
     lines = [
         (f"{outcome.company}: " if outcome.company else "")
@@ -107,7 +107,7 @@ def _describe(found: Finding, currency: str, key: str, true_before: Container[st
 
 
 def _rows(found: Finding, currency: str) -> list[str]:
-    """Return the first rows that meet a condition and how many more do; if none does, the only row."""
+    """Return the first rows that meet a condition and the number of others; include a single row anyway."""
     cells = found.met or (found.unmet if found.condition.row == "total" or len(found.unmet) == 1 else ())
     lines = [_cell(cell, found.column, currency) for cell in cells[:_SHOWN_ROWS]]
     more = len(cells) - _SHOWN_ROWS
@@ -115,7 +115,7 @@ def _rows(found: Finding, currency: str) -> list[str]:
 
 
 def _unknown(found: Finding) -> list[str]:
-    """Return each reason why rows cannot meet a condition, with the first few of those rows."""
+    """Return each reason why a condition cannot be evaluated, with the first few rows concerned."""
     by_reason: dict[str, list[str]] = {}
     for cell, reason in found.unknown:
         by_reason.setdefault(reason, []).extend([", ".join(cell.labels)] if cell else [])

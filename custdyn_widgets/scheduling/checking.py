@@ -1,4 +1,4 @@
-"""Checking for a monitor whether scheduled saved queries ran: what was missed, killed, failed or is late."""
+"""Checks for monitoring: which scheduled runs are late, were missed, were killed or failed."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from custdyn_widgets.scheduling.run_request import DEADLINE
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.text import format_instant_utc
 
-_GRACE = timedelta(minutes=5)  # after which a run that has not begun is late
+_GRACE = timedelta(minutes=5)  # after this long, a run that has not begun is late
 _LONGEST_RUN = timedelta(hours=2)  # a notebook has an hour, sending half an hour
 _REMEMBERED = timedelta(days=2)  # how long the failure of a deleted saved query is shown
 
 
 @dataclass(frozen=True)
 class RunProblem:
-    """A scheduled time that was not run as it should be.
+    """A problem with the run for a scheduled time.
 
     Attributes
     ----------
     saved
         The saved query's name; empty for a folder that cannot be read.
     kind
-        `missed`: no run was started in time; `late`: it has not begun, or not ended, but still can; `killed`;
-        `failed`: it failed, its data was stale or it did not reach everybody; `invalid`: the saved query
-        cannot be read.
+        `missed`: no run was started in time; `late`: the run has not begun or not ended, but still can;
+        `killed`: the run was killed; `failed`: the run failed, its data was stale or it did not reach every
+        recipient; `invalid`: the saved query cannot be read.
     time
         The scheduled time, in UTC; None if it is unknown.
     problem
@@ -52,7 +52,7 @@ class RunProblem:
 def check_runs(
     entries: Iterable[ListedQuery], settings: Settings, now: datetime, max_age: timedelta | None = None
 ) -> list[RunProblem]:
-    """Return what is wrong with the runs of scheduled saved queries.
+    """Return the problems with the runs of scheduled saved queries.
 
     Parameters
     ----------
@@ -63,8 +63,8 @@ def check_runs(
     now
         The current time.
     max_age
-        The scheduled times to check: all of this age or younger. Defaults to the most recent one of each
-        saved query, however old it is.
+        The maximum age of the scheduled times to check. By default, only the most recent one of each saved
+        query is checked, whatever its age.
 
     Returns
     -------
@@ -89,7 +89,7 @@ def check_runs(
 def _check(
     name: str, saved: SavedQuery, runs: Runs, now: datetime, max_age: timedelta | None, since: datetime
 ) -> Iterator[RunProblem]:
-    """Yield what is wrong with the scheduled times of a saved query."""
+    """Yield the problems with the scheduled times of a saved query."""
     assert saved.schedule is not None
     if max_age is None:
         times = sorted({saved.schedule.last(now - _GRACE), saved.schedule.last(now)})
@@ -108,12 +108,12 @@ def _check(
             shown = format_instant(at, saved.schedule.timezone)
             late = now - time <= DEADLINE
             what = "has not begun yet" if late else "was not started"
-            problem = f"The run for {shown} {what}: see whether cron or the timer works on this machine."
+            problem = f"The run for {shown} {what}. Check that cron or the timer works on this machine."
             yield RunProblem(name, "late" if late else "missed", at, problem)
 
 
 def _recorded(name: str, runs: Runs, first: datetime, schedule: str) -> tuple[list[Run], datetime | None]:
-    """Return the runs since a time, and when the schedule's last run before that began, if there is one."""
+    """Return the runs since a time, and when the schedule's previous run began (None if there is none)."""
     at = format_instant_utc(first)
     found: list[Run] = []
     for run in runs.newest_first(name):
@@ -126,7 +126,7 @@ def _recorded(name: str, runs: Runs, first: datetime, schedule: str) -> tuple[li
 
 
 def _judge(name: str, at: str, of_time: Sequence[Run], now: datetime) -> Iterator[RunProblem]:
-    """Yield what is wrong with a scheduled time that has runs, newest first."""
+    """Yield the problems with a scheduled time, given its runs, newest first."""
     if any(run.result not in (*BAD, "running", "held back") for run in of_time):
         return
     newest = of_time[0]
@@ -144,7 +144,7 @@ def _judge(name: str, at: str, of_time: Sequence[Run], now: datetime) -> Iterato
 
 
 def _gone(name: str, runs: Runs, now: datetime) -> Iterator[RunProblem]:
-    """Yield the failure of a saved query that a scheduler still calls although it was deleted."""
+    """Yield the failure of a deleted saved query that a scheduler still tries to run."""
     newest = next(runs.newest_first(name), None)
     if newest is None or newest.result != "failed" or newest.logical_time:
         return
@@ -153,7 +153,7 @@ def _gone(name: str, runs: Runs, now: datetime) -> Iterator[RunProblem]:
 
 
 def _changed(entry: ListedQuery, settings: Settings) -> datetime:
-    """Return when a saved query was last changed; no earlier run is expected, unless one is recorded."""
+    """Return when a saved query was last changed; earlier runs are expected only if one is recorded."""
     with contextlib.suppress(FileNotFoundError):
         file = folder_of(entry.place, settings=settings) / f"{entry.name}.json"
         return datetime.fromtimestamp(file.stat().st_mtime, UTC)

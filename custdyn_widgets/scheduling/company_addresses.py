@@ -4,7 +4,7 @@
     Northwind,anna@northwind.example
     Northwind,ben@northwind.example
 
-A report sent to the wrong address cannot be recalled, so one faulty line invalidates the whole file.
+A report sent to the wrong address cannot be recalled, so a single faulty line invalidates the whole file.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def read_addresses(path: Path) -> dict[str, tuple[str, ...]]:
     Raises
     ------
     RunError
-        If the file cannot be read or is not a valid list of addresses; faulty lines are listed.
+        If the file cannot be read or is not a valid list of addresses. The message lists the faulty lines.
     """
     found: dict[str, list[str]] = {}
     faults: list[str] = []
@@ -54,7 +54,7 @@ def read_addresses(path: Path) -> dict[str, tuple[str, ...]]:
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Check the header and yield the lines after it, with their numbers."""
+    """Check the header and yield the remaining lines with their numbers."""
     reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
     if next(reader, None) != _HEADINGS:
         raise RunError(f"The first line of {path.name} must be: {','.join(_HEADINGS)}")
@@ -80,7 +80,7 @@ def _text(path: Path) -> str:
 
 
 def _find_fault(row: list[str], found: dict[str, list[str]]) -> str:
-    """Return what is wrong with a line, given the lines before it; an empty string if it is valid."""
+    """Return what is wrong with a line, given the lines before it, or an empty string if it is valid."""
     if len(row) != len(_HEADINGS):
         return f"expected a company and an address, found {len(row):,} value{'' if len(row) == 1 else 's'}"
     company, address = row

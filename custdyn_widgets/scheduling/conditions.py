@@ -28,14 +28,14 @@ ZERO_BEFORE = "the earlier value is 0, so the change in percent is undefined"
 
 @dataclass(frozen=True)
 class Cell:
-    """The cell of one row that a condition is about.
+    """The cell of a row that a condition checks.
 
     Attributes
     ----------
     labels
         The row's labels; `("Total",)` for a report without grouping.
     value, before
-        The value, and the value that it is compared with; None if there is none.
+        The value and the value it is compared with, each None if missing.
     partial
         Whether the row's period is cut short.
     """
@@ -55,9 +55,10 @@ class Finding:
     condition, column
         The condition and its column.
     met, unmet
-        The cells that meet it and those that do not, in the order of the report.
+        The cells that meet the condition and those that do not, in the order of the report.
     unknown
-        The cells that cannot meet it, each with the reason; a reason without a cell is about the report.
+        The cells for which the condition cannot be evaluated, each with the reason. A reason without a cell
+        applies to the whole report.
     """
 
     condition: Condition
@@ -91,7 +92,7 @@ def _find(report: Report, condition: Condition) -> Finding:
     unmet: list[Cell] = []
     unknown: list[tuple[Cell | None, str]] = []
     rows = _rows(report, condition)
-    if before is not None and condition.row == "any":  # the first row has none before it, as expected
+    if before is not None and condition.row == "any":  # the first row never has an earlier one
         rows = tuple(row for row in rows if row.start != report.rows[0].start) or rows
     for row in rows:
         cell, found = _judge(report, condition, column, row, before)
@@ -105,7 +106,7 @@ def _find(report: Report, condition: Condition) -> Finding:
 
 
 def _rows(report: Report, condition: Condition) -> tuple[Row, ...]:
-    """Return the rows that a condition is about; empty if the report does not have them."""
+    """Return the rows that a condition checks, or an empty sequence if the report has none of them."""
     if condition.row == "any":
         return report.rows
     if condition.row == "total":
@@ -153,7 +154,7 @@ def _judge(
 def _judge_compared(
     report: Report, condition: Condition, column: Column, row: Row
 ) -> tuple[Cell, bool | str]:
-    """Evaluate a row by the columns that the query's comparison adds."""
+    """Evaluate a row using the columns that the query's comparison adds."""
     by_name = {one.name: value for one, value in zip(report.columns, row.values, strict=True)}
     value, before = by_name[column.name], by_name.get(column.name + BEFORE)
     cell = _cell(row, value, before)
@@ -172,7 +173,7 @@ def _cell(row: Row, value: Value, before: Value = None) -> Cell:
 
 
 def _is_beyond(condition: Condition, column: Column, value: Fraction) -> bool:
-    """Return whether a value is below or above the bound; a value equal to it is neither."""
+    """Return whether a value is strictly below or above the bound, as the condition requires."""
     bound = Fraction(condition.bound.number) if is_in_percent(column) else condition.bound.fraction
     return value < bound if condition.relation == "below" else value > bound
 

@@ -35,7 +35,7 @@ _PASSED_ON = (
 _SECRET_FILE = re.compile("CUSTDYN_(SMTP_PASSWORD|SMTP_TOKEN|WEBHOOK_SECRET|PASSWORD_[A-Z0-9_]+)_FILE")
 _USER = "# Add CUSTDYN_SMTP_USER=… here, the user of the mail server."
 _LOGIN = "# If the mail server requires a login, add CUSTDYN_SMTP_USER=… and CUSTDYN_SMTP_PASSWORD=… here."
-_CHECKED = timedelta(days=1500)  # a February 29th and all clock changes
+_CHECKED = timedelta(days=1500)  # long enough to include a February 29 and every clock change
 _SET_BY_JUPYTER = "CUSTDYN_VIEWER_URL"  # wrong as soon as the Jupyter Server stops
 
 
@@ -51,7 +51,7 @@ class Crontab:
 class Place:
     """Where cron's jobs run: the time zone, the program, the folder and the environment variables.
 
-    `secrets` are the comments about secrets that the operator has to add, because they are never printed.
+    `secrets` contains comments that tell the operator which secrets to add; secrets are never printed.
     """
 
     zone: str
@@ -89,7 +89,7 @@ def crontab(entries: Iterable[ListedQuery], place: Place, now: datetime) -> Cron
                 there = [one.cron for one in convert_schedule(schedule, place.zone, now)]
             except SavedQueryError:  # the two time zones change their clocks at different times
                 there = [_hourly(schedule, place.zone, now)]
-                lines.append(f"# In {place.zone}, cron asks every hour whether it is due.")
+                lines.append(f"# In {place.zone}, cron checks every hour whether it is due.")
             there += ["@reboot"] if saved.catch_up else []
             command = _command(place, entry.name)
             lines += [_checked(f"{one} {command}") for one in there]
@@ -118,7 +118,7 @@ def this_place(settings: Settings, zone: str | None = None) -> Place:
 
 
 def needed_environment(settings: Settings) -> dict[str, str]:
-    """Return the environment variables without which a command would use other settings; never a login."""
+    """Return the environment variables that give a command the same settings, without any logins."""
     given = os.environ
     environment = {
         name: value
@@ -134,7 +134,7 @@ def needed_environment(settings: Settings) -> dict[str, str]:
 
 
 def comments(place: Place, *, mails: bool) -> list[str]:
-    """Return the comments about secrets that the operator has to add, because they are never printed."""
+    """Return comments that tell the operator which secrets to add, because secrets are never printed."""
     given = place.environment
     has_file = any(f"CUSTDYN_SMTP_{name}_FILE" in given for name in ("PASSWORD", "TOKEN"))
     login = _USER if has_file else _LOGIN
@@ -202,13 +202,13 @@ def _command(place: Place, name: str) -> str:
 
 
 def run_words(place: Place, name: str) -> tuple[str, ...]:
-    """Return the command that a scheduler calls for a saved query, word by word."""
+    """Return the command that a scheduler runs for a saved query, as a tuple of words."""
     within = f"{DEADLINE // timedelta(hours=1)}h"
     return (str(place.program), "run", "--saved", name, "--scheduled", "--within", within, "--quiet")
 
 
 def _hourly(schedule: Schedule, zone: str, now: datetime) -> str:
-    """Return a cron expression in another time zone for a schedule's minutes, every hour."""
+    """Return an hourly cron expression for a schedule's minutes, converted to another time zone."""
     there = ZoneInfo(zone)
     due = schedule.between(now, now + _CHECKED)
     return f"{','.join(map(str, sorted({at.astimezone(there).minute for at in due})))} * * * *"

@@ -1,8 +1,8 @@
-"""Whether a scheduled time is due: it is run once, in time, or later if the saved query catches up.
+"""Deciding whether a scheduled time is due: each is run once, on time or, with `catch_up`, later.
 
-A trigger may come every minute, twice in a second, or after days: the records say what has been run. A time
-counts as run whatever its result, so that a failure is reported once and not at every trigger; only a run
-that sent nothing before it was killed is tried again.
+A trigger may come every minute, twice in a second or days late, so the records determine what has been run. A
+time counts as run whatever the result, so that a failure is reported once rather than at every trigger. Only
+a run that was killed before it sent anything is tried again.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from custdyn_widgets.text import format_instant_utc
 
 WAITING = "waiting for an earlier run to end"  # the step of a run that was refused the lock
 BAD = ("failed", "undelivered", "stale", "killed", "missed")
-_TRIES = 3  # runs of a scheduled time that may be killed before they sent anything
-_TELL_AGAIN = timedelta(days=1)
+_TRIES = 3  # how many times a scheduled time is tried if each run is killed before sending anything
+_REPORT_AGAIN = timedelta(days=1)
 _DELAY = re.compile(r"([1-9][0-9]{0,4})(min|h|d|w)", re.ASCII)
 _UNITS = {"min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -35,7 +35,7 @@ class Due:
     Attributes
     ----------
     missed
-        The times before it, and possibly the time itself, that were not run; in UTC and in order.
+        The earlier times, and possibly the time itself, that were not run; in UTC and in order.
     refusal
         Why the time itself is not run; None if it is.
     """
@@ -61,7 +61,7 @@ def parse_delay(text: str, field: str) -> timedelta:
 
 
 def schedule_text(schedule: Schedule | None) -> str:
-    """Return a schedule as records contain it."""
+    """Return a schedule in the form used in records."""
     return f"{schedule.cron} {schedule.timezone}" if schedule else ""
 
 
@@ -71,7 +71,7 @@ def check_due(request: RunRequest, saved: SavedQuery, runs: Runs, now: datetime,
     Parameters
     ----------
     request, saved
-        The request and the saved query; one that is not `is_once` is always due.
+        The request and the saved query. A request that is not `is_once` is always due.
     runs
         The records.
     now
@@ -112,7 +112,7 @@ def check_due(request: RunRequest, saved: SavedQuery, runs: Runs, now: datetime,
 
 
 def check_busy(request: RunRequest, saved: SavedQuery, runs: Runs, now: datetime) -> None:
-    """Check whether the run that holds the lock is one of the same scheduled time.
+    """Check that the run that holds the lock is not for the same scheduled time.
 
     Raises
     ------
@@ -130,8 +130,8 @@ def check_busy(request: RunRequest, saved: SavedQuery, runs: Runs, now: datetime
         )
 
 
-def check_told(name: str, problem: str, runs: Runs, now: datetime) -> None:
-    """Check whether the same problem with a saved query that cannot be read was reported within a day.
+def check_reported(name: str, problem: str, runs: Runs, now: datetime) -> None:
+    """Check that the same problem with an unreadable saved query was not reported within the last day.
 
     Raises
     ------
@@ -141,12 +141,12 @@ def check_told(name: str, problem: str, runs: Runs, now: datetime) -> None:
     last = next(runs.newest_first(name), None)
     if last is None or last.result != "failed" or last.logical_time or last.problem != problem:
         return
-    if format_instant_utc(now - _TELL_AGAIN) < last.began <= format_instant_utc(now):
+    if format_instant_utc(now - _REPORT_AGAIN) < last.began <= format_instant_utc(now):
         raise NotDueError(f"{problem} This was recorded at {last.began}.", failed=True)
 
 
 def describe_missed(saved: SavedQuery, missed: Sequence[datetime]) -> str:
-    """Describe scheduled times at which nothing ran."""
+    """Describe the scheduled times for which no run was started."""
     first, last = _shown(saved, missed[0]), _shown(saved, missed[-1])
     if len(missed) == 1:
         return f"No run was started for {first}: the machine was off, or its scheduler did not run."
@@ -161,8 +161,8 @@ def _recorded(
 ) -> tuple[list[Run], Run | None]:
     """Return the runs of a scheduled time, newest first, and the latest other run of the schedule.
 
-    A record from the future was written while the clock was wrong: it does not count as a later run. An
-    unreadable record is an error only under the lock, where it can be reported.
+    A record with a future time was written while the clock was wrong, so it does not count as a later run. An
+    unreadable record raises an error only under the lock, where it can be reported.
     """
     at, present = format_instant_utc(instant), format_instant_utc(now)
     of_instant: list[Run] = []
@@ -171,8 +171,8 @@ def _recorded(
         if run.result == "unreadable":
             if locked and run.id >= f"{instant:%Y%m%dT%H%M%S}":
                 raise RunError(
-                    f"The record {run.problem}. So it is unknown whether {at} was run. Delete the record, "
-                    "and use --again if nobody got the report."
+                    f"The record {run.problem}, so it is unknown whether {at} was run. Delete the record, "
+                    "and use --again if nobody received the report."
                 )
             continue
         if run.logical_time == at:
@@ -187,7 +187,7 @@ def _recorded(
 def _refusal(
     request: RunRequest, saved: SavedQuery, instant: datetime, of_instant: Sequence[Run], *, locked: bool
 ) -> NotDueError | None:
-    """Return why a scheduled time need not be run, judging by its own runs."""
+    """Return why a scheduled time need not be run, given the runs for it, or None if it must be run."""
     if not locked and (under_way := next((r for r in of_instant if r.result == "running"), None)):
         return NotDueError(
             f"{request.name} for {_shown(saved, instant)} has been running since {under_way.began}; it was "
@@ -201,7 +201,7 @@ def _refusal(
 
 
 def _counts(run: Run, request: RunRequest, killed: int) -> bool:
-    """Return whether a run settles its scheduled time."""
+    """Return whether a run counts, so that its scheduled time is not run again."""
     if run.result in ("killed", "running"):
         was_sent = any(receipt["outcome"] == "sent" for one in run.reports for receipt in one.deliveries)
         return was_sent or killed >= _TRIES
@@ -211,13 +211,13 @@ def _counts(run: Run, request: RunRequest, killed: int) -> bool:
 
 
 def _done(request: RunRequest, saved: SavedQuery, run: Run, why: str = "") -> NotDueError:
-    """Return the error that says which run settled a scheduled time."""
+    """Return the error that a scheduled time has already been run, which names the run."""
     run = run.killed() if run.result == "running" else run  # under the lock, nothing is running
     at = _shown(saved, datetime.fromisoformat(str(run.logical_time)))
     what = why or {"missed": "not run", "killed": "already run"}.get(run.result, "already done")
     hint = ""
     if run.can_be_resent:
-        hint = f" `custdyn runs resend {run.id}` sends it to the recipients that it did not reach."
+        hint = f" To reach the other recipients, use `custdyn runs resend {run.id}`."
     return NotDueError(
         f"{request.name} for {at}: {what} at {run.began} ({run.result}).{hint} Use --again to run it again, "
         "for everybody.",
@@ -229,7 +229,7 @@ def _missed(request: RunRequest, saved: SavedQuery, instant: datetime, within: t
     again = f"custdyn run --saved {request.name} --as-of {format_instant_utc(instant)}"
     return NotDueError(
         f"{request.name} for {_shown(saved, instant)} was missed: this is more than "
-        f"{within / timedelta(hours=1):g} h later. `{again}` runs it.",
+        f"{within / timedelta(hours=1):g} h later. To run it now, use `{again}`.",
         failed=True,
     )
 

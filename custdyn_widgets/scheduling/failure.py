@@ -1,4 +1,4 @@
-"""The email and the message to the webhook about a failed run."""
+"""The email and the webhook message about a failed run."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def failure_letter(
     Parameters
     ----------
     run, saved
-        The run's record and saved query; None if the saved query cannot be read.
+        The run's record and its saved query, which is None if it cannot be read.
     settings
         The settings, which determine the link to the snapshot.
     command
@@ -98,7 +98,7 @@ def report_failure(recorder: Recorder, run: Run, command: str, lines: Sequence[s
 def send_unsent_failures(recorder: Recorder) -> None:
     """Send one email about the failures that could not be reported before; the caller holds the lock.
 
-    A run whose report was sent in the meantime needs none.
+    Runs whose reports were sent in the meantime are left out.
     """
     failure_unsent = [run for run in recorder.runs.unsent(recorder.run.saved) if run.failure_unsent]
     for run in failure_unsent:
@@ -138,7 +138,7 @@ def _write(recorder: Recorder, run: Run) -> None:
 
 
 def _resend_or(command: str, recorder: Recorder, run: Run) -> str:
-    """Return a shell command that repeats a run, or sends its report to the others if it can."""
+    """Return a shell command that repeats a run or, if possible, only sends its unsent emails."""
     if run.can_be_resent:
         command = shlex.join(("custdyn", "runs", "resend", run.id))
     return _in_place(recorder.redact(command), recorder.settings)
@@ -174,9 +174,9 @@ def post_event(recorder: Recorder, run: Run, kind: str, command: str = "") -> Ru
 
 
 def _in_place(command: str, settings: Settings) -> str:
-    """Return a shell command that runs another in this folder and with these settings."""
+    """Return a shell command that runs the given command in this folder with these settings."""
     words = [f"{name}={shlex.quote(value)}" for name, value in needed_environment(settings).items()]
-    with contextlib.suppress(SettingsError):  # not installed: as it was called
+    with contextlib.suppress(SettingsError):  # not installed: leave the command as it is
         command = shlex.quote(str(program())) + command.removeprefix("custdyn")
     try:
         folder = f"cd {shlex.quote(str(Path.cwd()))} && "

@@ -1,4 +1,4 @@
-"""One run of a saved query: its steps in order, and a recorded result whatever happens."""
+"""Running a saved query: its steps in order, with a result that is recorded whatever happens."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from custdyn_widgets.notebook import terminated_as_exit
 from custdyn_widgets.saved_queries import is_name
 from custdyn_widgets.scheduling.alerts import run_lines
 from custdyn_widgets.scheduling.due import (
-    check_told,
+    check_reported,
 )
 from custdyn_widgets.scheduling.ending import describe_stop, end_locked, wait_unlocked
 from custdyn_widgets.scheduling.failure import describe_error
@@ -46,21 +46,21 @@ def dispatch(
 ) -> Run:
     """Run a saved query: freeze its report, send it, record the run, and report a failure by email.
 
-    If the mail server is not available, the run lets go of its lock before it waits and tries again, and what
-    is left unsent after the last attempt is sent by the next run.
+    If the mail server is not available, the run releases its lock, waits and tries again. Anything still
+    unsent after the last attempt is sent by the next run.
 
     Parameters
     ----------
     request, settings
-        What to run, and the settings.
+        The request for the run, and the settings.
     progress
-        Called with each progress line, from other threads too.
+        Called with each progress line, possibly from other threads.
     warn
         Called with each line that must be seen even if the run succeeds. Defaults to `progress`.
     now
         The current time. Defaults to the system clock.
     sleep
-        Called for each wait for the mail server, with the number of seconds.
+        Called with the number of seconds to wait for the mail server.
 
     Returns
     -------
@@ -70,11 +70,11 @@ def dispatch(
     Raises
     ------
     SavedQueryError
-        If this is not a valid name for a saved query; nothing has been recorded or sent.
+        If the request's name is not valid for a saved query; nothing has been recorded or sent.
     NotDueError
-        If the scheduled time has been run or is being run, or was missed, which has been recorded.
+        If the scheduled time has been run, is being run, or was missed and has been recorded as missed.
     SystemExit, KeyboardInterrupt
-        If the process was asked to stop; raised after recording and reporting it.
+        If the process was asked to stop; raised after the stop has been recorded and reported.
     """
     if not is_name(request.name):
         saved_queries.load(request.name, settings=settings)  # raises an error that says which names are valid
@@ -128,7 +128,7 @@ def _run_steps(
     except Exception as error:
         problem = describe_error(error)
         if request.is_once and recorder.run.logical_time is None:
-            _check_told(problem, recorder, now)
+            _check_reported(problem, recorder, now)
         recorder.fail(problem)
     except (SystemExit, KeyboardInterrupt) as stop:
         recorder.fail(describe_stop(stop))
@@ -136,10 +136,10 @@ def _run_steps(
     return None
 
 
-def _check_told(problem: str, recorder: Recorder, now: datetime) -> None:
-    """Check whether a saved query that cannot be read was reported; if so, only send what is unsent."""
+def _check_reported(problem: str, recorder: Recorder, now: datetime) -> None:
+    """If an unreadable saved query was already reported, send only what is unsent and raise an error."""
     try:
-        check_told(recorder.run.saved, recorder.redact(problem), recorder.runs, now)
+        check_reported(recorder.run.saved, recorder.redact(problem), recorder.runs, now)
     except NotDueError:
         send_if_unsent(recorder)
         raise

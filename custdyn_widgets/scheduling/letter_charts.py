@@ -1,4 +1,4 @@
-"""The charts of a frozen report as pictures for an email."""
+"""Images of a frozen report's charts for an email."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from custdyn_widgets.errors import CustDynError
 from custdyn_widgets.mail import Picture
 from custdyn_widgets.snapshots import Store
 
-MAX_CHARTS, MAX_BYTES = 4, 600_000  # for all charts of an email, which each recipient gets
+MAX_CHARTS, MAX_BYTES = 4, 600_000  # limits for all charts of an email, because every recipient gets a copy
 _CHART = re.compile(r"chart-([0-9]+)-.*\.svg")
 _LABEL = re.compile('aria-label="([^"]*)"')
 
 
 def letter_charts(store: Store, snapshot_id: str) -> tuple[Picture, ...]:
-    """Return the first charts of a snapshot, as they were frozen; a chart that cannot be drawn is left out.
+    """Return images of a snapshot's first charts, as frozen; charts that cannot be drawn are left out.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def _names(store: Store, snapshot_id: str) -> list[tuple[int, str]]:
     return sorted((int(match[1]), match[0]) for match in found if match)
 
 
-@lru_cache(maxsize=16)  # one report may go out in several letters
+@lru_cache(maxsize=16)  # several emails may contain the same report
 def _drawn(svg: str) -> bytes:
     from custdyn_widgets.render import chart_png  # imported late: loads a JavaScript engine
 

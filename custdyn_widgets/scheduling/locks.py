@@ -27,7 +27,7 @@ class RunLock:
     name
         The saved query's name.
     patience_s
-        How long to wait for a holder that is only sending email, in seconds.
+        How long to wait for another run that is only sending email, in seconds.
 
     Raises
     ------
@@ -69,7 +69,7 @@ class RunLock:
 
     @contextlib.contextmanager
     def sending(self) -> Iterator[None]:
-        """Let others wait for the lock, because all that is left is to send email."""
+        """Let other runs wait for the lock, because only emails remain to be sent."""
         with contextlib.suppress(OSError):
             self._mark.touch(_OWN_FILE)
         try:
@@ -102,7 +102,7 @@ def is_running(folder: Path, name: str) -> bool:
 def mark_as_reported(folder: Path, name: str, at: int) -> bool:
     """Record that a failure was reported, and return whether that was recorded before.
 
-    It is recorded in the time stamp of the lock, which needs no space: even if the disk is full, a failure is
+    The timestamp of the lock file records it, which needs no space: even if the disk is full, a failure is
     reported only once.
 
     Parameters
@@ -110,7 +110,7 @@ def mark_as_reported(folder: Path, name: str, at: int) -> bool:
     folder, name
         As for `RunLock`.
     at
-        The scheduled time, as a Unix time in seconds.
+        The scheduled time, as a Unix timestamp in seconds.
     """
     with contextlib.suppress(OSError):
         file = lock_file(folder, name)

@@ -57,7 +57,8 @@ class MadeReport:
     recipients
         The addresses to send it to; none if no condition became true or stopped being true.
     report, frozen
-        The report and its snapshot; None if it was not frozen. The report of an earlier run is not read yet.
+        The report and its snapshot; None if it was not frozen. The report of an earlier run is also None
+        until it is read.
     made_for
         The scheduled time, in UTC, of the earlier run that made it; empty for the current run.
     """

@@ -27,8 +27,8 @@ class Outcome:
     result
         `sent`; `frozen`: it has no recipients; `held back`: sending was turned off; `not sent`: it was
         frozen, but no condition became true or stopped being true; `unchanged`, `empty`: it was neither
-        frozen nor sent; `stale`: the same, because the data ends too early; `undelivered`: it was frozen but
-        did not reach everybody; `failed`.
+        frozen nor sent; `stale`: neither frozen nor sent, because the data ends too early; `undelivered`: it
+        was frozen but did not reach everybody; `failed`.
     company
         The company the report is for; None if it is the run's only report.
     snapshot, digest
@@ -50,7 +50,7 @@ class Outcome:
     conditions: tuple[dict[str, Any], ...] = ()
 
     def is_settled(self, run_result: str) -> bool:
-        """Return whether the report need not be sent again; one frozen by an unfinished run must be."""
+        """Return whether the report need not be sent again; a report frozen by an unfinished run must be."""
         return self.result in _SETTLED or self.result == run_result == "frozen"
 
 
@@ -71,7 +71,7 @@ def list_problems(outcomes: Sequence[Outcome]) -> str:
 
 
 def with_receipts(before: Outcome, receipts: Iterable[dict[str, Any]]) -> Outcome:
-    """Return an outcome with new receipts, each in place of the same recipient's earlier one."""
+    """Return an outcome with new receipts, each replacing the earlier receipt for the same recipient."""
     new = {mailbox(one["recipient"]): one for one in receipts}
     if not new:
         return before

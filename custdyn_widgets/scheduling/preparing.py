@@ -1,4 +1,4 @@
-"""The beginning of a run: its saved query, time and lock, and reports on earlier runs that went wrong."""
+"""The start of a run: load its saved query, find its time, acquire its lock and report earlier failures."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def prepare_run(request: RunRequest, recorder: Recorder, now: datetime, held: co
 def _refusal_after_sending(
     request: RunRequest, recorder: Recorder, now: datetime, refusal: NotDueError
 ) -> NotDueError:
-    """Send what earlier runs could not send, since nothing else is due, and return why nothing else is."""
+    """Send what earlier runs could not send, and return the error that says why nothing else is due."""
     assert recorder.saved is not None
     if request.send and recorder.saved.sends_mail:
         with contextlib.suppress(SettingsError):
@@ -112,7 +112,7 @@ def _acquire(request: RunRequest, recorder: Recorder, now: datetime, held: conte
 
 
 def _report_missed(recorder: Recorder, missed: Sequence[datetime]) -> None:
-    """Record and report the scheduled times at which nothing ran."""
+    """Record and report the scheduled times for which no run was started."""
     saved, own = recorder.saved, recorder.run
     assert saved is not None
     at = format_instant_utc(missed[-1])

@@ -1,4 +1,4 @@
-"""The recorder of a run: it updates the run's record and passes on its progress lines."""
+"""A recorder that updates the record of a run and passes on its progress lines."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Recorder:
     settings
         The settings; `settings.runs` is the folder of the records.
     progress
-        Called with each progress line, from other threads too.
+        Called with each progress line, possibly from other threads.
     warn
         Called with each line that must be seen even if the run succeeds.
 
@@ -68,9 +68,9 @@ class Recorder:
     step
         The current step in words, such as "making the report", for messages about a failure.
     saved, server
-        The saved query and the mail server, once they are known; each email is tried once.
+        The saved query and the mail server, once they are known. The server tries each email once.
     waits
-        The seconds to wait before each further attempt, without the lock.
+        The number of seconds to wait, without the lock, before each further attempt.
     repeat_command
         The command that repeats the run.
     lock
@@ -138,11 +138,11 @@ class Recorder:
         self.update(reports=reports)
 
     def read_notice_settings(self) -> None:
-        """Read whom the settings name for failures; warn if they cannot be used, but let the run go on."""
+        """Read the webhook and failure recipients from the settings; only warn if they are invalid."""
         try:
             self.webhook = Webhook.from_settings(self.settings)
         except SettingsError as error:
-            self.warn(f"The webhook is not used. {error.message}")
+            self.warn(f"The webhook cannot be used. {error.message}")
         try:
             self._other_recipients = parse_failure_recipients(self.settings)
             if self._other_recipients:
@@ -163,7 +163,7 @@ class Recorder:
 
     @property
     def failure_recipients(self) -> tuple[str, ...]:
-        """Who is notified of a failure: those named by the saved query, or else by the settings."""
+        """The recipients named by the saved query for failures or, if it names none, by the settings."""
         return self.run.failure_recipients or self._other_recipients
 
     def recover_failure_recipients(self) -> None:
@@ -202,12 +202,12 @@ class Recorder:
         self.runs.write(self.run)
 
     def write_if_possible(self) -> None:
-        """Write the record; ignore errors, since writing the final record reports them."""
+        """Write the record, ignoring errors, because writing the final record will report them."""
         with contextlib.suppress(RunError):
             self.write()
 
     def write_final(self) -> None:
-        """Write the final record; add an error, once, to the run's problems."""
+        """Write the final record; if that fails, add the error to the run's problems, but only once."""
         self.is_recorded = True
         try:
             self.write()

@@ -16,7 +16,7 @@ from custdyn_widgets.scheduling.outcomes import Outcome, is_true
 from custdyn_widgets.scheduling.run_record import Run
 
 KEPT = 1_000  # records kept for each saved query
-_RECENT = 50  # records that each run searches for killed runs
+_RECENT = 50  # how many records each run searches for killed runs
 _MAX_BYTES = 16_000_000
 _OWN_FOLDER = 0o700
 _RESERVED_BYTES = 65_536
@@ -29,7 +29,7 @@ class Runs:
     Parameters
     ----------
     folder
-        The folder; created with the first record.
+        The folder, which is created with the first record.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -38,7 +38,7 @@ class Runs:
     def write(self, run: Run) -> None:
         """Write a record, replacing its previous state, and delete the oldest records beyond the limit.
 
-        Records that say that something is still to be sent are kept.
+        The records of runs with anything left to send are kept.
 
         Raises
         ------
@@ -64,7 +64,7 @@ class Runs:
                     (own / old).unlink()
 
     def _write(self, own: Path, run: Run, data: bytes) -> None:
-        """Write a record; during the run, reserve space, so that its end can be recorded on a full disk."""
+        """Write a record; until the run ends, reserve space to record its end on a full disk."""
         reserve = own / f".{run.id}.reserve"
         try:
             write_whole(own / f"{run.id}.json", data)
@@ -82,7 +82,7 @@ class Runs:
                 )  # random, so that no file system can compress it
 
     def listing(self, last: int | None = None, *, saved: str | None = None) -> list[Run]:
-        """Return the `last` records, or all, oldest first, optionally of one saved query only."""
+        """Return the `last` records (or all of them), oldest first, optionally of only one saved query."""
         folders = [self._folder_of(saved)] if saved else _folders(self.folder / "records")
         found = sorted((name, folder) for folder in folders for name in _names(folder))
         chosen = found if last is None else found[max(len(found) - last, 0) :]
@@ -94,7 +94,7 @@ class Runs:
         return sorted(folder.name for folder in _folders(self.folder / "records"))
 
     def newest_first(self, saved: str) -> Iterator[Run]:
-        """Yield the runs of a saved query, newest first, reading each record only when it is asked for."""
+        """Yield the runs of a saved query, newest first, reading each record only when it is needed."""
         folder = self._folder_of(saved)
         for name in sorted(_names(folder), reverse=True):
             if (run := self._read(folder, name)) is not None:
@@ -105,18 +105,18 @@ class Runs:
         return [run for run in self.listing(_RECENT, saved=saved) if run.result == "running"]
 
     def unsent(self, saved: str) -> list[Run]:
-        """Return the runs, oldest first, whose report or whose failure is still to be sent."""
+        """Return the runs with an unsent report or failure notice, oldest first."""
         folder = self._folder_of(saved)
         runs = (self._read(folder, name) for name in sorted(_names(folder)) if _may_be_unsent(folder / name))
         return [run for run in runs if run is not None and (run.waiting or run.failure_unsent)]
 
     def read(self, run: Run) -> Run:
-        """Return the current record of a run; the given one if it cannot be read."""
+        """Return the current record of a run, or the given record if the current one cannot be read."""
         found = self._read(self._folder_of(run.saved), f"{run.id}.json")
         return run if found is None or found.result == "unreadable" else found
 
     def snapshots(self, saved: str) -> set[str]:
-        """Return the ids of the snapshots that the recorded runs of a saved query made."""
+        """Return the ids of the snapshots made by the recorded runs of a saved query."""
         return {one.snapshot for run in self.listing(saved=saved) for one in run.reports if one.snapshot}
 
     def failure_recipients(self, saved: str) -> tuple[str, ...]:
@@ -125,11 +125,11 @@ class Runs:
         return next((run.failure_recipients for run in runs if run.failure_recipients), ())
 
     def digests(self, saved: str, until: str) -> dict[str | None, str]:
-        """Return, by company, the digest of the last report up to `until` that need not be sent again."""
+        """Return the digest of each company's last report up to `until` that need not be sent again."""
         return {one.company: one.digest for one in self._settled(saved, until) if one.digest}
 
     def true_conditions(self, saved: str, until: str) -> dict[str | None, frozenset[str]]:
-        """Return, by company, the keys of the conditions that were true in the last report up to `until`.
+        """Return the keys of the conditions that were true in each company's last report up to `until`.
 
         Reports that were not made or did not reach everybody neither set nor clear a condition.
         """
@@ -162,7 +162,7 @@ class Runs:
 
 
 def _may_be_unsent(file: Path) -> bool:
-    """Return whether a record may say that something is unsent; parsing all records takes much longer."""
+    """Return whether a record may mention anything unsent; parsing every record would take much longer."""
     with contextlib.suppress(OSError):
         data = file.read_bytes()
         return any(mark in data for mark in _UNSENT)

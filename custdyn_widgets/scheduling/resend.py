@@ -1,4 +1,4 @@
-"""Sending the reports of a recorded run to the recipients that it did not reach, and to nobody else.
+"""Sending the reports of a recorded run to the recipients that it did not reach, and to no others.
 
 The emails are the same as in the run: the report is read from its snapshot, so nothing is recomputed.
 """
@@ -24,7 +24,7 @@ from custdyn_widgets.settings import Settings
 
 
 def resend(run_id: str, *, settings: Settings, progress: Callable[[str], None]) -> Run:
-    """Send the reports of a run to the recipients that it did not reach, and record that.
+    """Send the reports of a run to the recipients that it did not reach, and record the result.
 
     Parameters
     ----------
@@ -90,6 +90,6 @@ def _find(run_id: str, runs: Runs) -> Run:
     if found is None or found.result == "unreadable":
         raise RunError(
             f"There is no run {shown(run_id)}. `custdyn runs list --json` shows the id of each run; the name "
-            "of a saved query stands for its newest run."
+            "of a saved query selects its newest run."
         )
     return found

@@ -1,6 +1,6 @@
-"""Deleting old snapshots that a saved query made, and no others.
+"""Deleting the old snapshots of a saved query.
 
-Two people may have saved queries with the same name, so only snapshots of this user are deleted.
+Two users may have saved queries with the same name, so only the current user's snapshots are deleted.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ def prune(
     saved_query
         The name of the saved query. The manifest of a snapshot names the saved query that made it.
     recorded
-        Returns the snapshots that earlier runs recorded; manifests written by earlier versions do not name
-        the saved query.
+        A function that returns the snapshots recorded by earlier runs, needed because manifests written by
+        earlier versions do not name the saved query.
     unsent
-        The snapshots that still have to be sent to somebody, which are kept.
+        The snapshots that are still to be sent, which are kept.
 
     Raises
     ------

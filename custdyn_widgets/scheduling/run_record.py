@@ -1,4 +1,4 @@
-"""The record of one run, and its form as a JSON object."""
+"""The record of one run and its conversion to and from JSON."""
 
 from __future__ import annotations
 
@@ -46,28 +46,28 @@ class Run:
     logical_time
         The time that intervals resolve against; None if it failed before that was known.
     asked_for
-        Whether that time was given explicitly instead of by the schedule.
+        Whether that time was given explicitly rather than taken from the schedule.
     where, problem
         The step that failed and a message about the problem; None if the run succeeded.
     reports
-        The outcome of its report, or of each company's.
+        The outcome of its report, or of each company's report.
     told
         The receipts for the email about the run's failure.
     failure_recipients
         The recipients of that email; the next run notifies them if it cannot read the saved query.
     data_gaps
-        The signs that its reports' data ends too early, recorded even if the reports were sent.
+        Signs that the data of its reports ends too early, recorded even if the reports were sent.
     schedule
         The schedule that it was run for: its cron expression and time zone; empty if `asked_for`.
     waiting
-        Whether its report did not reach somebody because the mail server was not available, so that the next
-        run sends it.
+        Whether some recipients were not reached because the mail server was unavailable; the next run sends
+        the report to them.
     failure_unsent
         The same for the email about its failure.
     webhook
-        The receipts for the messages about it to the webhook of the settings.
+        The receipts for the webhook messages about the run.
     resent
-        When its report was sent again to those who had not got it.
+        When its report was sent again to the recipients who had not received it.
     """
 
     id: str
@@ -113,12 +113,12 @@ class Run:
 
     @property
     def was_reported(self) -> bool:
-        """Whether somebody has been notified of its failure, or was to be."""
+        """Whether a notification of its failure was sent or attempted."""
         return bool(self.told) or any(receipt["type"] == "run.failed" for receipt in self.webhook)
 
     @property
     def can_be_resent(self) -> bool:
-        """Whether the run made all its reports and all that is left is to send them to everybody."""
+        """Whether the run made all its reports, so that it only remains to send them to some recipients."""
         made_all = self.where == SENDING or not any(one.company for one in self.reports)
         return made_all and self.result in ("undelivered", "killed") and any(r.snapshot for r in self.reports)
 
@@ -127,7 +127,7 @@ class Run:
         record = {"format": FORMAT, **asdict(self)}
         for report in record["reports"]:
             if not report["conditions"]:
-                del report["conditions"]  # as in records of saved queries without any
+                del report["conditions"]  # records of saved queries without conditions lack the key
         return record
 
     @classmethod

@@ -15,7 +15,7 @@ from custdyn_widgets.saved_queries import SavedQuery
 from custdyn_widgets.text import format_instant_utc
 
 TIMEOUT_S = 3_600.0
-DEADLINE = timedelta(hours=1)  # how late a trigger may be, as crontab lines and timers specify it
+DEADLINE = timedelta(hours=1)  # how late a trigger may be in crontab lines and timers
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ _NO_FILE = {
 
 @dataclass(frozen=True)
 class _Post:
-    """A letter: the positions of its report and of the earlier ones that it links to, and its recipients."""
+    """An email: the positions of its report and of the earlier ones that it links to, and its recipients."""
 
     at: int
     earlier: tuple[int, ...]
@@ -45,8 +45,8 @@ def send_all(
 ) -> list[Outcome]:
     """Send each frozen report to its recipients.
 
-    Whoever is owed several reports on the same clients, because earlier ones could not be sent, gets one
-    letter: with the last report, and links to those before it.
+    A recipient who is owed several reports on the same clients, because earlier ones could not be sent, gets
+    a single email with the last report and links to the earlier ones.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def send_all(
 def _letters(
     task: Task, made: Sequence[MadeReport], outcomes: list[Outcome]
 ) -> list[tuple[_Post, ReportLetter]]:
-    """Return the letters; change the outcome of a report for which there cannot be one."""
+    """Return the emails; if one cannot be written, record the problem in its report's outcome."""
     letters = []
     for post in _posts(made):
         try:
@@ -102,7 +102,7 @@ def _letters(
 def _receipts(
     made: Sequence[MadeReport], posts: Sequence[_Post], delivered: Sequence[Sequence[Delivery]]
 ) -> dict[int, list[dict[str, Any]]]:
-    """Return the receipts of each report, including those that a letter only links to."""
+    """Return the receipts of each report, including reports that an email only links to."""
     receipts: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for post, deliveries in zip(posts, delivered, strict=True):
         for one in deliveries:
@@ -131,12 +131,12 @@ def _posts(made: Sequence[MadeReport]) -> list[_Post]:
 
 
 def _message_ids(outcome: Outcome) -> dict[str, str]:
-    """Return the Message-IDs of the copies that were not sent, by recipient: the next attempt keeps them."""
+    """Return the Message-IDs of the unsent copies by recipient; the next attempt reuses them."""
     return {one["recipient"]: one["message_id"] for one in outcome.deliveries if one["outcome"] != "sent"}
 
 
 def _receipt_by_link(delivery: Delivery, made: MadeReport) -> dict[str, Any]:
-    """Return the receipt of an earlier report, whose recipient gets only a link to it."""
+    """Return the receipt for an earlier report whose recipient gets only a link to it."""
     known = _message_ids(made.outcome).get(delivery.recipient, delivery.message_id)
     receipt = delivery.to_dict() | {"attached": False}
     if delivery.outcome == "sent":
@@ -180,14 +180,14 @@ def _with_report(made: MadeReport, task: Task) -> MadeReport:
 
 
 def _links(reports: Sequence[MadeReport], task: Task, post: _Post) -> tuple[tuple[str, str], ...]:
-    """Return the earlier reports that a letter links to, except those for the same time as its own."""
+    """Return the earlier reports that an email links to, except those for the same time as its own report."""
     own = reports[post.at].made_for or format_instant_utc(task.logical_time)
     earlier = (reports[at] for at in reversed(post.earlier))
     return tuple(_link(one, task) for one in earlier if one.made_for != own)
 
 
 def _link(made: MadeReport, task: Task) -> tuple[str, str]:
-    """Return what an earlier report is about, and its link."""
+    """Return a short description of an earlier report, and its link."""
     assert made.frozen is not None
     zone = task.saved.schedule.timezone if task.saved.schedule else task.saved.query.timezone
     mark = letter_mark(made.outcome.conditions)

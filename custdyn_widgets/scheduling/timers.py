@@ -1,8 +1,8 @@
 """Systemd units for the saved queries that have a schedule: a service and a timer for each.
 
-A timer knows time zones, but on nights when clocks change it differs from cron: it leaves out times that are
-skipped, and runs repeated ones only the first time. Such times get separate lines, in UTC. A line that
-elapses when nothing is due does no harm, because each scheduled time is run once.
+Timers support time zones but differ from cron when clocks change: they leave out skipped times and run
+repeated times only at their first occurrence. Such times get separate lines in UTC. A line that elapses when
+nothing is due does no harm, because each scheduled time is run only once.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ WantedBy=timers.target
 
 @dataclass(frozen=True)
 class Units:
-    """The text of each unit by its file name, and messages about saved queries that have none."""
+    """The text of each unit by file name, and messages about saved queries without units."""
 
     files: dict[str, str]
     problems: Sequence[str]
@@ -100,7 +100,7 @@ def calendar_lines(schedule: Schedule, now: datetime) -> list[str]:
     schedule
         The schedule.
     now
-        The time from which they must be valid; for thirty years.
+        The start of the thirty years for which they must be valid.
     """
     times = schedule.times
     at = f"{_numbers(times.hours, 24)}:{_numbers(times.minutes, 60)}:00 {schedule.timezone}"
@@ -120,7 +120,7 @@ def calendar_lines(schedule: Schedule, now: datetime) -> list[str]:
 
 
 def _left_out(schedule: Schedule, now: datetime) -> set[datetime]:
-    """Return the scheduled times of nights when clocks change that a timer leaves out, in UTC."""
+    """Return the scheduled times, in UTC, that a timer leaves out on nights when clocks change."""
     zone, times = ZoneInfo(schedule.timezone), schedule.times
     first = now.astimezone(zone).date()
     found = set()
@@ -139,7 +139,7 @@ def _offset(day: date, zone: ZoneInfo) -> timedelta | None:
 
 
 def _numbers(chosen: Iterable[int], count: int, first: int = 0) -> str:
-    """Return numbers as a part of a calendar expression: `*` for all."""
+    """Return numbers as part of a calendar expression, with `*` for all numbers."""
     numbers = sorted(chosen)
     return (
         "*" if numbers == [*range(first, first + count)] else ",".join(f"{number:02}" for number in numbers)

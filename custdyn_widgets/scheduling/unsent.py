@@ -1,8 +1,8 @@
 """Sending what could not be sent while the mail server was unavailable, in the same run or a later one.
 
-A run tries once and lets go of its lock before it waits, so that the next run is not refused. Whoever comes
-first, holding the lock, sends what the records say is unsent; the others find it sent. The waits are those of
-the mail server's settings.
+A run tries once and releases its lock before it waits, so that the next run is not refused. The first run to
+acquire the lock sends everything that the records list as unsent, and the others then find nothing left to
+send. The waiting times come from the settings of the mail server.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from custdyn_widgets.settings import Settings
 from custdyn_widgets.snapshots import Store
 from custdyn_widgets.text import format_instant_utc, mailbox
 
-PATIENCE_S = 120.0  # how long a run waits for another that is sending
+PATIENCE_S = 120.0  # how long a run waits for another run that is sending
 
 
 @dataclass(frozen=True)
 class Unsent:
-    """A run whose reports did not reach everybody, and its reports with the recipients still to reach."""
+    """A run whose reports did not reach everybody, and these reports with the remaining recipients."""
 
     run: Run
     made: tuple[MadeReport, ...]
@@ -86,7 +86,7 @@ def unreached(outcome: Outcome, run: Run, task: Task, progress: Callable[[str], 
 
 
 def _recipients(outcome: Outcome, task: Task) -> Sequence[str]:
-    """Return the addresses that the saved query has for a report now."""
+    """Return the addresses to which the saved query currently sends a report."""
     if task.saved.for_each is None:
         return task.saved.recipients
     return read_addresses(task.folder / task.saved.for_each.addresses).get(str(outcome.company), ())
@@ -103,7 +103,7 @@ def find_unsent(recorder: Recorder, task: Task) -> list[Unsent]:
 
 
 def _still_unreached(outcome: Outcome, run: Run, task: Task, recorder: Recorder) -> MadeReport:
-    """Return a report with the recipients that are still to get it; with none if its snapshot is gone."""
+    """Return a report with its remaining recipients, or with none if its snapshot was deleted."""
     given_up = {mailbox(one["recipient"]) for one in outcome.deliveries if one["outcome"] == "given up"}
     try:
         made = unreached(outcome, run, task, lambda _: None)
@@ -131,15 +131,15 @@ def after_sending(
     Parameters
     ----------
     run
-        The record before.
+        The record before they were sent again.
     made
-        Its reports, with the recipients that they were sent to.
+        The run's reports, with the recipients that they were sent to.
     outcomes
-        Their outcomes now.
+        The new outcomes of these reports.
     is_complete
         Whether the run made all its reports; if not, it keeps its result.
     again
-        Whether to note the time, because the run had ended.
+        Whether to record the time, because the run had already ended.
     """
     is_waiting = any(_is_waiting(one, now) for one, now in zip(made, outcomes, strict=True))
     resent = (*run.resent, format_instant_utc(datetime.now(UTC))) if again else run.resent
@@ -156,7 +156,7 @@ def _is_waiting(made: MadeReport, outcome: Outcome) -> bool:
 
 
 def record_unsent(recorder: Recorder, unsent: Sequence[Unsent], outcomes: Sequence[Outcome]) -> None:
-    """Record what became of the reports of earlier runs; `outcomes` are those of all of them, in order."""
+    """Record the new outcomes of the reports of several runs, which `outcomes` lists in order."""
     left = list(outcomes)
     for one in unsent:
         own, left = left[: len(one.made)], left[len(one.made) :]
@@ -169,7 +169,7 @@ def record_unsent(recorder: Recorder, unsent: Sequence[Unsent], outcomes: Sequen
             again=is_other and own != list(one.run.reports),
         )
         if is_other and _outcomes(run) == _outcomes(one.run):
-            continue  # nobody was reached, and each run would write the records of all before it
+            continue  # nobody was reached; do not rewrite the records of all earlier runs
         run = replace(run, problem=run.problem and recorder.redact(run.problem))
         with contextlib.suppress(RunError):  # at worst, it is sent again
             recorder.runs.write(run)
@@ -178,7 +178,7 @@ def record_unsent(recorder: Recorder, unsent: Sequence[Unsent], outcomes: Sequen
 
 
 def _report_refusals(recorder: Recorder, unsent: Sequence[Unsent]) -> None:
-    """Report earlier runs that will never reach everybody: theirs may have been killed before it could."""
+    """Report earlier runs that will never reach everybody and may have been killed before reporting it."""
     for one in unsent:
         run = recorder.runs.read(one.run)
         if run.id == recorder.run.id or not run.problem or run.waiting or run.was_reported:
@@ -193,7 +193,7 @@ def _outcomes(run: Run) -> list[tuple[str, str]]:
 
 
 def send_unsent(recorder: Recorder) -> None:
-    """Try once to send what the runs of a saved query could not send; the caller holds its lock."""
+    """Try once to send what earlier runs of a saved query could not send; the caller must hold the lock."""
     if recorder.server is None:
         return
     try:
@@ -220,16 +220,16 @@ def send_unsent(recorder: Recorder) -> None:
 
 
 def wait_and_send(recorder: Recorder, close: Callable[[], None], sleep: Callable[[float], object]) -> None:
-    """Wait without the lock for the mail server, as long as something of the run is unsent, then end the run.
+    """Without the lock, wait and try again while any email of the run is unsent, then end the run.
 
     Parameters
     ----------
     recorder
         The recorder of the run.
     close
-        Called under the lock at the end, to report a failure that is left.
+        Called at the end, under the lock, to report any remaining failure.
     sleep
-        Called for each wait, with the number of seconds.
+        Called with the number of seconds of each wait.
     """
     folder, name = recorder.runs.folder, recorder.run.saved
     for wait in recorder.waits:

@@ -1,9 +1,9 @@
-"""The webhook: a signed JSON message about a run, posted to a URL of the operator.
+"""The webhook: signed JSON messages about runs, posted to a URL that the operator chooses.
 
-It is signed as in the Standard Webhooks specification: `webhook-signature` is `v1,` and the HMAC-SHA256, in
-base64, of `{webhook-id}.{webhook-timestamp}.{body}`. The timestamp is inside the signature, so that a
-receiver can reject an old message that is posted again. Attempts share one id, so that it can ignore
-duplicates.
+Messages are signed as the Standard Webhooks specification requires: `webhook-signature` is `v1,` and the
+HMAC-SHA256, in base64, of `{webhook-id}.{webhook-timestamp}.{body}`. The timestamp is inside the signature,
+so that a receiver can reject an old message that is posted again. All attempts share one id, so that the
+receiver can ignore duplicates.
 
 The URL may contain a token, so no message or record shows more of it than its host.
 """
@@ -39,7 +39,7 @@ _TIMEOUT_S = 5.0
 _WAITS = (0.0, 0.5, 2.0)
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _MIN_SECRET_BYTES = 16
-_BASE64 = "whsec_"  # what comes after it is the key in base64
+_BASE64 = "whsec_"  # the rest of the secret is the key in base64
 _AGAIN = (408, 425, 429)
 _SETTING, _SECRET, _EVENTS = "CUSTDYN_WEBHOOK_URL", "CUSTDYN_WEBHOOK_SECRET", "CUSTDYN_WEBHOOK_EVENTS"
 _MAX_WORDS = 200
@@ -56,7 +56,7 @@ class Webhook:
     key
         The key of the signatures.
     events
-        `failures`, or `all`: also runs that succeeded.
+        `failures`, or `all` to include runs that succeeded.
     """
 
     url: str = field(repr=False)
@@ -103,11 +103,11 @@ def post(
     kind
         The type of the event, such as `run.failed`.
     data
-        What the message says.
+        The content of the message.
     max_seconds
         The time limit for all attempts.
     sleep
-        Called for each wait, with the number of seconds.
+        Called with the number of seconds of each wait.
     """
     event_id, at = f"msg_{secrets.token_hex(16)}", format_instant_utc(datetime.now(UTC))
     message = {"type": kind, "timestamp": at, "data": data}
@@ -115,7 +115,7 @@ def post(
     receipt: dict[str, Any] = {"host": webhook.host, "type": kind, "id": event_id, "at": at}
     receipt |= {"outcome": "given up", "words": f"No reply within {max_seconds:g} s.", "tries": 0}
     end = time.monotonic() + max_seconds
-    # In a thread, because a reply that comes byte by byte outlasts every time limit of a socket.
+    # In a thread, because a reply that arrives byte by byte can outlast any socket timeout.
     attempts = threading.Thread(
         target=_try_all, args=(webhook, event_id, body, receipt, end, sleep), daemon=True
     )

@@ -1,9 +1,9 @@
-"""The record of what was done to a snapshot: who revoked it, set its expiry, added a note or deleted it.
+"""The history of a snapshot: who revoked it, set its expiry, added a note or deleted it.
 
     acts/<first two>/<id>.<time>.<random digits>.json
 
-Each act is a file of its own that is never changed, so that people can record acts in one store without being
-able to alter those of others. The account that owns the file is the one that acted. Acts outlive their
+Each act is a separate file that is never changed, so that users who share a store can record acts without
+being able to alter those of others. The account that owns the file is the one that acted. Acts outlive their
 snapshot.
 """
 
@@ -37,22 +37,22 @@ _NAME = re.compile(r"[a-z2-7]{52}\.[0-9]{20}\.[0-9a-f]{8}\.json", re.ASCII)
 
 @dataclass(frozen=True)
 class Act:
-    """One act.
+    """An act on a snapshot.
 
     Attributes
     ----------
     act
         `revoked`, `expiry`, `note`, `note withdrawn` or `deleted`.
     at
-        When, as a timestamp in UTC.
+        When it took place, as a timestamp in UTC.
     by
-        The name of the account, as it was written; `writer` is the user id of the file's owner.
+        The name of the account as recorded; `writer` is the user id of the file's owner.
     role
         The role in the settings of the account, which readers of the link may see.
     text
-        What else there is to say, such as the text of a note.
+        Further details, such as the text of a note.
     key
-        The part of the file's name that tells it from other acts on the snapshot.
+        The part of the file's name that distinguishes it from other acts on the snapshot.
     """
 
     act: str
@@ -65,7 +65,7 @@ class Act:
 
     @property
     def who(self) -> str:
-        """The account, and the owner of the file if that is another one."""
+        """The account, and the owner of the file if that is a different account."""
         owner = account(self.writer)
         return self.by if self.by.split(" ")[0] == owner else f"{self.by} (file of {owner})"
 
@@ -115,7 +115,7 @@ def _read(folder: int, name: str) -> Act:
     if not all(isinstance(value, str) for value in content.values()):
         raise ValueError("not an act")
     if content["at"] != format_instant_utc(parse_instant(content["at"])):
-        raise ValueError("not a time")  # lists show it, and it might have control characters
+        raise ValueError("not a time")  # lists show it, and it may contain control characters
     return Act(**content, key=name.split(".", 1)[1].removesuffix(".json"), writer=writer)
 
 

@@ -1,9 +1,9 @@
-"""Addresses that stay: `/latest?q=<token>` leads to the newest snapshot that a saved query made.
+"""Permanent addresses: `/latest?q=<token>` leads to the newest snapshot that a saved query made.
 
     latest/<token>.json    the saved query, and since when
     revoked/<token>        when the address was revoked; restoring a backup does not remove it
 
-An address leads only to snapshots of the account that made it, which owns its file, because two people may
+An address leads only to snapshots of the account that made it, which owns its file, because two users may
 have saved queries with the same name. A token has 200 random bits.
 """
 
@@ -47,15 +47,15 @@ class Address:
     token
         The part of the address that cannot be guessed.
     saved_queries
-        The names of the saved query: the current one first, then those that it had before.
+        The names of the saved query: the current one, followed by its earlier names.
     since
-        Snapshots that were generated earlier are never shown.
+        The time before which no snapshot may have been generated; earlier ones are never shown.
     made
         When the address was made.
     owner
         The user id of the account that made it and the snapshots.
     renamed
-        When each earlier name stopped being used: a new saved query may have taken it since.
+        When each earlier name stopped being used, because a new saved query may have taken it since.
     """
 
     token: str
@@ -66,7 +66,7 @@ class Address:
     renamed: tuple[datetime, ...] = ()
 
     def is_made_by(self, saved_query: str, generated_at: datetime) -> bool:
-        """Return whether a snapshot made under the name of a saved query belongs to this one."""
+        """Return whether the address may lead to a snapshot, given its saved query's name and its time."""
         if saved_query == self.name:
             return True
         earlier = dict(zip(self.saved_queries[1:], self.renamed, strict=True))
@@ -97,7 +97,7 @@ def make_address(store: Path, saved_query: str, since: datetime) -> Address:
 
 
 def rename_address(store: Path, address: Address, saved_query: str) -> Address:
-    """Let an address lead to the snapshots of a saved query that was renamed, besides those made before.
+    """Make an address also lead to the snapshots that its saved query makes under a new name.
 
     Raises
     ------
@@ -176,7 +176,7 @@ def _stored(store: Path, address: Address, done: str) -> Address:
 
 
 def _is_revoked(store: Path, address: Address) -> bool:
-    """Return whether an address was revoked by its owner or root; if this is unknown, it was."""
+    """Return whether an address was revoked by its owner or root; assume so if this is unknown."""
     try:
         with folder_below(store, _REVOKED) as folder:
             writer = os.stat(address.token, dir_fd=folder, follow_symlinks=False).st_uid

@@ -1,4 +1,4 @@
-"""Evidence: keyed digests of each client's contribution to each row, kept next to a snapshot's files.
+"""Evidence: keyed digests of each client's contribution to each row, stored next to a snapshot's files.
 
 It is listed in the manifest, so that the id verifies it, but not among the files, and it is never served.
 Only someone who has the data can tell which client and row a digest belongs to.

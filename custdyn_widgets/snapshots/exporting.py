@@ -1,4 +1,4 @@
-"""A snapshot as one ZIP, and the verifier as one file for people who have nothing else."""
+"""Exporting a snapshot as a ZIP, and the verifier as a file that works without this package."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _MAIN = f"import sys\n\nfrom {_PROOF}.command import main\n\nsys.exit(main())\n"
 def snapshot_zip(store: Store, snapshot_id: str) -> bytes:
     """Return a visible snapshot as a ZIP: its manifest and files, and its signature if it has one.
 
-    The same snapshot and signature always give the same bytes. The ZIP has no evidence.
+    The same snapshot and signature always give the same bytes. The ZIP does not contain the evidence.
 
     Raises
     ------
     SnapshotNotFoundError, SnapshotDamagedError
-        As for `Store.read`, and if the signature does not fit.
+        As for `Store.read`, and if the signature does not match the manifest.
     """
     manifest = store.manifest(snapshot_id)
     files = {MANIFEST: public_manifest(snapshot_id, manifest)}
@@ -36,7 +36,7 @@ def snapshot_zip(store: Store, snapshot_id: str) -> bytes:
 
 
 def zip_digest(store: Store, snapshot_id: str) -> str:
-    """Return a text that changes whenever the ZIP of a snapshot does."""
+    """Return a string that changes whenever the ZIP of a snapshot does."""
     signature = signature_of(store, snapshot_id)
     return f"{snapshot_id}-{signature.value.hex()}" if signature else f"{snapshot_id}-unsigned"
 

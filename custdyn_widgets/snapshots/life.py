@@ -23,8 +23,8 @@ _ALL_IDS = "`custdyn snapshots list` shows all ids in full."
 def revoke(store: Store, snapshot_id: str) -> State | None:
     """Revoke a snapshot permanently; from the next request on, its link shows nothing.
 
-    Revoking again keeps the original time but writes the state again, because the first write may not have
-    reached the disk. A damaged state, which also hides the snapshot, is replaced.
+    Revoking a snapshot again keeps the original time but writes the state again, because the first write may
+    not have reached the disk. A damaged state, which also hides the snapshot, is replaced.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Text about the store's snapshots: the list, the details of one, and the result of a verification."""
+"""Text about snapshots: the list, the details of one snapshot, and the result of a verification."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ class Entry:
     `generated_at`, `revoked` and `expires` are timestamps in UTC or empty, `query` describes the query in
     words, `size` is the total size in bytes, and `state` is empty, `revoked`, `expired`, `damaged` or `newer`
     (stored by a newer version). In the last two cases, only the id and the state are known. `saved_query` is
-    the saved query that made the snapshot; empty if it was made by a user or by a version without this field.
+    the saved query that made the snapshot; it is empty if a user made the snapshot or an earlier version did
+    not record the field.
     """
 
     id: str
@@ -51,7 +52,7 @@ def entries(store: Store, ids: Iterable[str] | None = None) -> list[Entry]:
 
 
 def described(snapshot_id: str, manifest: Mapping[str, Any], state: State) -> Entry:
-    """Return the line of a snapshot with this manifest and state."""
+    """Return the list entry of a snapshot with this manifest and state."""
     return Entry(
         id=snapshot_id,
         generated_at=_one_line(manifest.get("generated_at")),

@@ -116,7 +116,7 @@ def parsed(data: bytes, snapshot_id: str) -> dict[str, Any]:
 
 
 def compared(folder: int, name: str, entry: Mapping[str, Any]) -> tuple[str, bytes]:
-    """Return what is wrong with a file (an empty string if nothing is) and its bytes."""
+    """Return the problem with a file, or an empty string if it has none, and the bytes of the file."""
     try:
         with open_plain_file(folder, name) as file:
             size = file_size(file)

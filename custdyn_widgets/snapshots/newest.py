@@ -1,7 +1,7 @@
-"""The newest snapshot of a saved query, from the manifests, which are each read only once.
+"""Finding the newest snapshot of a saved query from the manifests, each of which is read only once.
 
-Nothing needs to be written when a snapshot is published: an address is never behind, not even if the
-publisher was killed, used an earlier version, or a backup was restored.
+Publishing a snapshot does not have to update any address, so addresses are always up to date, even if the
+publisher was killed or used an earlier version, or if a backup was restored.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class _Made:
 
 @dataclass
 class _Shelf:
-    """A two-letter folder: its modification time once settled, its snapshots, and those made by runs."""
+    """A two-letter folder's modification time once settled, its snapshots, and those made by runs."""
 
     changed_ns: int
     known: set[str]
@@ -46,7 +46,7 @@ class _Shelf:
 
 
 class NewestSnapshots:
-    """What the store's manifests say about saved queries, kept up to date at each request."""
+    """An index of the snapshots that saved queries made, updated from the store at each request."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -57,7 +57,7 @@ class NewestSnapshots:
         """Return the id of the newest visible snapshot to which an address leads; None if there is none.
 
         The newest is the one made for the latest time, so that repeating a run of an earlier time does not
-        change where the address leads; of several made for the same time, the one made last.
+        change where the address leads. Of several made for the same time, it is the one made last.
 
         Raises
         ------
@@ -77,7 +77,7 @@ class NewestSnapshots:
             return False
 
     def _update(self) -> None:
-        """Read the manifests of snapshots that are new, and forget those that are gone."""
+        """Read the manifests of new snapshots, and forget deleted ones."""
         try:
             with folder_below(self._store.folder, "v1") as folder:
                 names = names_in(folder)

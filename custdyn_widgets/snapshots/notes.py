@@ -69,7 +69,7 @@ def withdraw_note(store: Store, snapshot_id: str, number: int) -> Act:
     Raises
     ------
     SnapshotError
-        If there is no such note, or as `add_note` does.
+        If there is no such note, or for a reason given in `add_note`.
     """
     _check(store, snapshot_id)
     notes = notes_on(store.folder, snapshot_id).notes

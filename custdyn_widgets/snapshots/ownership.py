@@ -1,7 +1,7 @@
 """Who may change a snapshot: the account that published it, which owns its folder, and root.
 
-The commands hold to this in every store. In a protected store (see `protection`), readers hold to it too:
-they ignore states, notes, addresses and signatures written by anybody else.
+Commands enforce this in every store. In a protected store (see `protection`), readers enforce it too: they
+ignore states, notes, addresses and signatures written by anyone else.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def owner_of(store: Path, snapshot_id: str) -> int | None:
 
 
 def counts(store: Path, snapshot_id: str, writer: int) -> bool:
-    """Return whether readers heed what this user id has written about a snapshot."""
+    """Return whether readers accept what the account with this user id has written about a snapshot."""
     return writer == 0 or not is_protected(store) or writer == owner_of(store, snapshot_id)
 
 
@@ -49,7 +49,7 @@ def refuse_strangers(store: Path, snapshot_id: str, done: str) -> None:
     store, snapshot_id
         The snapshot.
     done
-        What is to be done to it, such as `revoked`.
+        The past participle that completes the message, such as `revoked`.
     """
     owner = owner_of(store, snapshot_id)
     if owner is not None and not is_own(store, snapshot_id):

@@ -1,9 +1,8 @@
 """Protecting a shared store: only the owner of a snapshot and root can change or delete it.
 
-Every shared folder belongs to root and is sticky, so that people can add to it but not replace or delete
-what is not theirs. Readers only have to enter the folder above the store: a viewer needs no right to write.
-
-Others may write to the store while root protects it, so nothing is opened through a link.
+Every shared folder belongs to root and is sticky, so that members of the group can add to it but not replace
+or delete what belongs to others. Readers only need access to the folder above the store, so a viewer needs no
+write permission. Others may write to the store while root protects it, so no symbolic links are followed.
 """
 
 from __future__ import annotations
@@ -117,7 +116,7 @@ def _states(store: Path) -> Iterator[tuple[tuple[str, ...], str, str]]:
 
 
 def _open_to_readers(store: Path, group: int) -> None:
-    """Let readers read acts, addresses and signatures, which keep their owners: the owner is who acted."""
+    """Let readers read acts, addresses and signatures, whose owners stay the accounts that acted."""
     inside = ((name, shelf) for name in ("acts", "signatures") for shelf in _SHELVES)
     for places in (("latest",), ("keys",), *inside):
         with folder_below(store, *places) as folder:
@@ -137,7 +136,7 @@ def _set_folder(store: Path, places: tuple[str, ...], group: int) -> None:
 
 
 def _set_file(folder: int, name: str, owner: int, group: int, mode: int) -> None:
-    """Set the owner, the group and the mode of a plain file; anything else in its place is an error."""
+    """Set the owner, the group and the mode of a plain file; raise an error for anything else."""
     with open_plain_file(folder, name) as file:
         os.fchown(file.fileno(), owner, group)
         os.fchmod(file.fileno(), stat.S_IMODE(mode))

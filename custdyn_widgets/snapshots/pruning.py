@@ -34,17 +34,17 @@ _AGE = re.compile(r"([1-9][0-9]{0,4})([dwmy])", re.ASCII)
 class Rule:
     """The conditions for deletion.
 
-    A condition that is None does not apply; a snapshot is deleted if it meets all others.
+    A condition that is None does not apply; a snapshot is deleted if it meets all the others.
 
     Attributes
     ----------
     before
-        It was generated before this time.
+        Met by snapshots generated before this time.
     keep_last
-        It is not among this many of the newest of the same query. Only visible snapshots count among these;
-        revoked and expired ones do not.
+        Met by all but this many of the newest snapshots of the same query. Only visible snapshots count among
+        these; revoked and expired ones do not.
     max_bytes
-        All snapshots together, less the older ones that are deleted, take up more than this.
+        Met by the oldest snapshots, until the remaining ones take up at most this many bytes.
     """
 
     before: datetime | None = None
@@ -137,7 +137,7 @@ def plan(store: Store, rule: Rule, ids: Iterable[str]) -> Plan:
 def delete(store: Store, snapshot_id: str, why: str = "") -> None:
     """Delete a snapshot, if it still exists; readers never get part of a file.
 
-    `why` is recorded: the rule that deletes it.
+    `why`, which names the rule that deletes it, is recorded.
 
     Raises
     ------

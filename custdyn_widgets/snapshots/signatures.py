@@ -3,8 +3,8 @@
     signatures/<first two>/<id>.json   the public key and the signature, as `{"key": …, "signature": …}`
     keys/<public key>.json             when the key first signed a snapshot of this store
 
-What is signed is the public manifest: the manifest with the id and without the evidence, whose nonce is only
-for those with access to the store. Pruning keeps signatures, as it keeps states.
+The signed message is the public manifest: the manifest with the id and without the evidence, whose nonce is
+only for those with access to the store. Like states, signatures are kept when a snapshot is pruned.
 """
 
 from __future__ import annotations
@@ -70,13 +70,13 @@ class PublishedKey:
 
 
 def public_manifest(snapshot_id: str, manifest: Mapping[str, Any]) -> bytes:
-    """Return what is signed: the manifest with the id and without the evidence."""
+    """Return the message to sign: the manifest with the id and without the evidence."""
     shown = {key: value for key, value in manifest.items() if key != "evidence"}
     return canonical_json({**shown, "id": snapshot_id})
 
 
 def sign(store: Store, snapshot_id: str, signer: Signer, *, replace: bool = False) -> bool:
-    """Sign a visible snapshot of one's own and publish the public key; return whether anything was written.
+    """Sign a visible snapshot and publish the public key; return whether anything was written.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def sign(store: Store, snapshot_id: str, signer: Signer, *, replace: bool = Fals
     signer
         The private key.
     replace
-        Whether to replace a signature by another key, or one that is damaged.
+        Whether to replace a signature made with another key, or a damaged one.
 
     Raises
     ------
@@ -126,12 +126,12 @@ def sign(store: Store, snapshot_id: str, signer: Signer, *, replace: bool = Fals
 def signature_of(store: Store, snapshot_id: str) -> Signature | None:
     """Return a snapshot's signature after verifying it, even if the snapshot is hidden.
 
-    None without one, or if its writer may not change the snapshot.
+    Return None if there is no signature, or if its writer may not change the snapshot.
 
     Raises
     ------
     SnapshotDamagedError
-        If it cannot be read, or does not fit the manifest.
+        If it cannot be read, or does not match the manifest.
     """
     try:
         with folder_below(store.folder, _SIGNATURES, snapshot_id[:2]) as folder:
@@ -149,10 +149,10 @@ def signature_of(store: Store, snapshot_id: str) -> Signature | None:
     if not isinstance(stored, dict) or not _is_signature(stored):
         raise SnapshotDamagedError(snapshot_id, _FILE, "is not a signature that this version supports")
     found = Signature(stored["key"], bytes.fromhex(stored["signature"]))
-    if (snapshot_id, found) not in _verified:  # the manifest of an id never changes
+    if (snapshot_id, found) not in _verified:  # the manifest behind an id never changes
         signed = public_manifest(snapshot_id, store.kept_manifest(snapshot_id))
         if not is_signed(signed, found.value, found.key):
-            raise SnapshotDamagedError(snapshot_id, _FILE, "does not fit its manifest")
+            raise SnapshotDamagedError(snapshot_id, _FILE, "does not match its manifest")
         if len(_verified) >= _REMEMBERED:
             _verified.clear()
         _verified.add((snapshot_id, found))
@@ -160,7 +160,7 @@ def signature_of(store: Store, snapshot_id: str) -> Signature | None:
 
 
 def signature_problems(store: Store, ids: list[str]) -> list[Problem]:
-    """Return a problem for each invalid signature; `Store.verify` finds what is wrong with snapshots."""
+    """Return a problem for each invalid signature; `Store.verify` checks the snapshots themselves."""
     found = []
     for snapshot_id in ids:
         try:
@@ -188,7 +188,7 @@ def published_keys(store: Path) -> list[PublishedKey]:
 
 
 def is_published(store: Path, key: str) -> bool:
-    """Return whether a public key is one of those that signed snapshots of a store."""
+    """Return whether a public key has signed snapshots of a store."""
     return any(one.key == key for one in published_keys(store))
 
 

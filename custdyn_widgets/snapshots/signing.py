@@ -1,4 +1,4 @@
-"""The operator's private key: making its file, and signing with it, by the package `cryptography`."""
+"""The operator's private key: creating its file and signing with it, using the package `cryptography`."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def load_key(path: Path, store: Path) -> SigningKey:
 def _parsed(path: Path, data: bytes, ed25519: Any, serialization: Any) -> Any:
     try:
         private: Any = serialization.load_pem_private_key(data, password=None)
-    except Exception:  # which one depends on what is in the file; its text may quote the key
+    except Exception:  # the content of the file determines its type, and its text may quote the key
         private = None
     if not isinstance(private, ed25519.Ed25519PrivateKey):
         raise SettingsError(

@@ -89,7 +89,8 @@ def write_state(store: Path, snapshot_id: str, state: State) -> None:
     Raises
     ------
     OSError
-        If this fails. Either the old or the new state is stored; write it again to be sure.
+        If writing or syncing fails. Either the old or the new state is then stored; write it again to be
+        sure.
     """
     if state.revoked is not None:
         put_file(store, "tmp", (_REVOKED,), snapshot_id, format_instant_utc(state.revoked).encode())

@@ -74,7 +74,7 @@ class Store:
 
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder)
-        # The manifest of an id never changes, so its hash is checked only once.
+        # The manifest behind an id never changes, so its hash is checked only once.
         self._remembered: dict[str, dict[str, Any]] = {}
 
     def publish(
@@ -163,7 +163,7 @@ class Store:
         return data
 
     def evidence(self, snapshot_id: str) -> Evidence | None:
-        """Return the evidence of a visible snapshot; None if it was published without.
+        """Return the evidence of a visible snapshot; None if it was published without any.
 
         Raises the same errors as `read`.
         """
@@ -212,8 +212,8 @@ class Store:
         Parameters
         ----------
         ids
-            The snapshots, which must exist. Defaults to all; anything else in the folder is then a problem
-            too.
+            The snapshots, which must exist. Defaults to all, in which case anything else in the folder is
+            also a problem.
         """
         if ids is None:
             return [*self.strays(), *self.verify_stored(self.ids())]

@@ -18,7 +18,7 @@ from custdyn_widgets.text import cut_short, printable
 
 _STYLE = Path(__file__).with_name("bar.css")
 _DOWNLOADS = ("csv", "xlsx", "pdf", "json")
-_MAX_LENGTH = 300  # characters of any text from the report
+_MAX_LENGTH = 300  # maximum length of any text from the report, in characters
 _MAX_WARNINGS = 20
 _MAX_NAMED = 3
 _MAX_FILES = 40

@@ -24,7 +24,7 @@ HEADERS = {
 
 
 def headers(embed_origins: Iterable[str] = ()) -> dict[str, str]:
-    """Return the headers of every response, which let only pages of these origins show it in a frame."""
+    """Return the headers of every response, which let only pages from these origins show it in a frame."""
     policy = "Content-Security-Policy"
     ancestors = " ".join(embed_origins) or "'none'"
     allowed = HEADERS[policy].replace("frame-ancestors 'none'", f"frame-ancestors {ancestors}")
@@ -68,7 +68,7 @@ class BaseHandler(tornado.web.RequestHandler):
     """
 
     log: Any = logging.getLogger("custdyn.viewer")
-    kind = "other"  # what was requested, for the metrics
+    kind = "other"  # the kind of request, for the metrics
 
     def set_default_headers(self) -> None:
         """Set the headers of every response. Tornado calls this again before it writes an error."""

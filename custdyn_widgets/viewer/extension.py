@@ -36,7 +36,7 @@ class LoggedInHandler(BaseHandler, JupyterHandler):
     """Base of handlers for users who are logged in. Others are redirected to the login page."""
 
     log = JupyterHandler.log
-    other_parameters = frozenset({"token"})  # Jupyter's own, in the addresses that it prints
+    other_parameters = frozenset({"token"})  # Jupyter's own token, in the addresses that it prints
 
     def is_own_host(self) -> bool:
         """Return whether Jupyter Server serves the host of the request."""
@@ -67,7 +67,7 @@ class NoReportsHandler(LoggedInHandler):
 
 
 class NoViewHandler(JupyterViewHandler):
-    """The same for links."""
+    """Handler for links that always responds with 404."""
 
     async def get(self) -> None:
         """Respond with 404."""

@@ -9,7 +9,7 @@ from custdyn_widgets.snapshots import Store
 from custdyn_widgets.viewer.base_handler import BaseHandler
 
 PLAIN = "text/plain; charset=UTF-8"
-_SECONDS = 5  # a network file system that does not answer is as good as gone
+_SECONDS = 5  # after this long, a network file system that does not respond counts as unavailable
 
 
 def problem_with(store: Store) -> str:
@@ -38,7 +38,7 @@ async def problem_within_seconds(store: Store) -> str:
 
 
 class HealthHandler(BaseHandler):
-    """Handler for `/healthz`, under any host name: monitors often use an address."""
+    """Handler for `/healthz`, which accepts any host name, because monitors often use an IP address."""
 
     kind = "healthz"
 
@@ -48,7 +48,7 @@ class HealthHandler(BaseHandler):
         self.store = store
 
     def is_own_host(self) -> bool:
-        """Return True: the response depends on nothing in the request."""
+        """Return True, because the response does not depend on the request."""
         return True
 
     async def get(self) -> None:

@@ -26,7 +26,7 @@ _PAGE = (
 
 
 class KeyHandler(BaseHandler):
-    """Handler for `/key`; 404 if no snapshot of the store is signed."""
+    """Handler for `/key`, which responds with 404 if no snapshot of the store is signed."""
 
     kind = "key"
 
@@ -49,7 +49,7 @@ class KeyHandler(BaseHandler):
             await self.finish()
 
     def logged(self) -> tuple[str, ...]:
-        """Return the path, without the query, which may hold a token."""
+        """Return the path, without the query, which may contain a token."""
         return ("/key",)
 
 

@@ -21,7 +21,7 @@ class LatestHandler(BaseHandler):
     def initialize(  # type: ignore[override]
         self, store: Store, newest: NewestSnapshots, allowed_hosts: frozenset[str] = frozenset()
     ) -> None:
-        """Set the store, what is known of its newest snapshots, and the host names to serve."""
+        """Set the store, the index of its newest snapshots, and the host names to serve."""
         super().initialize(allowed_hosts)
         self.store = store
         self.newest = newest

@@ -1,8 +1,8 @@
-"""Figures about the viewer for Prometheus, at `/metrics`, in its text format.
+"""Metrics of the viewer for Prometheus, served at `/metrics` in its text format.
 
-They name no snapshots, but they are for operators only: with a token, for whoever sends it; without one, only
-for this machine, and only if the viewer serves nothing but this machine. Behind a proxy, every request comes
-from this machine.
+They name no snapshots, but only operators may read them. If a token is set, requests must send it. Without
+one, only processes on this machine may read the metrics, and only if the viewer serves only this machine,
+because behind a proxy, every request comes from this machine.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _FORWARDED = ("Forwarded", "Via", "X-Real-Ip")
 
 @dataclass
 class Metrics:
-    """What the viewer has done since it started."""
+    """Counts of the viewer's responses and connections since it started."""
 
     started: float = field(default_factory=time.time)
     open_connections: int = 0
@@ -53,7 +53,7 @@ class Metrics:
         self._seconds[target] += seconds
 
     def text(self, *, store_readable: bool) -> str:
-        """Return everything in Prometheus' text format."""
+        """Return the metrics in the text format of Prometheus."""
         single: dict[str, tuple[str, str, float]] = {
             "connections": ("gauge", "Open connections.", self.open_connections),
             "refused_connections_total": (
@@ -94,12 +94,12 @@ class Metrics:
 
 @dataclass(frozen=True)
 class Access:
-    """Who may read the figures.
+    """Who may read the metrics.
 
     Attributes
     ----------
     token
-        What readers send as `Authorization: Bearer …`; None if there is no token.
+        The token that requests must send as `Authorization: Bearer …`; None if there is none.
     local
         Whether processes on this machine may read them if there is no token.
     """
@@ -113,7 +113,7 @@ class Access:
         return self.token is not None and hmac.compare_digest(given.encode(), f"Bearer {self.token}".encode())
 
     def allows(self, request: HTTPServerRequest) -> bool:
-        """Return whether a request may read the figures."""
+        """Return whether a request may read the metrics."""
         if self.token is not None:
             return self.has_token(request)
         forwarded = any(n in _FORWARDED or n.startswith("X-Forwarded-") for n in request.headers)
@@ -127,7 +127,7 @@ def token_from(environ: Mapping[str, str]) -> str | None:
     Raises
     ------
     SettingsError
-        As for `read_secret`, or if it is too short; the error does not show it.
+        As for `read_secret`, or if the token is too short; the error does not show it.
     """
     token = read_secret(TOKEN_VARIABLE, environ)
     if token is None:
@@ -149,16 +149,16 @@ class MetricsHandler(BaseHandler):
     def initialize(  # type: ignore[override]
         self, store: Store, metrics: Metrics, access: Access, allowed_hosts: frozenset[str] = frozenset()
     ) -> None:
-        """Set the store, the figures, who may read them, and the host names to serve."""
+        """Set the store, the metrics, who may read them, and the host names to serve."""
         super().initialize(allowed_hosts)
         self.store, self.metrics, self.access = store, metrics, access
 
     def is_own_host(self) -> bool:
-        """Return whether the viewer serves the host of the request; with the token, any will do."""
+        """Return whether the viewer serves the host of the request; with the token, any host is accepted."""
         return self.access.has_token(self.request) or super().is_own_host()
 
     async def get(self) -> None:
-        """Respond with the figures, or with 404 to whoever may not read them."""
+        """Respond with the metrics, or with 404 if the request may not read them."""
         if not self.access.allows(self.request):
             raise tornado.web.HTTPError(404)
         self.set_header("Content-Type", _TEXT_FORMAT)

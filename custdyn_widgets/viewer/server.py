@@ -130,10 +130,10 @@ def serve(
     base_url, allowed_hosts, share_url, embed_origins
         As for `make_app`. `hosts_for` returns suitable names for a host.
     metrics_token
-        Whoever sends it may read `/metrics`. Without one, processes on this machine may, if the viewer serves
-        nothing but this machine.
+        The token that requests for `/metrics` must send. Without one, processes on this machine may read them
+        if the viewer serves only this machine.
     announce
-        Told the address when the viewer is ready. Defaults to printing it to stderr.
+        Called with the address when the viewer is ready. By default, the address is printed to stderr.
 
     Raises
     ------
@@ -154,7 +154,7 @@ def serve(
 
 
 class Server(tornado.httpserver.HTTPServer):
-    """HTTP server that limits connections and sends our headers even in response to invalid HTTP.
+    """HTTP server that limits connections and sends the viewer's headers even in response to invalid HTTP.
 
     The number of open connections is limited to `most`. Without a limit, they could use up the file
     descriptors needed to read snapshots, and tornado would keep trying to accept another one.

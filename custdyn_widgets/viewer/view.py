@@ -40,7 +40,7 @@ class Content:
 
 
 class _Bar(NamedTuple):
-    """What a bar depends on."""
+    """The values that a bar depends on."""
 
     id: str
     link: str
@@ -55,7 +55,7 @@ class Site:
 
     store: Store
     share_url: str | None = None
-    # The content of a snapshot never changes, so its bar is made again only if something else changes.
+    # The content of a snapshot never changes, so its bar is only rebuilt if something else changes.
     _bars: dict[_Bar, bytes] = field(default_factory=dict, repr=False)
 
     def file(self, snapshot_id: str, kind: str) -> Content:
@@ -88,7 +88,7 @@ class Site:
         return Content(hashlib.sha256(above + page_digest.encode()).hexdigest(), (above, page))
 
     def _signed_with(self, snapshot_id: str) -> str | None:
-        """Return the key that a snapshot is signed with; "" without one, None if the store lacks it."""
+        """Return the key that signed a snapshot; "" if unsigned, None if invalid or not in the store."""
         try:
             found = signatures.signature_of(self.store, snapshot_id)
         except SnapshotDamagedError:

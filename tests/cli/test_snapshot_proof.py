@@ -146,7 +146,7 @@ def test_verify_finds_a_changed_signature_in_the_store(store: Store, key: signin
     for arguments in ([], [snapshot_id]):
         done = run("verify", *arguments)
         assert done.exit_code == 1
-        assert f"{snapshot_id}  its signature does not fit its manifest" in done.stdout
+        assert f"{snapshot_id}  its signature does not match its manifest" in done.stdout
 
 
 def test_a_snapshot_signed_by_another_key_is_replaced_on_request(

@@ -274,7 +274,7 @@ def test_a_schedule_that_the_clock_cannot_say_is_asked_for_every_hour(folders: P
         "0 * * * *",
         "0 6 1 * *",
     ]
-    assert result.stdout.count("# In UTC, cron asks every hour whether it is due.") == 2
+    assert result.stdout.count("# In UTC, cron checks every hour whether it is due.") == 2
 
 
 @pytest.mark.parametrize(

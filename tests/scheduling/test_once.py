@@ -216,7 +216,7 @@ def test_what_did_not_reach_everybody_is_not_sent_to_all_again(
     assert isinstance(run, Run)
     refusal = trigger(MONDAY + HOUR / 2)
     assert is_bad(refusal)
-    assert f"`custdyn runs resend {run.id}` sends it to the recipients that it did not reach." in str(refusal)
+    assert f"To reach the other recipients, use `custdyn runs resend {run.id}`." in str(refusal)
     assert received.recipients().count(ANNA) == 1
 
 

@@ -364,7 +364,7 @@ def test_settings_that_can_tell_nobody_are_said_and_break_no_run(
     assert ask().result == "sent"
     said = capsys.readouterr().out
     assert "The failure recipients of the settings cannot be notified. CUSTDYN_FAILURE_RECIPIENTS" in said
-    assert "The webhook is not used. CUSTDYN_WEBHOOK_SECRET is not set." in said
+    assert "The webhook cannot be used. CUSTDYN_WEBHOOK_SECRET is not set." in said
 
 
 def test_a_killed_run_is_posted_by_the_next_one(ask: Ask, settings: Settings, hooked: Receiver) -> None:

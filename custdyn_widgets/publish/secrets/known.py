@@ -11,7 +11,7 @@ The search looks for the text of:
 - the passwords of sources: `CUSTDYN_PASSWORD_<NAME>`, the files that `CUSTDYN_PASSWORD_<NAME>_FILE` names,
   `~/.pgpass`, `~/.my.cnf` and `~/.aws/credentials`;
 - the files with the password or token of the mail server, the secret of the webhook and the token of the
-  viewer's figures;
+  viewer's metrics;
 - the address of the webhook, in full and without its scheme and host, because it may contain a token;
 - the private key with which snapshots are signed;
 - the paths of the snapshot store and of the user's home folder.

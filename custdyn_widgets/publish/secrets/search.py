@@ -47,7 +47,7 @@ def refuse_secrets(files: Mapping[str, bytes], secrets: Sequence[Secret]) -> Non
 
 
 def secret_in(name: str, data: bytes, secrets: Sequence[Secret]) -> str | None:
-    """Return the kind of the first secret in a file in any form that a reader could decode; None without one.
+    """Return the kind of the first secret in a file in any form that a reader could decode, or None.
 
     Raises
     ------

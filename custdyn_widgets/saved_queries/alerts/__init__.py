@@ -1,1 +1,1 @@
-"""The conditions of a saved query: when its report is sent."""
+"""The conditions that decide when the report of a saved query is sent."""

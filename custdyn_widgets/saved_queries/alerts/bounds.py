@@ -40,7 +40,7 @@ class Bound:
 
 
 def parse_bound(field: str, value: object) -> Bound:
-    """Return the bound given by a JSON value or as text.
+    """Return the bound given as a JSON value or as text.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def parse_bound(field: str, value: object) -> Bound:
 
 
 def _number_text(value: object) -> str | None:
-    """Return a number as text without an exponent; a float stands for its shortest decimal."""
+    """Return a number as text without an exponent; a float is written as its shortest decimal."""
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         return None
     if isinstance(value, int):

@@ -1,4 +1,4 @@
-"""The columns that conditions need, checked before anything is saved, frozen or sent."""
+"""Checks that a report has the columns of its conditions, made before anything is saved, frozen or sent."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ _REQUIRED = {
     "column": 'the name of a column such as "Clients - Active: Qty"',
     "row": "total, last or any",
 }
-# The presets whose report has a single row when grouped by time, so that no row has one before it.
+# The presets whose report has a single row when grouped by time, so that no row has an earlier one.
 _DAYS, _MONTHS = ("today", "yesterday"), ("this_month", "last_month")
 _YEARS = ("this_quarter", "last_quarter", "this_year", "last_year")
 _SINGLE_ROW = {"date": _DAYS, "month": (*_DAYS, *_MONTHS), "year": (*_DAYS, *_MONTHS, *_YEARS)}
@@ -48,7 +48,7 @@ class Condition:
     column
         The one-level name of the column, such as `Clients - Active: Qty`.
     row
-        `total`, `last` (the rows of the last period) or `any` (true if it is true for any row).
+        `total`, `last` (the rows of the last period) or `any` (true if any row meets the condition).
     relation
         `below`, `above`, `falls_by` or `rises_by`.
     bound
@@ -80,7 +80,7 @@ class Condition:
 
     @property
     def is_change(self) -> bool:
-        """Whether the condition is about a change."""
+        """Whether the condition compares a change with the bound."""
         return self.relation in CHANGES
 
     def __str__(self) -> str:

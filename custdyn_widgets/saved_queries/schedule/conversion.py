@@ -79,7 +79,7 @@ def _in_numbers(cron: str) -> str:
 
 
 def _shifted(schedule: Schedule, minutes: int) -> list[str]:
-    """Return expressions for all times, shifted by some minutes; an empty list if that is impossible."""
+    """Return expressions for all times shifted by `minutes`; an empty list if that is impossible."""
     times = schedule.times
     minute_text, _, *day_texts = schedule.cron.split()
     on_any_day = all(text == "*" for text in day_texts)

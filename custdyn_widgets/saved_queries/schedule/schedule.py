@@ -1,13 +1,13 @@
 """A schedule: a cron expression in a time zone.
 
 Expressions have the same meaning as in Debian's cron, even on nights when the clocks change: a job at fixed
-times runs exactly once, at the end of the gap if its time is skipped, and the first time if its time occurs
-twice. A job whose minute or hour begins with a star follows the clock: it runs whenever the clock shows its
-time.
+times runs exactly once, at the end of the gap if its time is skipped and at the first occurrence if its time
+is repeated. A job whose minute or hour begins with a star follows the clock: it runs whenever the clock shows
+its time.
 
-The search goes day by day and resolves each wall time of a day. Stepping through hours instead, as cronsim
-2.8 does, returned past times on nights that repeat an hour, and missed times where clocks shift by half an
-hour (Lord Howe) or repeat the hour before midnight (São Paulo).
+The search proceeds day by day and resolves each wall time of a day. Stepping through hours instead, as
+cronsim 2.8 does, returned past times on nights that repeat an hour, and missed times where clocks shift by
+half an hour (Lord Howe) or repeat the hour before midnight (São Paulo).
 """
 
 from __future__ import annotations

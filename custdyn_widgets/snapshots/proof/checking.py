@@ -34,7 +34,7 @@ class Verdict:
     Attributes
     ----------
     problems
-        What differs from what was published. If there are any, nothing in the ZIP can be relied on.
+        The differences from what was published. If there are any, nothing in the ZIP can be trusted.
     manifest
         The manifest; empty if it cannot be read.
     key
@@ -50,13 +50,13 @@ class Verdict:
 
     @property
     def exit_code(self) -> int:
-        """0: as published and signed with a trusted key; 1: not; 3: nothing is wrong, but nothing proven."""
+        """0: as published and signed with a trusted key; 1: not; 3: nothing wrong, but nothing proven."""
         if self.problems:
             return NOT_AS_PUBLISHED
         return AS_PUBLISHED if self.is_trusted else NOT_PROVEN
 
     def to_dict(self) -> dict[str, object]:
-        """Return the verdict for programs."""
+        """Return the verdict as a JSON object."""
         word = {AS_PUBLISHED: "verified", NOT_AS_PUBLISHED: "not as published", NOT_PROVEN: "not proven"}
         return {
             "verdict": word[self.exit_code],
@@ -66,7 +66,7 @@ class Verdict:
         }
 
     def text(self) -> str:
-        """Return the verdict for people."""
+        """Return the verdict as text."""
         facts = {name: self.manifest.get(name) for name in ("id", "query_words", "generated_at")}
         labels = ("Snapshot", "Report", "Generated", "Signed with")
         values = (*facts.values(), f"key {grouped(self.key)}" if self.key else None)
@@ -136,7 +136,7 @@ def _check(file: BinaryIO, keys: Collection[str], verdict: Verdict) -> None:
 
 
 def _named(entries: list[Entry], problems: list[str]) -> dict[str, Entry]:
-    """Return the files by name; add a problem for each that no snapshot has, whatever its manifest says."""
+    """Return the files by name; add a problem for each file that no snapshot can contain."""
     by_name: dict[str, Entry] = {}
     for entry in entries:
         if entry.name in by_name:
@@ -156,7 +156,7 @@ def _named(entries: list[Entry], problems: list[str]) -> dict[str, Entry]:
 
 
 def _compared(file: BinaryIO, entry: Entry | None, listed: Mapping[str, Any] | None) -> tuple[str, int]:
-    """Return what is wrong with a file ("" if nothing is) and its checksum."""
+    """Return the problem with a file, or "" if it has none, and the checksum of the file."""
     if listed is None:
         return "is not listed in the manifest", 0
     if entry is None:

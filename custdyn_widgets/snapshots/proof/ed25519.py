@@ -1,7 +1,7 @@
 """Ed25519 public keys, and the check of a signature (RFC 8032) without any package.
 
-Only public values are handled here, so the time that it takes reveals nothing. Signing, which needs the
-private key, is done by the package `cryptography` (see `snapshots.signing`).
+Only public values are handled here, so the time taken reveals nothing secret. Signing, which needs the
+private key, uses the package `cryptography` (see `snapshots.signing`).
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ _ZERO: _Point = (0, 1, 1, 0)
 def is_signed(message: bytes, signature: bytes, key: str) -> bool:
     """Return whether a signature of a message was made with this key.
 
-    The answer is that of OpenSSL, except that keys of small order are rejected: with such a key, anyone can
-    write bytes that OpenSSL takes for a signature of many messages.
+    The result is the same as OpenSSL's, except that keys of small order are rejected: with such a key, anyone
+    can write bytes that OpenSSL accepts as a signature of many messages.
     """
     if not is_key(key) or len(signature) != SIGNATURE_BYTES:
         return False
@@ -48,7 +48,7 @@ def is_key(text: str) -> bool:
 
 
 def keys_in(data: bytes) -> list[str]:
-    """Return the public keys in a text, in hexadecimal: one in hexadecimal, or any number in PEM.
+    """Return, in hexadecimal, the public keys in a text: one key in hexadecimal, or any number in PEM.
 
     Raises
     ------
@@ -78,12 +78,12 @@ def pem(key: str) -> bytes:
 
 
 def grouped(key: str) -> str:
-    """Return the first 16 digits of a key in groups of four, for people; keys are compared in full."""
+    """Return the first 16 digits of a key in groups of four, for display; keys are compared in full."""
     return " ".join(key[at : at + 4] for at in range(0, 16, 4)) + " …" if key else ""
 
 
 def _point(data: bytes) -> _Point | None:
-    """Return the point that 32 bytes encode; None if they encode none, or not in the only allowed form."""
+    """Return the point that 32 bytes encode; None if they are not the canonical form of a point."""
     number = int.from_bytes(data, "little")
     is_odd, y = number >> 255, number & (2**255 - 1)
     if y >= _PRIME:

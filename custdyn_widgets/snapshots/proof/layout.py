@@ -1,6 +1,6 @@
-"""The only form of a snapshot's ZIP: uncompressed, undated, so that equal content gives equal bytes.
+"""The fixed layout of a snapshot's ZIP: uncompressed and undated, so that equal content gives equal bytes.
 
-A reader needs no decompression, and the files determine every byte that is not their content.
+Reading it needs no decompression, and the files determine every byte other than their content.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Entry:
     name, size, offset
         Its name, its size, and the position of its header.
     mode
-        The type and permissions that it would be unpacked with.
+        The file type and permissions that it would have after unpacking.
     is_stored
         Whether it is neither compressed nor encrypted.
     """
@@ -63,14 +63,14 @@ def zip_bytes(files: Mapping[str, bytes]) -> bytes:
 
 
 def local_header(entry: Entry, crc: int) -> bytes:
-    """Return what precedes a file's content."""
+    """Return the header that precedes a file's content."""
     name = entry.name.encode("ascii")
     size = entry.size
     return _LOCAL.pack(0x04034B50, _VERSION, 0, 0, 0, _DATE, crc, size, size, len(name), 0) + name
 
 
 def directory(entries: Sequence[tuple[Entry, int]]) -> bytes:
-    """Return what follows all files: the directory and its end."""
+    """Return the directory and its end record, which follow all files."""
     found = b""
     for entry, crc in entries:
         name = entry.name.encode("ascii")
@@ -92,7 +92,7 @@ def read_directory(file: BinaryIO) -> list[Entry]:
     Raises
     ------
     ZipProblemError
-        If it is not a ZIP, or has more than a snapshot can have.
+        If it is not a ZIP, or has more files or bytes than a snapshot can have.
     """
     size = file.seek(0, 2)
     file.seek(max(0, size - _END.size))
