@@ -109,13 +109,13 @@ class Recording:
     def tests(self, module: str, source: bytes, line: int) -> frozenset[str]:
         """Return the tests that run the statement of a line.
 
-        Where none does, the line runs when the module is imported, or the module has changed since, these are
-        the tests that run any line of the module.
+        If the line runs when the module is imported, or the module has changed since, these are the tests that
+        run any line of the module. There are none if only tests that kill their subprocesses run the line.
         """
         lines = self.lines.get(module, {})
         if self.hashes.get(module) == _hash(source):
             found = _union(lines.get(n, frozenset()) for n in _statement(source, line))
-            if found and "" not in found:
+            if "" not in found:
                 return found
         return _union(lines.values()) - {""}
 

@@ -18,7 +18,7 @@ from .recording import Recording
 
 PACKAGE = "custdyn_widgets"
 NOT_FOR_MUTANTS = "not browser and not office and not spark and not slow"
-_SECONDS = 120.0  # the tests of one change, as long as they took when they were recorded
+_SECONDS = 300.0  # the tests of one change, as long as they took when they were recorded
 
 
 class Outcome(Enum):
