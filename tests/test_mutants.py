@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import tomllib
 from pathlib import Path
 
 import pytest
 
+from tests.mutants import recording as recording_module
 from tests.mutants.__main__ import EQUIVALENT, summary
 from tests.mutants.changes import changes_of
+from tests.mutants.recording import Recording, record
 from tests.mutants.trial import Checkout, Mutant, Outcome, changed_lines, nearest_tests
 
 MODULE = "custdyn_widgets/sums/sums.py"
@@ -105,6 +108,55 @@ def test_the_tests_that_import_a_module_come_first_then_those_named_after_it(roo
         "tests/sums/test_sums.py",
         "tests/sums/test_a.py",
     ]
+
+
+IN_A_PROCESS = """\
+import subprocess
+import sys
+
+
+def test_it():
+    subprocess.run([sys.executable, "-c", "import custdyn_widgets.sums.sums as s; s.untested(1)"], check=True)
+"""
+
+
+@pytest.fixture
+def recording(root: Path, tmp_path: Path) -> Recording:
+    (root / "tests/sums/test_process.py").write_text(IN_A_PROCESS)
+    (root / "tests/mutants").mkdir()
+    (root / "tests/__init__.py").touch()
+    shutil.copy(recording_module.__file__, root / "tests/mutants")
+    record(root, tmp_path / "recording", ["-m", "not slow"])
+    return Recording.read(tmp_path / "recording")
+
+
+def test_a_recording_says_which_tests_run_a_line_here_and_in_a_subprocess(recording: Recording) -> None:
+    source = SOURCE.encode()
+    here = {"tests/sums/test_others.py::test_it", "tests/sums/test_sums.py::test_it"}
+    elsewhere = {"tests/sums/test_process.py::test_it"}
+    assert recording.tests(MODULE, source, 2) == here
+    assert recording.tests(MODULE, source, 6) == elsewhere
+    assert recording.tests(MODULE, source, 1) == here | elsewhere  # runs when the module is imported
+    assert recording.tests(MODULE, source + b"\n", 6) == here | elsewhere  # the module has changed since
+    assert recording.seconds.keys() == here | elsewhere
+
+
+def test_a_change_is_tried_by_the_tests_that_run_its_line(
+    root: Path, tmp_path: Path, recording: Recording
+) -> None:
+    (root / "tests/sums/test_others.py").write_text("def test_it():\n    assert False\n")
+    checkout = Checkout(root, tmp_path / "copy", recording=recording)
+    *_, after = changes_of(SOURCE.encode())
+    assert checkout.try_mutant(Mutant(MODULE, after)) is Outcome.SURVIVED  # only the subprocess runs its line
+
+
+def test_tests_that_import_the_module_come_first_then_the_quickest() -> None:
+    seconds = {"a.py::x": 5.0, "a.py::y": 1.0, "b.py::x": 3.0, "c.py::x": 0.5, "c.py::y": 0.5, "d.py::x": 9.0}
+    recording = Recording({}, {}, seconds)
+    tests = frozenset(seconds) - {"c.py::y"}
+    assert recording.in_order(tests, ["b.py"], 100) == ["b.py::x", "c.py::x", "a.py::y", "a.py::x", "d.py::x"]
+    assert recording.in_order(tests, ["b.py"], 5) == ["b.py::x", "c.py::x", "a.py::y"]
+    assert recording.in_order(tests, ["d.py"], 1) == ["d.py::x"]
 
 
 def test_the_lines_that_a_revision_did_not_have(root: Path) -> None:

@@ -487,6 +487,7 @@ def test_a_frozen_report_is_listed_shown_and_verified_until_a_byte_changes(tmp_p
     assert json.loads(custdyn("snapshots", "show", snapshot, "--json").stdout)["currency"] == "USD"
     assert custdyn("snapshots", "show", snapshot).exit_code == 0
     assert custdyn("snapshots", "verify").exit_code == 0
+    assert not list((tmp_path / "snapshots").rglob("report.pdf"))  # only made on request
     [page] = (tmp_path / "snapshots").rglob("report.html")
     page.chmod(0o644)
     page.write_bytes(page.read_bytes()[:-1] + b"x")

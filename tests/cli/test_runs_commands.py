@@ -122,6 +122,19 @@ def test_the_order_has_the_time_limit_that_was_given(dispatched: Dispatched) -> 
     assert [request.timeout_s for request in dispatched.requests] == [scheduling.TIMEOUT_S, 7]
 
 
+def test_again_goes_with_scheduled_alone_and_not_with_within(dispatched: Dispatched) -> None:
+    assert run("--again").exit_code == 0
+    assert run("--within", "1h").exit_code == 0
+    refused = [
+        run("--again", "--within", "1h"),
+        CliRunner().invoke(main, ["run", "--saved", "board", "--as-of", LOGICAL, "--again"]),
+    ]
+    assert [done.exit_code for done in refused] == [2, 2]
+    assert "remove --within" in refused[0].stderr
+    assert "--again needs --scheduled" in refused[1].stderr
+    assert len(dispatched.requests) == 2
+
+
 def test_a_link_that_cannot_be_printed_is_no_failure(
     dispatched: Dispatched, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,7 +49,8 @@ def test_likely_mistakes_are_counted_with_the_command_that_shows_them(shop: Data
     told = custdyn("sync", "shop")
     assert told.exit_code == 0
     assert told.stderr != quiet.stderr
-    assert "To list them: custdyn check shop" in told.stderr
+    mistakes = "1 likely mistake" if shop.kind == "postgresql" else "2 likely mistakes"
+    assert f"The data has {mistakes}. To list them: custdyn check shop" in told.stderr
 
 
 def test_reports_ask_for_a_sync_first(shop: Database) -> None:

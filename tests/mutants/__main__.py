@@ -3,7 +3,9 @@
     python -m tests.mutants                          a sample of the whole package
     python -m tests.mutants --since main --all       every change to lines that differ from main
     python -m tests.mutants custdyn_widgets/engine   a sample of a room
+    python -m tests.mutants --record                 record which tests run each line first (half an hour)
 
+With a recording, a change is tried by the tests that run its line; otherwise by those of its room.
 Changes that make no difference are listed in `equivalent.toml` with the reason; they do not count.
 """
 
@@ -20,16 +22,22 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from .changes import changes_of
-from .trial import PACKAGE, Checkout, Mutant, Outcome, changed_lines, tracked_files
+from .recording import Recording, record
+from .trial import NOT_FOR_MUTANTS, PACKAGE, Checkout, Mutant, Outcome, changed_lines, tracked_files
 
 ROOT = Path(__file__).resolve().parents[2]
 EQUIVALENT = Path(__file__).with_name("equivalent.toml")
+RECORDING = ROOT / ".cache" / "mutants"
 _LEAST = 90
 
 
 def main() -> int:
     """Try the changes; 1 if too many survive."""
     options = _options()
+    if options.record:
+        record(
+            ROOT, RECORDING, ["--numprocesses", str(options.jobs), "--few-examples", "-m", NOT_FOR_MUTANTS]
+        )
     mutants = list(_chosen(options))
     known = _equivalent()
     mutants = [mutant for mutant in mutants if _key(mutant) not in known]
@@ -71,6 +79,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--least", type=float, default=_LEAST, help=f"percent that must die (default: {_LEAST})"
     )
+    parser.add_argument("--record", action="store_true", help="record which tests run each line first")
     parser.add_argument("--tests", action="append", default=[], help="tests to run instead of the nearest")
     return parser.parse_args()
 
@@ -89,10 +98,11 @@ def _chosen(options: argparse.Namespace) -> Iterator[Mutant]:
 
 
 def _tried(mutants: list[Mutant], options: argparse.Namespace) -> Iterator[tuple[Mutant, Outcome]]:
+    recording = Recording.read(RECORDING) if (RECORDING / "lines").exists() else None
     with tempfile.TemporaryDirectory(prefix="mutants-") as scratch:
         free: SimpleQueue[Checkout] = SimpleQueue()
         for n in range(options.jobs):
-            free.put(Checkout(ROOT, Path(scratch, str(n)), options.tests, options.timeout))
+            free.put(Checkout(ROOT, Path(scratch, str(n)), options.tests, options.timeout, recording))
 
         def try_it(mutant: Mutant) -> Outcome:
             checkout = free.get()

@@ -14,9 +14,11 @@ from enum import Enum
 from pathlib import Path
 
 from .changes import Change
+from .recording import Recording
 
 PACKAGE = "custdyn_widgets"
-_NOT_FOR_MUTANTS = "not browser and not office and not spark and not slow"
+NOT_FOR_MUTANTS = "not browser and not office and not spark and not slow"
+_SECONDS = 300.0  # the tests of one change, as long as they took when they were recorded
 
 
 class Outcome(Enum):
@@ -68,10 +70,19 @@ class Checkout:
         What is run instead of the tests nearest to a module.
     timeout
         The seconds after which tests hang.
+    recording
+        Which tests run each line. Without it, the tests nearest to a module are run.
     """
 
-    def __init__(self, root: Path, folder: Path, tests: Sequence[str] = (), timeout: float = 300) -> None:
-        self.folder, self._tests, self._timeout = folder, tests, timeout
+    def __init__(
+        self,
+        root: Path,
+        folder: Path,
+        tests: Sequence[str] = (),
+        timeout: float = 300,
+        recording: Recording | None = None,
+    ) -> None:
+        self.folder, self._tests, self._timeout, self._recording = folder, tests, timeout, recording
         self._written = 0
         for name in tracked_files(root):
             target = folder / name
@@ -83,8 +94,9 @@ class Checkout:
         path = self.folder / mutant.module
         source = path.read_bytes()
         try:
+            tests = self._tests or self._tests_of(mutant, source)
             self._write(path, mutant.change.apply(source))
-            return self._run_tests(mutant.module)
+            return self._run_tests(tests)
         finally:
             self._write(path, source)
 
@@ -94,11 +106,19 @@ class Checkout:
         self._written += 1
         os.utime(path, (self._written, self._written))
 
-    def _run_tests(self, module: str) -> Outcome:
-        tests = self._tests or nearest_tests(self.folder, module)
-        options = ("-x", "-q", "-p", "no:cacheprovider", "-m", _NOT_FOR_MUTANTS, "--no-header", "--tb=no")
+    def _tests_of(self, mutant: Mutant, source: bytes) -> list[str]:
+        nearest = nearest_tests(self.folder, mutant.module)
+        if self._recording is not None:
+            tests = self._recording.tests(mutant.module, source, mutant.change.line)
+            return self._recording.in_order(tests, nearest, _SECONDS) or nearest
+        return nearest
+
+    def _run_tests(self, tests: Sequence[str]) -> Outcome:
+        options = ("-x", "-q", "-p", "no:cacheprovider", "-m", NOT_FOR_MUTANTS, "--no-header", "--tb=no")
+        arguments = self.folder / "arguments"  # there may be more than a command line takes
+        arguments.write_text("\n".join(tests), encoding="utf-8")
         process = subprocess.Popen(
-            [sys.executable, "-m", "pytest", *options, *tests],
+            [sys.executable, "-m", "pytest", *options, f"@{arguments}"],
             cwd=self.folder,
             env={**os.environ, "PYTHONPATH": str(self.folder)},
             stdout=subprocess.DEVNULL,
