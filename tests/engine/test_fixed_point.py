@@ -62,3 +62,10 @@ def test_decimals_do_not_depend_on_the_decimal_context_of_the_thread(amount: int
     with localcontext(prec=3):
         (found,) = decimals_of([amount])
     assert str(found) == str(round_to_six_places(Fraction(amount, 10**6)))
+
+
+def test_no_parts_are_joined_to_no_amounts() -> None:
+    none = Amounts.joined([])
+    assert [len(none.whole), len(none.part), len(none.missing)] == [0, 0, 0]
+    one = _add_up([(7, (1, 2))])
+    assert Amounts.joined([one, one]).whole.tolist() == [*one.whole, *one.whole]

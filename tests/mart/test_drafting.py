@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import tomllib
 from pathlib import Path
 from unittest.mock import Mock
@@ -172,6 +173,16 @@ def test_a_missing_currency_is_asked_for(export: Path) -> None:
             draft_mapping(export, Dialect(), wrong)
 
 
+@pytest.mark.parametrize("wrong", ["US1", "ДЛР", "EURO", ""])
+def test_a_column_of_other_words_is_not_the_currency(export: Path, wrong: str) -> None:
+    text = (export / "customers.csv").read_text(encoding="utf-8")
+    currency = re.compile(r"(?<=;)[A-Z]{3}(?=;\d)")
+    assert len(currency.findall(text)) > 50
+    (export / "customers.csv").write_text(currency.sub(wrong, text), encoding="utf-8")
+    with pytest.raises(SourceError, match="--currency EUR"):
+        draft_mapping(export, Dialect())
+
+
 def test_an_open_order_of_dates_is_asked_for(tmp_path: Path) -> None:
     folder = tmp_path / "few"
     folder.mkdir()
@@ -187,7 +198,9 @@ def test_without_clients_or_transactions_the_error_says_so(export: Path, missing
     for file in export.iterdir():
         if (file.name == missing) or (missing.startswith("all") and file.name != "customers.csv"):
             file.unlink()
-    with pytest.raises(SourceError, match=r"seems to hold (the clients|transactions).*docs/own-mapping\.md"):
+    with pytest.raises(
+        SourceError, match=r"seems to contain (the clients|transactions).*docs/own-mapping\.md"
+    ):
         draft_mapping(export, Dialect())
 
 

@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import re
 import zipfile
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -243,6 +244,20 @@ def test_sheets_of_a_workbook_are_tables_with_their_types(tmp_path: Path, expect
     workbook(tmp_path / "export" / "billing.xlsx", data)
     assert_right(tmp_path / "export", expected)
     assert_right(tmp_path / "export" / "billing.xlsx", expected)
+
+
+def test_a_sheet_whose_stated_size_is_wrong_is_read_to_its_end(tmp_path: Path, expected: bytes) -> None:
+    workbook(tmp_path / "right.xlsx", tables(at=lambda t: t, amount=float))
+    (tmp_path / "export").mkdir()
+    with (
+        zipfile.ZipFile(tmp_path / "right.xlsx") as right,
+        zipfile.ZipFile(tmp_path / "export" / "billing.xlsx", "w") as wrong,
+    ):
+        for name in right.namelist():
+            content = right.read(name)
+            stated = re.search(rb'<dimension ref="[^"]*"', content)
+            wrong.writestr(name, content.replace(stated[0], b'<dimension ref="A1:D3"') if stated else content)
+    assert_right(tmp_path / "export", expected)
 
 
 def test_workbooks_may_lie_beside_files_with_decimal_commas(tmp_path: Path, expected: bytes) -> None:

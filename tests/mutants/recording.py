@@ -109,8 +109,8 @@ class Recording:
     def tests(self, module: str, source: bytes, line: int) -> frozenset[str]:
         """Return the tests that run the statement of a line.
 
-        If the line runs when the module is imported, or the module has changed since, these are the tests that
-        run any line of the module. There are none if only tests that kill their subprocesses run the line.
+        If the line runs when the module is imported, or the module has changed since, these are the tests
+        that run any line of the module. There are none if the line runs only in subprocesses that are killed.
         """
         lines = self.lines.get(module, {})
         if self.hashes.get(module) == _hash(source):

@@ -184,6 +184,8 @@ def test_long_text_is_cut_with_a_note() -> None:
     [_, (_, text)] = sections(code(v4.new_output("stream", name="stdout", text="x" * 30_000)))
     assert len(text) < 20_100
     assert "10,000 more characters" in text
+    whole = "x" * 20_000
+    assert sections(code(v4.new_output("stream", name="stdout", text=whole)))[1] == ("text", whole)
 
 
 def test_code_cells_of_the_template_are_counted_as_they_start() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from decimal import Decimal
@@ -10,7 +11,8 @@ import pytest
 import vl_convert
 
 from custdyn_widgets.render.charts.live import live_spec
-from custdyn_widgets.render.charts.specs import blank_spec
+from custdyn_widgets.render.charts.presets import presets_of
+from custdyn_widgets.render.charts.specs import blank_spec, preset_spec
 from custdyn_widgets.report.report import Report, Row
 from tests.make_report import make_report
 
@@ -87,3 +89,15 @@ def test_a_long_legend_makes_the_drawing_taller_and_not_its_plot_flatter() -> No
         count: live_spec(blank_spec(report, "Month", columns[:count], "line"))["height"] for count in (1, 2)
     }
     assert heights[2] >= heights[1] + 3 * 16 >= 320 + 3 * 16
+
+
+@pytest.mark.parametrize("rows", [1, 12])
+def test_every_live_chart_shows_values_under_the_pointer_in_one_layer(rows: int) -> None:
+    report = make_report(rows)
+    specs = [preset_spec(report, name) for name in presets_of(report)]
+    specs += [blank_spec(report, y="Balance Refill: Total", mark=mark) for mark in ("bar", "line", "area")]
+    for spec in specs:
+        described = sum("tooltip" in layer for layer in map(json.dumps, spec["layer"]))
+        live = live_spec(spec)
+        assert sum("tooltip" in layer for layer in map(json.dumps, live["layer"])) == max(1, described)
+        assert len(live["layer"]) == len(spec["layer"]) + (not described)
