@@ -15,7 +15,7 @@ from custdyn_widgets.report import Column
 from custdyn_widgets.text import printable
 
 _FOLDER = Path(__file__).parent
-_NOT_BY_PACKAGE = "Not available by package, because a client's balance belongs to many packages."
+_NOT_BY_PACKAGE = "Not available by package, because a client's balance is not divided among packages."
 
 
 class ColumnChooser(anywidget.AnyWidget):

@@ -48,7 +48,7 @@ def test_conditions_come_back_as_they_were_written_and_in_their_order() -> None:
     saved = saved_with(*conditions)
     assert saved.to_dict()["alert_if"] == conditions
     assert SavedQuery.from_file("x.json", saved.to_bytes()) == saved
-    assert str(saved.alert_if[1]) == f"{QTY}, last row: falls by 5% or more from the row before"
+    assert str(saved.alert_if[1]) == f"{QTY}, last row: falls by 5% or more from the previous row"
 
 
 def test_a_saved_query_without_conditions_keeps_its_file() -> None:

@@ -239,7 +239,7 @@ def test_the_letter_lists_the_first_rows_that_meet_a_condition_and_counts_the_ot
     assert lines[-1].startswith("and ")
     told = text_of(received)
     assert all(line in told for line in lines)
-    assert "last row: falls by 5% or more from the row before. - 2022-01 (partial): 95, after 100" in told
+    assert "last row: falls by 5% or more from the previous row. - 2022-01 (partial): 95, after 100" in told
     html = received.message().get_body(("html",))
     assert html is not None
     assert "falls by 5% or more" in html.get_content()

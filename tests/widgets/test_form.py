@@ -195,7 +195,7 @@ def test_balances_cannot_be_chosen_by_package_and_come_back_without_it(form: Que
     columns, row = chooser(form), control(form, "And by")
     columns.value = ["movement", "balances"]
     row.value = "package"
-    assert "a client's balance belongs to many packages" in columns.options[7][4]
+    assert "a client's balance is not divided among packages" in columns.options[7][4]
     assert form.query() == replace(DEFAULT, group_by=("month", "package"), columns=("movement",))
     row.value = "company"
     assert columns.options[7][4] == ""

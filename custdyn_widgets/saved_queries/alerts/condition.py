@@ -36,7 +36,7 @@ _IN_WORDS = {
     "rises_by": "rises by {} or more",
 }
 _ROW_WORDS = {"total": "Total", "last": "last row", "any": "any row"}
-_AGAINST_WORDS = {"row_before": "from the row before", "compare": "from the comparison period"}
+_AGAINST_WORDS = {"row_before": "from the previous row", "compare": "from the comparison period"}
 
 
 @dataclass(frozen=True)
@@ -143,12 +143,12 @@ def check_against_query(conditions: Sequence[Condition], query: ReportQuery) -> 
 def _without_row_before(condition: Condition, query: ReportQuery) -> str:
     """Return why no row can have an earlier row to compare with; "" if one can."""
     if condition.row == "total":
-        return "cannot be measured from the row before, because the Total has none"
+        return "cannot be measured from the previous row, because the Total has none"
     if query.time_group is None:
-        return "cannot be measured from the row before, because the query does not group by time"
+        return "cannot be measured from the previous row, because the query does not group by time"
     if query.interval in _SINGLE_ROW[query.time_group]:
         return (
-            f"cannot be measured from the row before, because {query.interval} by {query.time_group} is a "
+            f"cannot be measured from the previous row, because {query.interval} by {query.time_group} is a "
             "single row: choose a longer interval"
         )
     return ""
