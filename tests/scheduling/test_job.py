@@ -429,7 +429,7 @@ def test_a_saved_query_that_wants_fresh_data_sends_nothing_and_tells_the_failure
     saved = replace(BOARD, source=str(early), only_if=("fresh",))
     run = ask(saved)
     assert (run.result, run.where, frozen(settings)) == ("stale", "checking the data", [])
-    assert "check that the data is complete" in str(run.problem)
+    assert "Check that the data is complete" in str(run.problem)
     assert received.recipients() == [EVA]
     assert ask(replace(saved, source=str(MART))).result == "sent"
 
