@@ -53,7 +53,7 @@ def _compared(columns: Iterable[Column], comparison: str) -> Iterator[Column]:
 
 
 def compare_values(values: NumberRow, before: NumberRow | None) -> NumberRow:
-    """Return each value, followed by the earlier value, the change, and the change in percent.
+    """Return each value, followed by the earlier value, the change, and the percentage change.
 
     `before` is None if there is no counterpart.
     """
@@ -64,7 +64,7 @@ def compare_values(values: NumberRow, before: NumberRow | None) -> NumberRow:
 
 
 def compare_numbers(now: Number, earlier: Number) -> NumberRow:
-    """Return a number, the earlier one, the change, and the change in percent."""
+    """Return a number, the earlier one, the change, and the percentage change."""
     change = None if now is None or earlier is None else now - earlier
     percent = None if change is None or not earlier else Fraction(100 * change) / abs(Fraction(earlier))
     return now, earlier, change, percent

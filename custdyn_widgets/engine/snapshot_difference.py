@@ -67,7 +67,7 @@ def compare_snapshots(
 def _with_clients(
     difference: ReportDifference, before: Report, after: Report, mart: OpenedMart | None, store: Store
 ) -> ReportDifference:
-    """Add the clients that changed to the difference, or the reason why they are not known."""
+    """Return the difference with the clients that changed, or with the reason why they are unknown."""
     if mart is None:
         why = "give the data with --source (source=…) to compare it with the evidence in both snapshots"
         return replace(difference, clients_unknown=f"{NOT_KNOWN}: {why}.")

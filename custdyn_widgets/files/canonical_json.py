@@ -50,7 +50,7 @@ def parse_canonical(data: bytes) -> Any:
         raise SnapshotError(f"It is not canonical JSON: {error}.") from error
     # Reject duplicate keys, unsorted keys, whitespace and other escapes.
     if canonical_json(value) != data:
-        raise SnapshotError("It is not canonical JSON: the same value has another canonical form.")
+        raise SnapshotError("It is not canonical JSON: the canonical form of its value is different.")
     return value
 
 

@@ -38,7 +38,7 @@ _SEND_TO_THE_REST = (
     "Once this is fixed, use this command to send the same report to the recipients who did not get it:"
 )
 _SEND_AT_ONCE = "The next run sends the report to the recipients who did not get it. To send it now, use:"
-_FAILURE_FOOT = "Sent automatically to the failure recipients of {whose}."
+_FAILURE_FOOT = "Sent automatically to the failure recipients in {whose}."
 _FOOT = (
     "Sent automatically to the recipients of the saved query {name}. Its owner can remove you from the list."
 )

@@ -127,8 +127,9 @@ def log_in_with_token(smtp: smtplib.SMTP, user: str, token: str) -> None:
     """
     offered = smtp.esmtp_features.get("auth", "").upper().split()
     if "XOAUTH2" not in offered:
-        known = f"but only {', '.join(offered)}" if offered else "or any other login"
-        raise smtplib.SMTPNotSupportedError(f"it does not offer XOAUTH2 {printable(known)}.")
+        logins = ", ".join(offered)
+        known = f"only {logins}, not XOAUTH2" if logins else "neither XOAUTH2 nor any other login"
+        raise smtplib.SMTPNotSupportedError(f"it offers {printable(known)}.")
     code, reply = smtp.docmd("AUTH", f"XOAUTH2 {xoauth2_response(user, token)}")
     detail = ""
     if code == _CHALLENGE:  # the reason as JSON; the reply to the login comes after an empty line

@@ -192,7 +192,7 @@ def assigned_names(source: str) -> list[str]:
 
 
 def literal_values(source: str) -> dict[str, object]:
-    """Return the names that a cell sets to literals, with the values."""
+    """Return the names that a cell sets to literals, with their values."""
     values = {}
     for name, expression in _assignments(source).items():
         try:

@@ -1,4 +1,4 @@
-"""Reporting the progress of reading a source to a listener, and showing it as a bar."""
+"""Reporting progress to a listener while a source is read, and showing it as a bar."""
 
 from custdyn_widgets.progress.bar import ProgressBar
 from custdyn_widgets.progress.listener import Listener, note, part, report_to, step

@@ -1,4 +1,4 @@
-"""Showing the progress of reading a source on stderr: a bar on a terminal, plain lines elsewhere.
+"""Showing progress on stderr while a source is read: a bar on a terminal, plain lines elsewhere.
 
 Nothing is shown for the first second.
 """

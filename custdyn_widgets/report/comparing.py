@@ -57,7 +57,7 @@ def number_cells(
             texts[position],
             _describe_change(
                 _signed(values[change], columns[change], currency),
-                # A rate's change in percent is easily mistaken for a change in percentage points.
+                # A rate's percentage change is easily mistaken for a change in percentage points.
                 "" if columns[position].unit == "rate" else _signed(values[percent], columns[percent], ""),
             ),
             texts[before],
@@ -69,7 +69,7 @@ def comparison_note(query: ReportQuery) -> str:
     if not query.compare:
         return ""
     earlier = query.compare.replace("_", " ")
-    return f"Below each number: its change from the {earlier}, and this change in percent."
+    return f"Below each number: its change from the {earlier}, with the percentage change in parentheses."
 
 
 def _describe_change(change: str, percent: str) -> str:

@@ -87,9 +87,9 @@ class ReportDifference:
     query
         The query of the new report.
     clients
-        The clients whose contribution changed; None if this is not known.
+        The clients whose contribution changed; None if they are unknown.
     clients_unknown
-        A sentence that says why the changed clients are not known.
+        A sentence that says why the changed clients are unknown.
     compared
         The ids of the snapshots that were compared, if any.
     """

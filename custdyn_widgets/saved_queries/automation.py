@@ -89,7 +89,7 @@ class ForEach:
     by
         `company`: each company in the file gets a report on its clients and those of the companies below it.
     addresses
-        The CSV file with each company's addresses, relative to the folder of the saved query's file.
+        The CSV file with each company's addresses, relative to the folder with the saved query's file.
 
     Raises
     ------

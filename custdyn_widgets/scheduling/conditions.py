@@ -23,7 +23,7 @@ NO_ROW = "the report has no such row"
 NO_VALUE = "there is no value"
 NO_ROW_BEFORE = "there is no previous row"
 NO_VALUE_BEFORE = "there is no value to compare with"
-ZERO_BEFORE = "the earlier value is 0, so the change in percent is undefined"
+ZERO_BEFORE = "the earlier value is 0, so the percentage change is undefined"
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ class Due:
     Attributes
     ----------
     missed
-        The earlier times, and possibly the time itself, that were not run; in UTC and in order.
+        The earlier times, and possibly the time itself, that were not run, as sorted UTC times.
     refusal
         Why the time itself is not run; None if it is.
     """

@@ -27,7 +27,7 @@ class Task:
     request, saved, settings
         The request, the saved query and the settings.
     folder
-        The folder of the saved query's file.
+        The folder that contains the saved query's file.
     logical_time, note
         The time that intervals resolve against, and a note about it for readers, which may be empty.
     digests

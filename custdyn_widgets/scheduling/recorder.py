@@ -33,7 +33,7 @@ _WRITE_EVERY_S = 1.0
 
 
 def parse_failure_recipients(settings: Settings) -> tuple[str, ...]:
-    """Return the failure recipients of the settings.
+    """Return the failure recipients in the settings.
 
     Raises
     ------
@@ -55,7 +55,7 @@ class Recorder:
     run
         The record so far.
     settings
-        The settings; `settings.runs` is the folder of the records.
+        The settings; `settings.runs` is the folder of run records.
     progress
         Called with each progress line, possibly from other threads.
     warn
@@ -76,7 +76,7 @@ class Recorder:
     lock
         The lock, if the run holds it.
     webhook
-        The webhook of the settings; None if there is none, or if nothing is to be sent.
+        The webhook in the settings; None if there is none, or if nothing is to be sent.
     has_sent
         Whether the run has begun to send anything, even if only what earlier runs left unsent.
     is_recorded
@@ -148,7 +148,7 @@ class Recorder:
             if self._other_recipients:
                 self.read_server()
         except SettingsError as error:
-            self.warn(f"The failure recipients of the settings cannot be notified. {error.message}")
+            self.warn(f"The failure recipients in the settings cannot be notified. {error.message}")
 
     def read_server(self) -> None:
         """Read the mail server's settings.

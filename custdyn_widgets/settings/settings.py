@@ -30,7 +30,7 @@ class Settings:
     viewer_url
         The base URL of links if `share_url` is not set. A Jupyter Server that serves links sets it.
     runs
-        The folder of the records of unattended runs, which contain recipients' addresses.
+        The folder for records of unattended runs; they contain recipients' addresses.
     smtp_url, mail_from
         The mail server for outgoing messages, and their sender; see `mail.MailServer`.
     role
@@ -46,7 +46,7 @@ class Settings:
         The email addresses, separated by commas, to notify of a failed run if its saved query names none or
         cannot be read.
     webhook_url, webhook_events
-        The URL to post events of runs to, and which ones to post: `failures` (the default) or `all`. See
+        The URL to post run events to, and which ones to post: `failures` (the default) or `all`. See
         `Webhook`.
     client_type, timezone
         The form's initial values until the user runs a query with other values; None for the defaults.

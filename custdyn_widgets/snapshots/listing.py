@@ -156,7 +156,7 @@ def problems_text(problems: Sequence[Problem], checked: int) -> str:
 def problems_dict(problems: Sequence[Problem], checked: int, invalid: Sequence[str] = ()) -> dict[str, Any]:
     """Return the result of verifying `checked` snapshots as JSON values.
 
-    `id` and `file` are null if a problem concerns no particular one; `invalid` contains messages about
+    `id` or `file` is null if a problem does not concern a particular one; `invalid` contains messages about
     arguments that are not ids.
     """
     found = [{"id": p.id or None, "file": p.file or None, "problem": p.what} for p in problems]

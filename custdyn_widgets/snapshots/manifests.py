@@ -39,7 +39,7 @@ def sealed(
 ) -> bytes:
     """Return the manifest as bytes, after adding its format, a new nonce and the list of files.
 
-    The evidence is listed under a separate key, with the nonce that it was made with.
+    The evidence is listed under a separate key, along with the nonce used to make it.
 
     Raises
     ------

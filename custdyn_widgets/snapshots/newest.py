@@ -57,7 +57,7 @@ class NewestSnapshots:
         """Return the id of the newest visible snapshot to which an address leads; None if there is none.
 
         The newest is the one made for the latest time, so that repeating a run of an earlier time does not
-        change where the address leads. Of several made for the same time, it is the one made last.
+        change where the address leads. If several were made for the same time, it is the one made last.
 
         Raises
         ------

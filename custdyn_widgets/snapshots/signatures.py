@@ -52,7 +52,7 @@ class Signer(Protocol):
 
 @dataclass(frozen=True)
 class Signature:
-    """A signature, and the public key that it was made with, in hexadecimal."""
+    """A signature and the public key that verifies it, in hexadecimal."""
 
     key: str
     value: bytes

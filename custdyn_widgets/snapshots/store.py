@@ -55,7 +55,7 @@ _REMEMBERED = 256
 
 @dataclass(frozen=True)
 class Problem:
-    """A problem that `Store.verify` found; `id` and `file` are empty if it concerns no particular one."""
+    """A problem that `Store.verify` found; `id` or `file` is empty if it concerns none in particular."""
 
     id: str
     file: str

@@ -98,7 +98,7 @@ def _signature(signed_with: str | None) -> str:
 def _downloads(
     snapshot_id: str, files: Mapping[str, Any], wrong: Collection[str], *, can_be_proven: bool
 ) -> Iterator[str]:
-    """Yield a link for each file, or only a name if it is not as published; the ZIP has all of them."""
+    """Yield a link to each file, or just its name if it is not as published; the ZIP contains all files."""
     for kind in _DOWNLOADS:
         name = f"report.{kind}"
         if name in wrong:

@@ -78,8 +78,8 @@ def arguments_in(
     Raises
     ------
     SavedQueryError
-        If a field is invalid, or a schedule could not read the data. Of several errors, the first on screen
-        is raised.
+        If a field is invalid, or a schedule could not read the data. If there are several errors,
+        the one that comes first on screen is raised.
     """
     about: dict[str, Any] = {}
     if fields["output"] in _SENDABLE and fields[EACH] != TICKED:

@@ -18,7 +18,7 @@ REMEMBERED = (*_SETTINGS, "columns")
 
 
 def first_query(default: ReportQuery) -> ReportQuery:
-    """Return a query with the client type and time zone of the settings or of the user's last query.
+    """Return a query with the client type and time zone from the settings or the user's last query.
 
     The columns of the last query are used too, except those of metrics that no longer exist.
 

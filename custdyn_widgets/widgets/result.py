@@ -182,7 +182,7 @@ class ResultPanel(anywidget.AnyWidget):
 
 
 class Steps:
-    """Shows the progress of reading a source, or of an export, in the status line."""
+    """Shows progress in the status line while a source is read or a report is exported."""
 
     def __init__(self, result: ResultPanel) -> None:
         self._result = result

@@ -105,7 +105,7 @@ def test_a_server_without_xoauth2_is_reported_with_what_it_offers(received: Rece
         found = server_of(tmp_path, f"smtp://127.0.0.1:{port}", **from_variable(tmp_path, TOKEN))
         [delivery] = send(LETTER, [ANNA], found)
     assert (delivery.outcome, received.logins) == ("refused", [])
-    assert "it does not offer XOAUTH2 but only LOGIN, PLAIN." in delivery.words
+    assert "it offers only LOGIN, PLAIN, not XOAUTH2." in delivery.words
 
 
 def test_a_token_in_a_reply_is_masked(tmp_path: Path) -> None:

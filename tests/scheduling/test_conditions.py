@@ -183,7 +183,7 @@ def test_a_comparison_is_judged_by_the_columns_that_it_adds(row: str) -> None:
 def test_a_comparison_with_nothing_is_told() -> None:
     to: dict[str, Any] = {"row": "total", "against": "compare"}
     assert find(compared(5, 0, 5, None), rises_by="5%", **to).unknown[0][1] == module.ZERO_BEFORE
-    assert module.ZERO_BEFORE == "the earlier value is 0, so the change in percent is undefined"
+    assert module.ZERO_BEFORE == "the earlier value is 0, so the percentage change is undefined"
     assert find(compared(5, 0, 5, None), rises_by=5, **to).is_true
     assert find(compared(5, None, None, None), rises_by=5, **to).unknown[0][1] == module.NO_VALUE_BEFORE
     assert find(compared(None, 5, None, None), rises_by=5, **to).unknown[0][1] == module.NO_VALUE

@@ -348,7 +348,7 @@ def test_a_saved_query_without_failure_recipients_is_told_to_those_of_the_settin
     monkeypatch.setenv("CUSTDYN_FAILURE_RECIPIENTS", EVA)
     run = ask(replace(SILENT, recipients=()))
     assert (run.result, received.recipients()) == ("failed", [EVA])
-    assert "Sent automatically to the failure recipients of the settings." in text_of(received)
+    assert "Sent automatically to the failure recipients in the settings." in text_of(received)
 
 
 @pytest.mark.parametrize("wrong", ["eva", f"{EVA},{EVA}", "eva@example.net\nBcc: x@example.net"])
@@ -363,7 +363,7 @@ def test_settings_that_can_tell_nobody_are_said_and_break_no_run(
     monkeypatch.setenv("CUSTDYN_WEBHOOK_URL", "https://a.example")
     assert ask().result == "sent"
     said = capsys.readouterr().out
-    assert "The failure recipients of the settings cannot be notified. CUSTDYN_FAILURE_RECIPIENTS" in said
+    assert "The failure recipients in the settings cannot be notified. CUSTDYN_FAILURE_RECIPIENTS" in said
     assert "The webhook cannot be used. CUSTDYN_WEBHOOK_SECRET is not set." in said
 
 

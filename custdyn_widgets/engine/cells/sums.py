@@ -2,8 +2,8 @@
 
 `numpy.bincount` is the fastest way to sum by key on several cores, but its weights are doubles. A sum of
 doubles is exact as long as every partial sum is an integer below 2**53, so amounts too large for the number
-of rows are split into 32-bit halves, which are summed separately. If there are many slots, `bincount` and
-adding its result take longer than `numpy.add.at`, which adds to the slots in place.
+of rows are split into 32-bit halves, which are summed separately. With many slots, `numpy.add.at`, which
+adds to the slots in place, is faster than calling `bincount` and adding its result.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ def save_array(path: Path, array: npt.NDArray[Any]) -> None:
 
 
 def _named(descriptor: int, path: Path) -> bool:
-    """Give a nameless file this path, and return whether that was possible."""
+    """Try to give a nameless file this path, and return whether it worked."""
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         # With a folder, Python makes the system call that follows the link below /proc.

@@ -79,7 +79,7 @@ def guess_tables(
 
 
 def _no_transactions(clients: str, key: Column, unused: Mapping[str, str], *, partly: bool) -> TableGuess:
-    """Return a SELECT for transactions to fill in, or raise an error that says why no table contains them."""
+    """Return a blank SELECT for the transactions, or raise an error that says why no table contains them."""
     reasons = "".join(f" In {name}, {why}." for name, why in unused.items() if why)
     why = (
         "No table seems to contain transactions, which have times, amounts, and a column that refers to "
@@ -91,7 +91,7 @@ def _no_transactions(clients: str, key: Column, unused: Mapping[str, str], *, pa
 
 
 def _blank(table: str, why: str) -> TableGuess:
-    """Return a SELECT to be filled in by a person, for a table of the mart that was not found."""
+    """Return a SELECT for the user to fill in, for a table of the mart that was not found."""
     required = [column.name for column in MART[table].columns if column.required]
     return TableGuess(table, "", tuple(Choice(column, FILL_IN, "fill in", why) for column in required))
 

@@ -104,13 +104,13 @@ class PartRows:
 
     @classmethod
     def of(cls, rows: Merged) -> PartRows:
-        """Return the rows of a part, given sorted rows with an offset for every client of the mart."""
+        """Return the rows of a part, given sorted rows with an offset for each client in the mart."""
         count = np.diff(rows.offset)
         clients = np.flatnonzero(count)
         return cls(clients, count[clients], rows.time, rows.amount, rows.flow, rows.package, rows.paid_at)
 
     def merged(self, client_count: int) -> Merged:
-        """Return the rows with an offset for every client of the mart."""
+        """Return the rows with an offset for each client in the mart."""
         offset = np.zeros(client_count + 1, np.int64)
         offset[self.clients + 1] = self.count
         # Amounts are later replaced by running sums in place, but this array may be read-only.
@@ -148,7 +148,7 @@ class PartSummary:
 class SortPart:
     """Sorts the coded rows of a part.
 
-    `opening` contains the opening balances of all clients of the mart; `packages` is as in `CodeRows`.
+    `opening` contains the opening balances of all clients in the mart; `packages` is as in `CodeRows`.
     """
 
     opening: Int64s

@@ -33,7 +33,7 @@ def as_shown(markup: str) -> str:
 
 
 def without_invisible(text: str) -> str:
-    """Return text without characters that take up no space, such as soft hyphens."""
+    """Return text without invisible characters, such as soft hyphens."""
     return text if text.isascii() else _INVISIBLE.sub("", text)
 
 

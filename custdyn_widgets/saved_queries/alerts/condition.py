@@ -141,7 +141,7 @@ def check_against_query(conditions: Sequence[Condition], query: ReportQuery) -> 
 
 
 def _without_row_before(condition: Condition, query: ReportQuery) -> str:
-    """Return why no row can have an earlier row to compare with; "" if one can."""
+    """Return why no row could ever be compared with the previous row, or "" if one could."""
     if condition.row == "total":
         return "cannot be measured from the previous row, because the Total has none"
     if query.time_group is None:

@@ -90,7 +90,7 @@ class Schedule:
         return min(self._search(at, _DAY, lambda instant: instant > at))
 
     def between(self, after: datetime, before: datetime) -> list[datetime]:
-        """Return the scheduled times after one time and before another, in UTC and in order."""
+        """Return the scheduled times after one time and before another, as sorted UTC times."""
         zone = ZoneInfo(self.timezone)
         day, last = after.astimezone(zone).date() - _DAY, before.astimezone(zone).date() + _DAY
         found: set[datetime] = set()
@@ -100,7 +100,7 @@ class Schedule:
         return sorted(found)
 
     def on(self, day: date) -> list[datetime]:
-        """Return the scheduled times of a calendar day in the time zone, in UTC and in order."""
+        """Return the scheduled times of a calendar day in the schedule's time zone, as sorted UTC times."""
         return [*_on_day(self, day)]
 
     def _search(self, at: datetime, step: timedelta, fits: Callable[[datetime], bool]) -> list[datetime]:
