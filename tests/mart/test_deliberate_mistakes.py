@@ -249,7 +249,7 @@ MISTAKES: dict[str, tuple[Callable[[Frames], Frames], str, str]] = {
     "last month missing": (without_last_month, "cut_off", "last transaction was on 2025-10-27"),
     "a month missing": (without_a_month, "missing_days", "no transactions from 2025-08-01 to 2025-08-31"),
     "usage of a month missing": (without_usage_of_a_month, "missing_days", "of kind usage from 2025-08-01"),
-    "vouchers as other": (vouchers_as_other, "refills_as_other", "vouchers that clients redeem are refills"),
+    "vouchers as other": (vouchers_as_other, "refills_as_other", "redeemed vouchers are refills"),
 }
 ONLY_CSV = {"local times without offset"}  # the Parquet files here have times in UTC
 
