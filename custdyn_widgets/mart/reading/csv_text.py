@@ -1,7 +1,7 @@
 """CSV files as UTF-8 text: unpacked, decoded, and without the `sep=` line that only Excel uses.
 
-Plain UTF-8 files are read in place. Others are converted to a temporary file without a name in the folder of the
-cache, so that nothing of it is left after reading, even if the process is killed.
+Plain UTF-8 files are read in place. Others are converted to a temporary file in the folder of the cache. It
+has no name, so that nothing of it is left after reading, even if the process is killed.
 """
 
 from __future__ import annotations
