@@ -170,6 +170,8 @@ def _settled(stored: StoredMart, others: _Others, done: LedgerPass, known: Known
         assert numbers is not None
         is_wide = known.has_early_or_late_times or not fit_uint32(ledger.columns["at"] // MICROS)
         kept = np.union1d(known.kept, numbers)
+        if len(kept) == len(known.kept):  # another pass would find the same again
+            return None
         return replace(known, kept=kept, has_early_or_late_times=is_wide)
     _note_formats(tables)
     return _built(others, done, left_out)
