@@ -19,7 +19,8 @@ from custdyn_widgets.mart.checking.likely_mistakes.search import likely_mistakes
 from custdyn_widgets.mart.checking.notes import Note
 from custdyn_widgets.mart.checking.quarantine import Quarantine, leave_out_faulty_rows
 from custdyn_widgets.mart.facts import cache
-from custdyn_widgets.mart.facts.from_tables import build, build_in_pieces
+from custdyn_widgets.mart.facts.from_tables import build
+from custdyn_widgets.mart.facts.in_pieces import build_in_pieces
 from custdyn_widgets.mart.located import LocatedMart, locate
 from custdyn_widgets.mart.reading.files import read_mart
 from custdyn_widgets.mart.reading.frames import from_frames
@@ -122,13 +123,14 @@ def _read(mart: LocatedMart, source: Source) -> StoredMart:
 
 def _build(stored: StoredMart, source: Source, key: str | None) -> cache.CacheEntry:
     """Build the facts of a mart; leave out faulty rows if the source quarantines them."""
-    if facts := build_in_pieces(stored):
-        return cache.CacheEntry(facts)
+    leaves_out = source.on_fault == "quarantine"
+    if built := build_in_pieces(stored, leave_out_faults=leaves_out):
+        return cache.CacheEntry(built.facts, *_listed(stored, source, key, built.left_out))
     mart, left_out = check(stored), None
     for note in mart.notes:
         if note.kind == "guessed_dialect":
             progress.note(note)
-    if source.on_fault == "quarantine":
+    if leaves_out:
         mart, left_out = leave_out_faulty_rows(mart)
     mart.reject_faults()
     progress.step("Grouping the transactions by client", 0.7)

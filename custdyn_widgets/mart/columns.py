@@ -90,14 +90,15 @@ def as_text(column: pa.Array) -> pa.Array:
     if pa.types.is_floating(kind):
         # pandas stores an integer column with missing values as floats: 10.0 is the id 10.
         column = pc.if_else(pc.is_nan(column), None, column)
-        if _all_whole(column):
+        if all_whole(column):
             column = column.cast(pa.int64())
-    elif pa.types.is_decimal(kind) and kind.scale > 0 and _all_whole(column):
+    elif pa.types.is_decimal(kind) and kind.scale > 0 and all_whole(column):
         column = column.cast(pa.decimal256(76, 0))
     return column if is_text(column.type) else column.cast(pa.large_string())
 
 
-def _all_whole(column: pa.Array) -> bool:
+def all_whole(column: pa.Array) -> bool:
+    """Return whether all values of a column of numbers are whole."""
     return pc.all(pc.equal(pc.floor(column), column), min_count=0).as_py() is not False
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import shutil
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,8 @@ from custdyn_widgets import Dialect, run_report
 from custdyn_widgets.errors import CustDynError, MartError, SourceError
 from custdyn_widgets.mart.dialect import NO_DIALECT
 from custdyn_widgets.mart.reading import csv_pieces
-from custdyn_widgets.mart.reading.csv_files import csv_ledger, read_csv
+from custdyn_widgets.mart.reading.csv_files import read_csv
+from custdyn_widgets.mart.reading.csv_ledger import csv_ledger
 from custdyn_widgets.mart.reading.stored import StoredLedger, StoredTable
 from custdyn_widgets.mart.schema import TABLES
 from custdyn_widgets.render import to_csv
@@ -59,14 +62,34 @@ def batches(ledger: StoredLedger) -> Iterator[StoredTable]:
         yield from piece()
 
 
-def read(ledger: StoredLedger) -> list[dict[str, str]] | None:
-    """Return the rows of all pieces, or None if some are missing: the whole file is then read instead."""
+Misshapen = list[tuple[int, str, str]]
+
+
+def read(ledger: StoredLedger) -> tuple[list[dict[str, str]], Misshapen] | None:
+    """Return the rows of all pieces and the misshapen ones, or None if the whole file must be read."""
     found: list[dict[str, str]] = []
+    misshapen: Misshapen = []
     for batch in batches(ledger):
-        if batch.misshapen or batch.first_row != len(found) + 2:
-            return None
+        if batch.first_row != len(found) + 2:
+            break
         found += batch.data.to_pylist()
-    return found if len(found) == ledger.count else None
+        misshapen += batch.misshapen
+    if len(found) == ledger.count:
+        return found, misshapen
+    return read(ledger.recounted()) if ledger.recounted else None
+
+
+def outcome(read_table: Callable[[], Any]) -> Any:
+    """Return what a function returns, or its error."""
+    try:
+        return read_table()
+    except (CustDynError, pa.ArrowException) as error:
+        return str(error)
+
+
+def at_once(path: Path, dialect: Dialect = NO_DIALECT) -> tuple[list[dict[str, str]], Misshapen]:
+    table = read_csv(path, SPEC, dialect)
+    return table.data.to_pylist(), list(table.misshapen)
 
 
 @given(
@@ -83,31 +106,36 @@ def test_pieces_are_the_whole_table(
     content = written(rows, quoting=quoting, lineterminator=line_end)
     content = content if last_line_ends else content.removesuffix(line_end)
     scratch.write_text(content, encoding="utf-8-sig" if has_mark else "utf-8", newline="")
-    ledger = in_pieces(scratch, size)
-    try:
-        want = read_csv(scratch, SPEC)
-    except (CustDynError, pa.ArrowException):
-        assert read(ledger) is None or len(ledger.pieces) == 1
-        return
-    found = read(ledger)
-    assert found is None or found == want.data.to_pylist()
+    assert read(in_pieces(scratch, size)) == at_once(scratch)
 
 
 @given(content=st.text('ab,"\n\r', max_size=200), size=st.integers(10, 60))
 def test_pieces_of_any_text_are_the_whole_table_or_incomplete(scratch: Path, content: str, size: int) -> None:
     scratch.write_text("kind,amount\n" + content, encoding="utf-8", newline="")
-    try:
-        want = read_csv(scratch, SPEC)
-    except (CustDynError, pa.ArrowException):
-        want = None
-    try:
-        found = read(in_pieces(scratch, size))
-    except (CustDynError, pa.ArrowException):
-        assert want is None
-        return
+    found = outcome(lambda: read(in_pieces(scratch, size)))
     if found is not None:
-        assert want is not None
-        assert (found, ()) == (want.data.to_pylist(), want.misshapen)
+        assert found == outcome(lambda: at_once(scratch))
+
+
+@given(
+    data=st.data(),
+    size=st.integers(20, 200),
+    form=st.sampled_from(["plain", "gzip", "utf-16", "sep"]),
+    blank=st.sampled_from(["\n", "\r\n"]),
+)
+def test_misshapen_rows_and_blank_lines_are_read_in_pieces(
+    scratch: Path, data: st.DataObject, size: int, form: str, blank: str
+) -> None:
+    lines = [f"{i},c,at,usage,-1,\n" for i in range(30)]
+    for line in data.draw(st.lists(st.sampled_from([blank, "1,2,3\n", '"1",2,,,,,7\n']), max_size=3)):
+        lines.insert(data.draw(st.integers(0, len(lines))), line)
+    content = ",".join(COLUMNS) + "\n" + "".join(lines)
+    content = f"sep=,\n{content}" if form == "sep" else content
+    octets = content.encode("utf-16" if form == "utf-16" else "utf-8")
+    scratch.write_bytes(gzip.compress(octets) if form == "gzip" else octets)
+    ledger = in_pieces(scratch, size)
+    assert len(ledger.pieces) > 1
+    assert read(ledger) == at_once(scratch)
 
 
 def test_line_breaks_in_quoted_cells_do_not_divide_rows(path: Path) -> None:
@@ -115,24 +143,56 @@ def test_line_breaks_in_quoted_cells_do_not_divide_rows(path: Path) -> None:
     path.write_text(written(rows), encoding="utf-8", newline="")
     ledger = in_pieces(path, 100)
     assert len(ledger.pieces) > 10
-    assert [row["transaction_id"] for row in read(ledger) or ()] == [str(i) for i in range(50)]
+    found, _ = read(ledger) or ([], [])
+    assert [row["transaction_id"] for row in found] == [str(i) for i in range(50)]
 
 
 @pytest.mark.parametrize(
     "fault",
     [
-        "1,2,3\n",
-        '1,a"b"c,3,4,5,6\n',
         '1,"a\\"b\\"",3,4,5,6\n',
         '1,"c,at,usage,-1,\n2,"c,at,usage,-1,\n',  # read as one row of six cells
     ],
 )
-def test_a_piece_with_a_fault_gives_no_rows(path: Path, fault: str) -> None:
+def test_a_misplaced_quote_in_a_piece_is_the_error_of_the_file(path: Path, fault: str) -> None:
     rows = [(f"{i}", "c", "at", "usage", "-1", "") for i in range(50)]
     path.write_text(written(rows, lineterminator="\n") + fault, encoding="utf-8")
     ledger = in_pieces(path, 100)
     assert len(ledger.pieces) > 5
-    assert read(ledger) is None
+    words = outcome(lambda: read(ledger))
+    assert words == outcome(lambda: at_once(path))
+    assert words.startswith("transactions.csv: the row that starts on line 52 has ")
+
+
+def test_a_quote_within_a_cell_is_read_in_pieces(path: Path) -> None:
+    rows = [(f"{i}", "c", "at", "usage", "-1", "") for i in range(50)]
+    path.write_text(written(rows, lineterminator="\n") + '1,a"b"c,3,4,5,6\n', encoding="utf-8")
+    found = read(in_pieces(path, 100))
+    assert found == at_once(path)
+    assert found[0][-1]["client_id"] == 'a"b"c'
+
+
+@pytest.mark.parametrize("form", ["plain", "gzip"])
+def test_a_byte_in_another_encoding_is_the_error_of_the_file(path: Path, form: str) -> None:
+    rows = [(f"{i}", "c", "at", "usage", "-1", "") for i in range(50)]
+    octets = written(rows, lineterminator="\n").encode() + "1,é,at,usage,-1,\n".encode("latin-1")
+    path.write_bytes(gzip.compress(octets) if form == "gzip" else octets)
+    words = outcome(lambda: read(in_pieces(path, 100)))
+    assert words == outcome(lambda: at_once(path))
+    assert words.startswith("transactions.csv, line 52: byte 0xe9 is not UTF-8")
+
+
+def test_a_converted_copy_leaves_no_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache, temporary = path.parent / "cache", path.parent / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("CUSTDYN_CACHE", str(cache))
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    rows = [(f"{i}", "c", "at", "usage", "-1", "") for i in range(50)]
+    path.write_bytes(gzip.compress(written(rows).encode()))
+    ledger = in_pieces(path, 100)
+    assert [*cache.iterdir(), *temporary.iterdir()] == []
+    assert read(ledger) == at_once(path)
+    assert [*cache.iterdir(), *temporary.iterdir()] == []
 
 
 def test_a_quote_that_is_not_closed_is_reported(path: Path) -> None:
@@ -157,7 +217,7 @@ def test_a_semicolon_and_headings_of_other_cases_are_found_in_pieces(path: Path)
     assert len(ledger.pieces) > 3
     for batch in batches(ledger):
         assert batch.guessed == ("delimiter ';'", "heading 'Client ID' for client_id")
-    assert read(ledger) == read_csv(path, SPEC).data.to_pylist()
+    assert read(ledger) == at_once(path)
 
 
 @pytest.mark.usefixtures("own_cache")

@@ -6,6 +6,7 @@ import errno
 import mmap
 import os
 import random
+import re
 from dataclasses import replace
 from decimal import Decimal
 from itertools import chain, islice
@@ -22,10 +23,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from custdyn_widgets.errors import MartError
+from custdyn_widgets.mart import building
 from custdyn_widgets.mart import opening as cache
+from custdyn_widgets.mart.checking import balances
 from custdyn_widgets.mart.checking.checks import check
 from custdyn_widgets.mart.checking.distinct_ids import DistinctIds
-from custdyn_widgets.mart.facts import by_client, from_tables, large_arrays
+from custdyn_widgets.mart.facts import by_client, from_tables, in_pieces, large_arrays
 from custdyn_widgets.mart.facts import cache as entries
 from custdyn_widgets.mart.facts.by_client import Rows, SortedRuns
 from custdyn_widgets.mart.facts.facts import Facts
@@ -88,10 +91,25 @@ def same(one: Facts, other: Facts) -> None:
         assert left.tolist() == right.tolist(), name
 
 
+def facts_in_pieces(folder: Path) -> Facts:
+    built = in_pieces.build_in_pieces(read_mart(folder))
+    assert built is not None
+    return built.facts
+
+
+def error_both_ways(folder: Path) -> str:
+    """Return the error of building in pieces, after comparing it with that of building from the whole."""
+    with pytest.raises(MartError) as in_parts:
+        in_pieces.build_in_pieces(read_mart(folder))
+    with pytest.raises(MartError) as at_once:
+        check(read_mart(folder)).reject_faults()
+    assert in_parts.value.message == at_once.value.message
+    return in_parts.value.message
+
+
 def both_ways(folder: Path) -> Facts:
     """Return facts built in pieces, after comparing them with facts built from the whole."""
-    built = from_tables.build_in_pieces(read_mart(folder))
-    assert built is not None
+    built = facts_in_pieces(folder)
     same(built, from_tables.build(check(read_mart(folder))))
     return built
 
@@ -207,9 +225,7 @@ def test_a_number_is_not_an_id_that_is_written_in_another_way(ids: list[str], ma
 def test_an_unknown_number_is_a_fault(known: list[str], unknown: int, mart: Path) -> None:
     pq.write_table(CLIENTS.set_column(0, "client_id", pa.array(known)), mart / "clients.parquet")
     folder = written(mart, ledger(9, client_id=[1] * 8 + [unknown]))
-    assert from_tables.build_in_pieces(read_mart(folder)) is None
-    with pytest.raises(MartError, match=f"row 9, client_id: '{unknown}' is not in clients.parquet"):
-        cache.open_mart(folder)
+    assert f"row 9, client_id: '{unknown}' is not in clients.parquet" in error_both_ways(folder)
 
 
 @given(
@@ -248,9 +264,8 @@ def test_a_duplicate_id_in_another_piece_is_found(mart: Path, again: int) -> Non
     ids = [f"t{i:03}" for i in range(12)]
     ids[again] = "t000"
     folder = written(mart, ledger(12, transaction_id=list(ids)))
-    assert from_tables.build_in_pieces(read_mart(folder)) is None
-    with pytest.raises(MartError, match=rf"row 1, .*\n.*row {again + 1}, transaction_id: 't000' occurs more"):
-        cache.open_mart(folder)
+    words = rf"row 1, .*\n.*row {again + 1}, transaction_id: 't000' occurs more"
+    assert re.search(words, error_both_ways(folder))
 
 
 @pytest.mark.parametrize(
@@ -265,24 +280,33 @@ def test_a_duplicate_id_in_another_piece_is_found(mart: Path, again: int) -> Non
 def test_a_fault_in_the_last_piece_is_named_by_its_row(mart: Path, column: str, value: str, why: str) -> None:
     values: list[object] = ledger(21).column(column).to_pylist()
     values[19] = value
-    with pytest.raises(MartError, match=f"row 20, {column}: '{value}' {why}"):
-        cache.open_mart(written(mart, ledger(21, **{column: values})))
+    folder = written(mart, ledger(21, **{column: values}))
+    assert f"row 20, {column}: '{value}' {why}" in error_both_ways(folder)
 
 
 @pytest.mark.parametrize("at", ["1969-12-31 23:59:59", "1970-01-01 00:00:00", "2106-02-07 06:28:16"])
 def test_times_that_need_more_than_32_bits_are_held_in_64(mart: Path, at: str) -> None:
     folder = written(mart, ledger(9, at=[at] * 9))
-    assert from_tables.build_in_pieces(read_mart(folder)) is None
-    built = cache.open_mart(folder).facts
+    built = both_ways(folder)
     assert built.time.dtype == built.paid_at.dtype == np.int64
     assert len(set(built.time.tolist())) == 1
 
 
-def test_a_possible_overflow_of_a_balance_is_left_to_the_whole_check(mart: Path) -> None:
+def test_a_possible_overflow_of_a_balance_is_ruled_out(mart: Path) -> None:
     large = ["5000000000000", "-5000000000000", "1"] * 3
     folder = written(mart, ledger(9, client_id=["c1"] * 9, amount=list(large)))
-    assert from_tables.build_in_pieces(read_mart(folder)) is None
-    assert cache.open_mart(folder).facts.running[-1] == 3_000_000
+    assert both_ways(folder).running[-1] == 3_000_000
+
+
+def test_an_overflow_of_a_balance_is_left_to_the_whole_check(
+    mart: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(balances, "_AT_ONCE", 2)
+    amounts = ["5000000000000", "-5000000000000", "1", *["1"] * 4, "5000000000000", "4900000000000"]
+    folder = written(mart, ledger(9, client_id=["c1"] * 2 + ["c2"] * 5 + ["c1"] * 2, amount=list(amounts)))
+    assert in_pieces.build_in_pieces(read_mart(folder)) is None
+    with pytest.raises(MartError, match=r"clients\.parquet, row 1, client_id: 'c1'"):
+        cache.open_mart(folder)
 
 
 def test_a_ledger_without_rows_has_facts(mart: Path) -> None:
@@ -364,7 +388,7 @@ def test_arrays_in_files_become_files_of_the_cache(
     of_rows = {"time", "running", "paid_at", "flow", "package"}
     assert set(files) - set(copied) == (of_rows if can_be_named else set())
     entries._VERIFIED.clear()
-    monkeypatch.setattr(from_tables, "build_in_pieces", Mock(side_effect=AssertionError("built again")))
+    monkeypatch.setattr(building, "build_in_pieces", Mock(side_effect=AssertionError("built again")))
     same(cache.open_mart(folder).facts, built)
 
 
@@ -372,7 +396,7 @@ def test_arrays_in_files_become_files_of_the_cache(
 def test_missing_rows_give_no_facts(mart: Path, more: int) -> None:
     source = read_mart(written(mart, ledger(21)))
     longer = replace(source.ledger, count=21 + more)
-    assert from_tables.build_in_pieces(replace(source, ledger=longer)) is None
+    assert in_pieces.build_in_pieces(replace(source, ledger=longer)) is None
 
 
 @pytest.mark.parametrize("mart", [2**17], indirect=True)
@@ -380,18 +404,17 @@ def test_a_piece_that_ends_early_gives_no_facts(mart: Path) -> None:
     source = read_mart(written(mart, ledger(21)))
     first, *others = source.ledger.pieces
     short = (lambda: islice(first(), 1), *others)
-    assert from_tables.build_in_pieces(replace(source, ledger=replace(source.ledger, pieces=short))) is None
+    assert in_pieces.build_in_pieces(replace(source, ledger=replace(source.ledger, pieces=short))) is None
 
 
 def test_an_opening_balance_counts_towards_overflow(mart: Path) -> None:
     opening = pa.array([0, 0, 4_611_686_018_427], pa.int64())  # the third client comes second in the order
     pq.write_table(CLIENTS.append_column("opening_balance", opening), mart / "clients.parquet")
     few = [["c2", "c1"][i % 2] if i else "c3" for i in range(21)]
-    source = read_mart(written(mart, ledger(21, client_id=few, amount=["1000000"] * 21)))
-    assert from_tables.build_in_pieces(source) is None
-    opening = pa.array([0, 4_611_686_018_427, 0], pa.int64())
-    pq.write_table(CLIENTS.append_column("opening_balance", opening), mart / "clients.parquet")
-    assert from_tables.build_in_pieces(read_mart(mart)) is None
-    opening = pa.array([0, 0, 4_611_684_000_000], pa.int64())
-    pq.write_table(CLIENTS.append_column("opening_balance", opening), mart / "clients.parquet")
-    assert from_tables.build_in_pieces(read_mart(mart)) is not None
+    folder = written(mart, ledger(21, client_id=few, amount=["1000000"] * 21))
+    both_ways(folder)
+    largest = pa.array([0, 0, 9_223_372_036_854], pa.int64())
+    pq.write_table(CLIENTS.append_column("opening_balance", largest), mart / "clients.parquet")
+    assert in_pieces.build_in_pieces(read_mart(folder)) is None
+    with pytest.raises(MartError, match=r"clients\.parquet, row 3, client_id: 'c3'"):
+        cache.open_mart(folder)

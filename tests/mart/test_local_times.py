@@ -24,7 +24,7 @@ from custdyn_widgets.mart.checking import values
 from custdyn_widgets.mart.checking.checks import check_others
 from custdyn_widgets.mart.checking.local_times import to_utc
 from custdyn_widgets.mart.columns import blanks
-from custdyn_widgets.mart.facts.from_tables import build_in_pieces
+from custdyn_widgets.mart.facts.in_pieces import build_in_pieces
 from custdyn_widgets.mart.located import locate
 from custdyn_widgets.mart.opening import open_mart
 from custdyn_widgets.mart.sources import resolve_source
@@ -175,9 +175,9 @@ def test_a_ledger_read_in_pieces_is_in_the_zone_too(form: Callable[[Path], Any],
     source = resolve_source(Source(form(tmp_path), dialect=KYIV))
     stored = _read(locate(source), source)
     assert not check_others(stored).faults
-    facts = build_in_pieces(stored)
-    assert facts is not None
-    assert facts.time.tolist() == [by_python(datetime(2021, 7, 1, 12), "Europe/Kyiv") // 10**6]
+    built = build_in_pieces(stored)
+    assert built is not None
+    assert built.facts.time.tolist() == [by_python(datetime(2021, 7, 1, 12), "Europe/Kyiv") // 10**6]
 
 
 def test_the_note_says_which_zone_was_used() -> None:

@@ -24,7 +24,7 @@ from custdyn_widgets.mart import building
 from custdyn_widgets.mart.checking import checks
 from custdyn_widgets.mart.checking.checked import CheckedMart
 from custdyn_widgets.mart.facts import cache as kept
-from custdyn_widgets.mart.facts.facts import Facts
+from custdyn_widgets.mart.facts.in_pieces import BuiltMart
 from custdyn_widgets.mart.opening import open_mart
 from custdyn_widgets.mart.reading import files
 from custdyn_widgets.mart.reading.stored import StoredLedger, StoredMart, StoredTable
@@ -64,9 +64,9 @@ def builds(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     counted: list[int] = []
     real = building.build_in_pieces
 
-    def build(mart: StoredMart, *meanwhile: Any) -> Facts | None:
+    def build(mart: StoredMart, **options: Any) -> BuiltMart | None:
         counted.append(1)
-        return real(mart, *meanwhile)
+        return real(mart, **options)
 
     monkeypatch.setattr(building, "build_in_pieces", build)
     return counted

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from custdyn_widgets.mart.checking.checked import CheckedTable
 from custdyn_widgets.mart.checking.fault_kinds import BALANCE_TOO_LARGE
@@ -13,6 +15,7 @@ from custdyn_widgets.mart.checking.values import MICROS
 from custdyn_widgets.mart.columns import Bools, Codes, Int64s
 
 _SAFE = 2.0**62
+_AT_ONCE = 2**22  # transactions
 
 
 def balance_faults(tables: Mapping[str, CheckedTable], counts: Bools | None = None) -> Iterator[Fault]:
@@ -34,7 +37,7 @@ def balance_faults(tables: Mapping[str, CheckedTable], counts: Bools | None = No
         yield clients.fault(i, "client_id", BALANCE_TOO_LARGE)
 
 
-def overflowing(client: Codes, second: Int64s, amount: Int64s, opening: Int64s) -> Iterator[int]:
+def overflowing(client: Codes, second: npt.NDArray[Any], amount: Int64s, opening: Int64s) -> Iterator[int]:
     """Yield the clients whose balance exceeds the range of an int64 at the end of any second.
 
     Parameters
@@ -50,6 +53,37 @@ def overflowing(client: Codes, second: Int64s, amount: Int64s, opening: Int64s) 
             yield int(i)
 
 
+def any_overflow(
+    offset: Int64s, second: npt.NDArray[Any], amount: Int64s, opening: Int64s, largest: int
+) -> bool:
+    """Return whether a balance exceeds the range of an int64 at the end of any second.
+
+    Parameters
+    ----------
+    offset
+        The transactions of client i are those from `offset[i]` to `offset[i + 1]`.
+    second, amount
+        The time and the amount of each transaction.
+    opening
+        Each client's opening balance.
+    largest
+        The largest absolute amount.
+    """
+    counts = np.diff(offset)
+    suspects = np.flatnonzero(_may_be_large(counts, largest, opening))
+    ends = np.cumsum(counts[suspects])
+    begin = 0
+    while begin < len(suspects):  # a bounded number of transactions at once
+        end = max(begin + 1, int(np.searchsorted(ends, ends[begin] - counts[suspects[begin]] + _AT_ONCE)))
+        some = suspects[begin:end]
+        rows = np.concatenate([np.arange(offset[i], offset[i + 1]) for i in some])
+        client = np.repeat(np.arange(len(some), dtype=np.int32), counts[some])
+        if any(True for _ in overflowing(client, second[rows], amount[rows], opening[some])):
+            return True
+        begin = end
+    return False
+
+
 def might_overflow(rows: Int64s, largest: int, opening: Int64s) -> bool:
     """Return whether a balance might exceed the range of an int64.
 
@@ -62,7 +96,11 @@ def might_overflow(rows: Int64s, largest: int, opening: Int64s) -> bool:
     opening
         Each client's opening balance.
     """
-    return bool((rows * float(largest) + np.abs(opening.astype(np.float64)) >= _SAFE).any())
+    return bool(_may_be_large(rows, largest, opening).any())
+
+
+def _may_be_large(rows: Int64s, largest: int, opening: Int64s) -> Bools:
+    return rows * float(largest) + np.abs(opening.astype(np.float64)) >= _SAFE
 
 
 def largest_amount(amount: Int64s) -> int:
@@ -79,7 +117,7 @@ def _suspects(client: Codes, amount: Int64s, opening: Int64s) -> Int64s:
     return np.flatnonzero(sizes + np.abs(opening.astype(np.float64)) >= _SAFE)
 
 
-def _overflows(balance: int, second: Int64s, amount: Int64s) -> bool:
+def _overflows(balance: int, second: npt.NDArray[Any], amount: Int64s) -> bool:
     """Return whether a client's balance exceeds the range of an int64 at the end of any second."""
     order = np.argsort(second, kind="stable")
     ends = np.append(np.diff(second[order]) > 0, True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import compress
 from typing import Any
 
@@ -50,11 +50,11 @@ class CheckedTable:
         """Return a fault for the value at a row position; `why` defaults to the kind's reason."""
         known = column in self.stored.data.column_names
         text = stored_text(self.stored.data.column(column)[row]) if known else ""
-        return Fault(self.stored.origin, row + self.stored.first_row, column, text, why or kind.reason, kind)
+        return Fault(self.stored.origin, self.stored.number(row), column, text, why or kind.reason, kind)
 
     def position(self, fault: Fault) -> int:
         """Return the position of a fault's row."""
-        return fault.row - self.stored.first_row
+        return self.stored.position(fault.row)
 
     def rows(self, kept: Bools) -> CheckedTable:
         """Return the table with only the rows in a mask; codes still refer to positions in the full mart."""
@@ -66,7 +66,7 @@ class CheckedTable:
             return column.filter(mask) if isinstance(column, pa.Array) else column[kept]
 
         return CheckedTable(
-            replace(self.stored, data=self.stored.data.filter(mask)),
+            self.stored.rows(kept),
             {name: of(column) for name, column in self.columns.items()},
             {name: blank[kept] for name, blank in self.blank.items()},
             {name: codes[kept] for name, codes in self.codes.items()},

@@ -15,34 +15,34 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from custdyn_widgets import progress
-from custdyn_widgets.errors import nearest, shown
+from custdyn_widgets.errors import nearest
 from custdyn_widgets.mart import columns
 from custdyn_widgets.mart.checking import fault_kinds, values
 from custdyn_widgets.mart.checking.balances import balance_faults
 from custdyn_widgets.mart.checking.checked import CheckedMart, CheckedTable
 from custdyn_widgets.mart.checking.distinct_ids import duplicates
 from custdyn_widgets.mart.checking.faults import Fault
+from custdyn_widgets.mart.checking.guessed_formats import guessed_dialects
 from custdyn_widgets.mart.checking.guessing import (
     guess_dialects,
-    guessed_dialects,
     have_other_formats,
     may_have_other_formats,
 )
 from custdyn_widgets.mart.checking.headings import extra_columns, near_misses
 from custdyn_widgets.mart.checking.notes import Note
 from custdyn_widgets.mart.checking.quotes import wrong_quotes
+from custdyn_widgets.mart.checking.references import (
+    REFERENCES,
+    company_cycles,
+    early_closings,
+    has_key,
+    unknown,
+    unknown_references,
+)
 from custdyn_widgets.mart.checking.written_forms import iso_times, plain_numbers
 from custdyn_widgets.mart.dialect import Dialect
 from custdyn_widgets.mart.reading.stored import StoredMart, StoredTable
 from custdyn_widgets.mart.schema import Kind, MartColumn
-
-# (table, column, referenced table, its key); the references of a table come before the references to it.
-REFERENCES = (
-    ("companies", "parent", "companies", "company"),
-    ("clients", "company", "companies", "company"),
-    ("transactions", "package_id", "packages", "package_id"),
-    ("transactions", "client_id", "clients", "client_id"),
-)
 
 
 def check(stored: StoredMart) -> CheckedMart:
@@ -54,10 +54,10 @@ def check(stored: StoredMart) -> CheckedMart:
     unusual = have_other_formats(tables)
     if unusual:  # guess the format first: recording a fault for each value would be slow
         tables = {**tables, **guess_dialects(tables)}
-    mart = _checked(stored.name, tables)
+    mart = check_tables(stored.name, tables)
     if not unusual and may_have_other_formats(mart.faults) and (guessed := guess_dialects(tables)):
         tables = {**tables, **guessed}
-        mart = _checked(stored.name, tables)
+        mart = check_tables(stored.name, tables)
     mart.notes += guessed_dialects(tables)
     mart.notes += [Note(sentence, "unread_table") for sentence in stored.unread]
     return mart
@@ -65,7 +65,7 @@ def check(stored: StoredMart) -> CheckedMart:
 
 def check_others(stored: StoredMart) -> CheckedMart:
     """Check all tables except the transactions."""
-    return _checked(stored.name, stored.others)
+    return check_tables(stored.name, stored.others)
 
 
 class BatchCheck:
@@ -84,7 +84,7 @@ class BatchCheck:
         self._lookups = {
             column: (columns.PositionLookup(others[other].columns[key]), others[other])
             for table, column, other, key in REFERENCES
-            if table == "transactions" and other in others
+            if table == "transactions" and has_key(others, other, key)
         }
 
     def read(self, batch: StoredTable) -> tuple[CheckedTable, list[Fault]]:
@@ -93,11 +93,15 @@ class BatchCheck:
         table = _read_table(batch, faults, in_batches=True)
         for column, (lookup, other) in self._lookups.items():
             table.codes[column] = lookup.positions(table.columns[column])
-            faults += _unknown(table, column, other)
+            faults += unknown(table, column, other)
         return table, faults
 
 
-def _checked(name: str, stored: Mapping[str, StoredTable]) -> CheckedMart:
+def check_tables(name: str, stored: Mapping[str, StoredTable], *, whole_ledger: bool = True) -> CheckedMart:
+    """Check tables in the order of the schema, in the formats that they have.
+
+    Balances are only checked if the table of transactions is complete: `whole_ledger`.
+    """
     faults: list[Fault] = []
     notes: list[Note] = []
     tables: dict[str, CheckedTable] = {}
@@ -109,9 +113,9 @@ def _checked(name: str, stored: Mapping[str, StoredTable]) -> CheckedMart:
         notes += extra_columns(table, near)
         faults += [*_misshapen(table), *near]
         tables[table_name] = _read_table(table, faults)
-    for check_between in (_unknown_references, _early_closings, _company_cycles, wrong_quotes):
+    for check_between in (unknown_references, early_closings, company_cycles, wrong_quotes):
         faults.extend(check_between(tables))
-    if not faults and "transactions" in tables:  # otherwise, a faulty row may make a balance too large
+    if whole_ledger and not faults and "transactions" in tables:  # a faulty row may make a balance too large
         faults.extend(balance_faults(tables))
     order = {table.stored.origin: i for i, table in enumerate(tables.values())}
     faults.sort(key=lambda f: (order[f.file], f.row))
@@ -257,44 +261,3 @@ def _unknown_choices(
             close = nearest(given, spec.choices, 1)
             hints[given] = f"did you mean {close[0]}?" if close else f"choices: {', '.join(spec.choices)}"
         yield table.fault(int(i), spec.name, kind, f"{kind.reason} ({hints[given]})")
-
-
-def _unknown_references(tables: Mapping[str, CheckedTable]) -> Iterator[Fault]:
-    """Yield a fault for each reference to a row that does not exist."""
-    for table, column, other, key in REFERENCES:
-        if table not in tables or other not in tables or key not in tables[other].stored.data.column_names:
-            continue
-        given = tables[table]
-        given.codes[column] = columns.positions(given.columns[column], tables[other].columns[key])
-        yield from _unknown(given, column, tables[other])
-
-
-def _unknown(table: CheckedTable, column: str, other: CheckedTable) -> Iterator[Fault]:
-    unknown = np.flatnonzero((table.codes[column] < 0) & ~table.blank[column])
-    kind = fault_kinds.unknown_reference(other.stored.origin)
-    yield from (table.fault(int(i), column, kind) for i in unknown)
-
-
-def _early_closings(tables: Mapping[str, CheckedTable]) -> Iterator[Fault]:
-    clients = tables["clients"]
-    given = ~clients.blank["closed_at"] & ~clients.blank["created_at"]
-    early = given & (clients.columns["closed_at"] < clients.columns["created_at"])
-    kind = fault_kinds.EARLY_CLOSING
-    yield from (clients.fault(int(i), "closed_at", kind) for i in np.flatnonzero(early))
-
-
-def _company_cycles(tables: Mapping[str, CheckedTable]) -> Iterator[Fault]:
-    """Yield a fault for each company that is its own ancestor."""
-    if "companies" not in tables:
-        return
-    table = tables["companies"]
-    names = table.columns["company"].to_pylist()
-    parents = dict(zip(names, table.columns["parent"].to_pylist(), strict=True))
-    for i, name in enumerate(names):
-        seen = set()
-        at = parents.get(name, "")
-        while at and at != name and at not in seen:
-            seen.add(at)
-            at = parents.get(at, "")
-        if at and at == name:
-            yield table.fault(i, "parent", fault_kinds.OWN_ANCESTOR, f"makes {shown(name)} its own ancestor")

@@ -37,10 +37,14 @@ class DistinctIds:
         The number of rows in the ledger, and the row number of the first one.
     empty
         A function that returns an uninitialized array of a given length and type.
+    as_text
+        Whether whole numbers are compared as text.
     """
 
-    def __init__(self, count: int, first_row: int, empty: Callable[..., Keys] = np.empty) -> None:
-        self._count, self._first_row, self._empty = count, first_row, empty
+    def __init__(
+        self, count: int, first_row: int, empty: Callable[..., Keys] = np.empty, *, as_text: bool = False
+    ) -> None:
+        self._count, self._first_row, self._empty, self._as_text = count, first_row, empty, as_text
         self._rising: list[tuple[int, Any, Any]] = []  # batches: first row, first id, last id
         self._keys: Keys | None = None  # by row, once the ids stop increasing
         self._numeric: set[bool] = set()
@@ -49,10 +53,10 @@ class DistinctIds:
 
     def add(self, first_row: int, ids: pa.Array) -> None:
         """Add a batch of ids, as text or int64."""
-        ids = decoded(ids)
+        ids = self._comparable(ids)
         if not len(ids):
             return
-        rises = self._keys is None and rising(ids)
+        rises = self._keys is None and rising(ids) and bool(ids[0].as_py() not in (None, ""))
         with self._lock:
             self._numeric.add(pa.types.is_integer(ids.type))
             if rises:
@@ -65,25 +69,38 @@ class DistinctIds:
             self._add_keys(keys, first_row, ids)
 
     def differ(self, pieces: Iterable[Piece]) -> bool:
-        """Return whether all ids are known to be distinct.
+        """Return whether all ids are known to be distinct; see `repeated`."""
+        repeated = self.repeated(pieces)
+        return repeated is not None and not len(repeated)
 
-        Batches that were added before the ids stopped increasing are read again from `pieces`.
+    def repeated(self, pieces: Iterable[Piece]) -> Keys | None:
+        """Return the keys that occur more than once, sorted: those of equal ids, and perhaps of others.
+
+        Batches that were added before the ids stopped increasing are read again from `pieces`. The result is
+        None if some ids are numbers and others are text: 1 and "1" have different keys.
         """
         if self._keys is None:
-            return True
-        if len(self._numeric) > 1:  # 1 and "1" have different keys
-            return False
+            return np.empty(0, np.uint64)
+        if len(self._numeric) > 1:
+            return None
         for batch in (batch for piece in pieces if self._rising for batch in piece()):
             if not self._rising:
                 break
             if any(first_row == batch.first_row for first_row, _, _ in self._rising):
                 column = plain(batch.data.column("transaction_id"))
                 numbers = as_numbers(column)
-                self._add_keys(
-                    self._keys, batch.first_row, as_text(decoded(column)) if numbers is None else numbers
-                )
+                ids = as_text(decoded(column)) if numbers is None else numbers
+                self._add_keys(self._keys, batch.first_row, self._comparable(ids))
         self._keys.sort()
-        return bool((self._keys[1:] != self._keys[:-1]).all())
+        return np.unique(self._keys[1:][self._keys[1:] == self._keys[:-1]])
+
+    def keys(self, ids: pa.Array) -> Keys:
+        """Return the keys of a batch of ids; those of missing ids have no meaning."""
+        return self._keys_of(self._comparable(ids))
+
+    def _comparable(self, ids: pa.Array) -> pa.Array:
+        ids = decoded(ids)
+        return ids.cast(pa.large_string()) if self._as_text and pa.types.is_integer(ids.type) else ids
 
     def _batches_rise(self) -> bool:
         return all(last < first for (_, _, last), (_, first, _) in pairwise(self._rising))
@@ -96,7 +113,8 @@ class DistinctIds:
 
     def _keys_of(self, ids: pa.Array) -> Keys:
         if pa.types.is_integer(ids.type):
-            return np.asarray(ids.to_numpy(zero_copy_only=False)).view(np.uint64)
+            filled = pc.fill_null(ids, 0) if ids.null_count else ids  # otherwise they would become floats
+            return np.asarray(filled.to_numpy(zero_copy_only=False)).view(np.uint64)
         return self._hashes.of(ids)
 
 

@@ -20,9 +20,9 @@ import numpy as np
 
 from custdyn_widgets.mart.checking.balances import balance_faults
 from custdyn_widgets.mart.checking.checked import CheckedMart, CheckedTable, stored_text
-from custdyn_widgets.mart.checking.checks import REFERENCES
 from custdyn_widgets.mart.checking.fault_kinds import lost_reference
 from custdyn_widgets.mart.checking.faults import Fault
+from custdyn_widgets.mart.checking.references import REFERENCES
 from custdyn_widgets.mart.columns import Bools, Codes, Int64s, positions
 from custdyn_widgets.text import format_millionths, guard_formula
 
@@ -40,8 +40,12 @@ class Quarantine:
     listing: bytes
 
 
-def leave_out_faulty_rows(mart: CheckedMart) -> tuple[CheckedMart, Quarantine | None]:
+def leave_out_faulty_rows(
+    mart: CheckedMart, *, whole_ledger: bool = True
+) -> tuple[CheckedMart, Quarantine | None]:
     """Return a mart without its faulty rows, and the quarantine of these rows (None if there are none).
+
+    Balances are only checked if the table of transactions is complete: `whole_ledger`.
 
     Raises
     ------
@@ -49,13 +53,9 @@ def leave_out_faulty_rows(mart: CheckedMart) -> tuple[CheckedMart, Quarantine | 
         If a table lacks a required column, which leaving out rows cannot fix.
     """
     tables = mart.tables
-    missing = [f for f in mart.faults if f.column and f.column not in _columns_of(tables, f)]
-    replace(mart, faults=missing).reject_faults()
-    left_out = {name: np.zeros(len(table), np.bool_) for name, table in tables.items()}
-    found = list(mart.faults)
-    _mark(tables, left_out, found)
-    found += _referrers(tables, left_out)
-    too_large = list(balance_faults(tables, ~left_out["transactions"])) if found else []
+    replace(mart, faults=_in_headings(mart)).reject_faults()
+    left_out, found = _left_out(tables, mart.faults)
+    too_large = list(balance_faults(tables, ~left_out["transactions"])) if found and whole_ledger else []
     _mark(tables, left_out, too_large)
     found += too_large
     found += _referrers(tables, left_out)
@@ -65,6 +65,32 @@ def leave_out_faulty_rows(mart: CheckedMart) -> tuple[CheckedMart, Quarantine | 
     found.sort(key=lambda fault: (order[fault.file], fault.row))
     quarantine = Quarantine(_warning(tables, left_out), _listing(tables, found))
     return replace(mart, tables=_remaining_tables(tables, left_out), faults=[]), quarantine
+
+
+def others_without_faulty_rows(mart: CheckedMart) -> tuple[dict[str, CheckedTable], RowsLeftOut] | None:
+    """Return the tables other than the ledger without their faulty rows, and a mask of the rows left out.
+
+    The mask is empty if there are no faults. The result is None if a table lacks a required column.
+    """
+    if not mart.faults:
+        return mart.tables, {}
+    if _in_headings(mart):
+        return None
+    left_out, _ = _left_out(mart.tables, mart.faults)
+    return _remaining_tables(mart.tables, left_out), left_out
+
+
+def _in_headings(mart: CheckedMart) -> list[Fault]:
+    return [f for f in mart.faults if f.column and f.column not in _columns_of(mart.tables, f)]
+
+
+def _left_out(tables: Mapping[str, CheckedTable], faults: list[Fault]) -> tuple[RowsLeftOut, list[Fault]]:
+    """Return the rows with faults and the rows that refer to them, and the faults of both."""
+    left_out = {name: np.zeros(len(table), np.bool_) for name, table in tables.items()}
+    found = list(faults)
+    _mark(tables, left_out, found)
+    found += _referrers(tables, left_out)
+    return left_out, found
 
 
 def _by_origin(tables: Mapping[str, CheckedTable]) -> dict[str, str]:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from custdyn_widgets.mart.columns import Codes, Int64s
+from custdyn_widgets.mart.columns import Bools, Codes, Int64s
 from custdyn_widgets.mart.facts.flow_class import PAID, Flows
 from custdyn_widgets.mart.facts.large_arrays import LargeArrays
 
@@ -98,12 +98,22 @@ class SortedRuns:
         self._begins: dict[int, Int64s] = {}  # by first row of a run: the starts of its blocks, and its end
 
     @property
+    def time_type(self) -> np.dtype[Any]:
+        """The type of times."""
+        return self._rows.dtype["time"]
+
+    @property
     def package(self) -> Packages:
         """A view of the package codes, in the row order of the runs."""
         return self._rows["package"]
 
     def put(self, first: int, rows: Rows) -> None:
-        """Add rows of the ledger, from position `first` on, as a run; safe to call from several threads."""
+        """Add rows of the ledger, from position `first` on, as a run; safe to call from several threads.
+
+        Positions may be left empty after the last of these rows.
+        """
+        if not len(rows):
+            return
         block = (rows.client >> self._bits).astype(np.uint8)
         order = np.argsort(block, kind="stable")
         records = np.empty(len(rows), self._rows.dtype)
@@ -116,12 +126,14 @@ class SortedRuns:
 
     def merged(self, package_type: npt.DTypeLike | None = None) -> Merged:
         """Return all rows by client and time, with package codes of the given type, if any."""
-        begins = np.array([begins for _, begins in sorted(self._begins.items())], np.int64)
+        none = np.zeros(self._block_count + 1, np.int64)
+        begins = np.array([begins for _, begins in sorted(self._begins.items())] or [none], np.int64)
         ends = np.cumsum(np.diff(begins).sum(axis=0)).tolist()
         kind = self._rows.dtype
         whole = self._rows.view(f"V{kind.itemsize}")  # concatenating structured records is slow
         types = (np.int64, np.uint8, package_type or kind["package"], kind["time"])
-        room = [self._large.empty(len(self._rows), each) for each in (kind["time"], *types)]
+        count = ends[-1] if ends else 0
+        room = [self._large.empty(count, each) for each in (kind["time"], *types)]
         out = Merged(np.zeros(self.client_count + 1, np.int64), *room)
 
         def put(block: int) -> None:
@@ -135,7 +147,7 @@ class SortedRuns:
         with ThreadPoolExecutor(threads()) as pool:
             for _ in pool.map(put, range(self._block_count)):
                 pass
-        out.offset[-1] = len(self._rows)
+        out.offset[-1] = count
         return out
 
 
@@ -147,6 +159,11 @@ def threads() -> int:
 def fit_uint32(seconds: Int64s) -> bool:
     """Return whether all times fit in a uint32; 0 is reserved for "never"."""
     return bool(seconds.min(initial=1) >= 1 and seconds.max(initial=1) < 2**32)
+
+
+def in_uint32(seconds: Int64s) -> Bools:
+    """Return a mask of the times that fit in a uint32; see `fit_uint32`."""
+    return (seconds >= 1) & (seconds < 2**32)
 
 
 def _bits_within(client_count: int, blocks: int) -> int:

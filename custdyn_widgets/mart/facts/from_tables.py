@@ -1,4 +1,4 @@
-"""Building facts from the tables of a mart: all at once, or while reading the ledger in pieces."""
+"""Building facts from the tables of a mart."""
 
 from __future__ import annotations
 
@@ -13,13 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from custdyn_widgets.mart.checking.checked import CheckedMart, CheckedTable
-from custdyn_widgets.mart.checking.checks import check_others
 from custdyn_widgets.mart.checking.values import MICROS
 from custdyn_widgets.mart.columns import Codes, Int64s, positions
 from custdyn_widgets.mart.facts.by_client import Merged, Times
 from custdyn_widgets.mart.facts.facts import NEVER, Facts, Names
-from custdyn_widgets.mart.facts.ledger import Ledger, checked_ledger, no_ledger, package_ids, whole_ledger
-from custdyn_widgets.mart.reading.stored import StoredMart
+from custdyn_widgets.mart.facts.ledger import Ledger, no_ledger, package_ids, whole_ledger
 
 
 def build(mart: CheckedMart) -> Facts:
@@ -32,27 +30,10 @@ def build(mart: CheckedMart) -> Facts:
     """
     mart.reject_faults()
     ledger = mart.tables["transactions"]
-    clients = _Clients.of(mart.tables)
-    packages = _packages(mart.tables, package_ids(ledger))
+    clients = ClientOrder.of(mart.tables)
+    packages = packages_of(mart.tables, package_ids(ledger))
     ids = tuple(i for i, _ in packages)
-    return _facts(mart.tables, clients, whole_ledger(ledger, clients.place, ids))
-
-
-def build_in_pieces(stored: StoredMart) -> Facts | None:
-    """Build the facts of a mart while reading its ledger in pieces, or return None if it may have faults.
-
-    Raises
-    ------
-    SourceError
-        If the ledger cannot be read.
-    """
-    mart = check_others(stored)
-    if mart.faults:
-        return None
-    clients = _Clients.of(mart.tables)
-    packages = [i for i, _ in _packages(mart.tables, ())] if "packages" in mart.tables else None
-    ledger = checked_ledger(stored.ledger, mart.tables, clients.place, packages)
-    return _facts(mart.tables, clients, ledger) if ledger else None
+    return facts_of(mart.tables, clients, whole_ledger(ledger, clients.place, ids))
 
 
 def build_without_ledger(tables: Mapping[str, CheckedTable], packages: Sequence[str]) -> tuple[Facts, Int64s]:
@@ -69,8 +50,8 @@ def build_without_ledger(tables: Mapping[str, CheckedTable], packages: Sequence[
     -------
     The facts, and for each of their clients its row in the clients table.
     """
-    clients = _Clients.of(tables)
-    return _facts(tables, clients, no_ledger(len(clients.order), packages)), clients.order
+    clients = ClientOrder.of(tables)
+    return facts_of(tables, clients, no_ledger(len(clients.order), packages)), clients.order
 
 
 def with_rows(facts: Facts, rows: Merged) -> Facts:
@@ -92,7 +73,7 @@ def _of_rows(rows: Merged, exists: Int64s) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class _Clients:
+class ClientOrder:
     """The order of clients: the sorted rows of the table, and the place and the codes of each row."""
 
     order: Int64s
@@ -106,7 +87,8 @@ class _Clients:
     owners: tuple[str, ...]
 
     @classmethod
-    def of(cls, tables: Mapping[str, CheckedTable]) -> _Clients:
+    def of(cls, tables: Mapping[str, CheckedTable]) -> ClientOrder:
+        """Return the order of the clients in tables without faults."""
         table, companies = tables["clients"], _companies(tables)
         owners, owner = _named(table, "owner_user")
         currencies, currency = _named(table, "currency")
@@ -117,7 +99,8 @@ class _Clients:
         return cls(order, place, client_type, currency, company, owner, currencies, companies, owners)
 
 
-def _facts(tables: Mapping[str, CheckedTable], clients: _Clients, ledger: Ledger) -> Facts:
+def facts_of(tables: Mapping[str, CheckedTable], clients: ClientOrder, ledger: Ledger) -> Facts:
+    """Return the facts of tables without faults and their sorted ledger."""
     table, order = tables["clients"], clients.order
     tags, tag_offset, tag = _tags(table, order)
     closed = np.where(table.blank["closed_at"], NEVER, table.columns["closed_at"] // MICROS)
@@ -138,7 +121,7 @@ def _facts(tables: Mapping[str, CheckedTable], clients: _Clients, ledger: Ledger
             clients.companies,
             clients.owners,
             tags,
-            _packages(tables, ledger.packages),
+            packages_of(tables, ledger.packages),
             _parents(tables),
             *_rates(tables.get("rates")),
         ),
@@ -188,7 +171,7 @@ def _ids_and_names(clients: CheckedTable, order: Int64s) -> dict[str, Any]:
     return found
 
 
-def _packages(tables: Mapping[str, CheckedTable], named: Sequence[str]) -> tuple[tuple[str, str], ...]:
+def packages_of(tables: Mapping[str, CheckedTable], named: Sequence[str]) -> tuple[tuple[str, str], ...]:
     """Return the id and name of each package; without a table, use the ids in the ledger as names."""
     if "packages" not in tables:
         return tuple((i, i) for i in named)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import csv
 import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,15 +14,13 @@ import pyarrow.csv
 
 from custdyn_widgets.errors import SourceError, shown
 from custdyn_widgets.mart.dialect import NO_DIALECT, Dialect
-from custdyn_widgets.mart.reading.csv_pieces import CsvPiece, csv_pieces
 from custdyn_widgets.mart.reading.csv_quotes import (
     ESCAPED,
-    has_doubtful_quotes,
     has_quotes,
     reject_misplaced_quotes,
     scan_quotes,
 )
-from custdyn_widgets.mart.reading.csv_text import CsvText, csv_text, is_plain_text
+from custdyn_widgets.mart.reading.csv_text import CsvText, csv_text
 from custdyn_widgets.mart.reading.likely_causes import (
     other_delimiter,
     reject_dialect,
@@ -32,11 +29,8 @@ from custdyn_widgets.mart.reading.likely_causes import (
 )
 from custdyn_widgets.mart.reading.near_names import normalized_name
 from custdyn_widgets.mart.reading.stored import (
-    StoredLedger,
     StoredTable,
-    batches,
     reject_repeated_columns,
-    reporting_unreadable,
 )
 from custdyn_widgets.mart.schema import MartTable
 
@@ -48,7 +42,7 @@ _CODED = pa.dictionary(pa.int32(), pa.large_string())
 
 
 @dataclass(frozen=True)
-class _Layout:
+class Layout:
     """The layout of a CSV file.
 
     Attributes
@@ -81,51 +75,11 @@ def read_csv(path: Path, spec: MartTable, dialect: Dialect = NO_DIALECT) -> Stor
         is misplaced, the dialect is ambiguous, or the file is in another format.
     """
     with csv_text(path, dialect) as text:
-        layout = _layout(text, spec, dialect)
+        layout = layout_of(text, spec, dialect)
         return replace(_read_rows(text.path, spec, layout), guessed=layout.guessed)
 
 
-def csv_ledger(path: Path, spec: MartTable, dialect: Dialect = NO_DIALECT) -> StoredLedger:
-    """Return the ledger of a file; a large file is read on demand, in pieces.
-
-    Raises
-    ------
-    SourceError
-        As in `read_csv`, now or when the rows are read.
-    """
-    pieces = csv_pieces(path) if is_plain_text(path, dialect) else []
-    layout = _layout(CsvText(path), spec, dialect) if pieces else None
-    if not (layout and layout.known):
-        return StoredLedger.of(read_csv(path, spec, dialect))
-
-    def whole(columns: Sequence[str] | None) -> StoredTable:
-        with reporting_unreadable(path):
-            table = read_csv(path, spec, dialect)
-        return table if columns is None else replace(table, data=table.data.select(columns))
-
-    reading = tuple(partial(_read_piece, path, spec, layout, piece) for piece in pieces)
-    return StoredLedger(whole, reading, sum(piece.rows for piece in pieces), first_row=2)
-
-
-def _read_piece(path: Path, spec: MartTable, layout: _Layout, piece: CsvPiece) -> Iterator[StoredTable]:
-    """Yield a piece in batches, or nothing if it may be faulty, so that the caller reads the whole file."""
-    with reporting_unreadable(path), path.open("rb") as file:
-        file.seek(piece.begin)
-        content = file.read(piece.end - piece.begin)
-    quoted = b'"' in content
-    if quoted and has_doubtful_quotes(content, layout.delimiter, piece.rows):
-        return
-    try:
-        data, misshapen = _read_known(pa.BufferReader(content), spec, layout, quoted, has_headings=False)
-    except pa.ArrowInvalid:
-        return
-    if misshapen or data.num_rows != piece.rows:
-        return
-    table = StoredTable(spec, path.name, data, layout.extra, first_row=2 + piece.first)
-    yield from batches(replace(table, guessed=layout.guessed))
-
-
-def _layout(text: CsvText, spec: MartTable, dialect: Dialect) -> _Layout:
+def layout_of(text: CsvText, spec: MartTable, dialect: Dialect) -> Layout:
     """Return the layout of UTF-8 text, detecting the delimiter if it is not given."""
     path, found = text.path, text.found
     delimiter = text.delimiter or dialect.delimiter
@@ -143,7 +97,7 @@ def _layout(text: CsvText, spec: MartTable, dialect: Dialect) -> _Layout:
     known = _known_headings(path, spec, names, exact=exact)
     renamed = [f"heading {shown(name)} for {column}" for column, name in known.items() if name != column]
     extra = tuple(name for name in names if name not in known.values())
-    return _Layout(delimiter or ",", names, known, extra, bool(below), (*found, *renamed))
+    return Layout(delimiter or ",", names, known, extra, bool(below), (*found, *renamed))
 
 
 def _known_headings(path: Path, spec: MartTable, names: list[str], *, exact: bool) -> dict[str, str]:
@@ -159,7 +113,7 @@ def _known_headings(path: Path, spec: MartTable, names: list[str], *, exact: boo
     return known
 
 
-def _read_rows(path: Path, spec: MartTable, layout: _Layout) -> StoredTable:
+def _read_rows(path: Path, spec: MartTable, layout: Layout) -> StoredTable:
     if not layout.known or not layout.names[0].isprintable():
         reject_foreign_content(path)
     if not layout.known:  # otherwise Arrow would read every column and guess its type
@@ -172,7 +126,7 @@ def _read_rows(path: Path, spec: MartTable, layout: _Layout) -> StoredTable:
     quoted = has_quotes(path)
     try:
         stored = pa.OSFile(os.fsencode(path))  # as bytes: a path need not be UTF-8
-        data, misshapen = _read_known(stored, spec, layout, quoted)
+        data, misshapen = read_known(stored, spec, layout, quoted)
     except pa.ArrowInvalid:
         reject_encoding(path)
         reject_misplaced_quotes(path, layout.delimiter)
@@ -181,13 +135,16 @@ def _read_rows(path: Path, spec: MartTable, layout: _Layout) -> StoredTable:
         scan = scan_quotes(path, layout.delimiter)
         if scan.doubtful or scan.lines != data.num_rows + misshapen + 1:
             reject_misplaced_quotes(path, layout.delimiter)
-    if misshapen:  # rare: read row by row, to report row numbers
-        return _read_misshapen_csv(path, spec, layout)
-    return StoredTable(spec, path.name, data, layout.extra, first_row=2)
+    table = StoredTable(spec, path.name, data, layout.extra, first_row=2)
+    if not misshapen:
+        return table
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:  # rare, and slow
+        next(filter(None, csv.reader(file, delimiter=layout.delimiter)))
+        return read_misshapen(file, table, layout)
 
 
-def _read_known(
-    stored: pa.NativeFile, spec: MartTable, layout: _Layout, quoted: bool, *, has_headings: bool = True
+def read_known(
+    stored: pa.NativeFile, spec: MartTable, layout: Layout, quoted: bool, *, has_headings: bool = True
 ) -> tuple[pa.Table, int]:
     """Return the known columns of rows with the right number of cells, and the number of other rows.
 
@@ -216,7 +173,7 @@ def _read_known(
     return data.rename_columns(list(layout.known)), len(misshapen)
 
 
-def _in_one_block(stored: pa.NativeFile, layout: _Layout) -> pa.csv.ReadOptions:
+def _in_one_block(stored: pa.NativeFile, layout: Layout) -> pa.csv.ReadOptions:
     return pa.csv.ReadOptions(use_threads=False, block_size=stored.size() + 1, column_names=layout.names)
 
 
@@ -229,27 +186,32 @@ def _first_rows(path: Path, delimiter: str) -> list[list[str]]:
     return rows
 
 
-def _read_misshapen_csv(path: Path, spec: MartTable, layout: _Layout) -> StoredTable:
-    """Read a CSV file with rows of different lengths: pad short ones with blanks, truncate long ones."""
+def read_misshapen(lines: Iterable[str], table: StoredTable, layout: Layout) -> StoredTable:
+    """Return a table with rows of different lengths: pad short ones with blanks, truncate long ones.
+
+    Parameters
+    ----------
+    lines
+        The text, without headings.
+    table
+        The table without these rows.
+    layout
+        The layout of the text.
+    """
     rows: list[list[str]] = []
     misshapen = []
     count = len(layout.names)
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        lines = filter(None, csv.reader(file, delimiter=layout.delimiter))
-        next(lines)
-        for cells in lines:
-            if len(cells) != count:
-                text = layout.delimiter.join(cells)
-                counted = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
-                why = f"has {counted}, but there are {count} columns"
-                if ESCAPED in text or any(cell.endswith("\\") for cell in cells):
-                    why += NO_ESCAPES
-                misshapen.append((len(rows) + 2, text, why))
-            rows.append((cells + [""] * count)[:count])
+    for cells in filter(None, csv.reader(lines, delimiter=layout.delimiter)):
+        if len(cells) != count:
+            text = layout.delimiter.join(cells)
+            counted = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
+            why = f"has {counted}, but there are {count} columns"
+            if ESCAPED in text or any(cell.endswith("\\") for cell in cells):
+                why += NO_ESCAPES
+            misshapen.append((len(rows) + table.first_row, text, why))
+        rows.append((cells + [""] * count)[:count])
     columns = {
         column: pa.array([row[layout.names.index(name)] for row in rows], pa.large_string())
         for column, name in layout.known.items()
     }
-    return StoredTable(
-        spec, path.name, pa.table(columns), layout.extra, first_row=2, misshapen=tuple(misshapen)
-    )
+    return replace(table, data=pa.table(columns), misshapen=tuple(misshapen))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -44,14 +45,15 @@ class _Block:
     breaks: tuple[int, int]
 
 
-def csv_pieces(path: Path) -> list[CsvPiece]:
+def csv_pieces(path: Path, *, small: bool = False) -> list[CsvPiece]:
     """Divide the rows below the headings into pieces of about `PIECE` bytes.
 
-    The result is empty for a small file, and for a file that cannot be divided because its rows do not end in
-    line feeds or a row is too long. Counts are wrong only if there are empty lines or misplaced quotes.
+    The result is empty for a small file, unless `small` is set, and for one that cannot be divided because
+    its rows do not end in line feeds or a row is too long. A count is only wrong if there are empty lines or
+    misplaced quotes.
     """
     size = path.stat().st_size
-    if size <= PIECE:
+    if size <= PIECE and not (small and size):
         return []
     with path.open("rb") as file:
         content = _Content(file.fileno())
@@ -59,7 +61,8 @@ def csv_pieces(path: Path) -> list[CsvPiece]:
         begin = headings.find(b"\n") + 1
         tail = content[max(begin, size - _WINDOW) : size]
         end = size - len(tail) + len(tail.rstrip(b"\r\n"))  # excluding empty lines at the end
-        if not 0 < begin < end or headings[:begin].count(b'"') % 2:
+        first_line = headings[:begin].removeprefix(codecs.BOM_UTF8).rstrip(b"\r\n")
+        if not 0 < begin < end or not first_line or b"\r" in first_line or first_line.count(b'"') % 2:
             return []
         places = [*range(begin, end, PIECE), end]
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:

@@ -73,10 +73,10 @@ def has_doubtful_quotes(content: bytes, delimiter: str, rows: int) -> bool:
     if any(_is_doubtful(content[max(0, place - _OVERLAP) : place + _BLOCK], delimiter) for place in places):
         return True
     lines = content.count(b"\n") + (not content.endswith(b"\n"))
-    return lines != rows and not _is_strict(content, delimiter)
+    return lines != rows and not is_strict(content, delimiter)
 
 
-def _is_strict(content: bytes, delimiter: str) -> bool:
+def is_strict(content: bytes, delimiter: str) -> bool:
     """Return whether each quoted cell ends at a delimiter or line break."""
     text = io.StringIO(content.decode(errors="replace"), newline="")
     try:

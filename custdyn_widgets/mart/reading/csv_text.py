@@ -1,7 +1,7 @@
 """CSV files as UTF-8 text: unpacked, decoded, and without the `sep=` line that only Excel uses.
 
-Plain UTF-8 files are read in place. Others are converted to a private temporary file, which is removed
-after reading.
+Plain UTF-8 files are read in place. Others are converted to a temporary file in the folder of the cache. It
+has no name, so that nothing of it is left after reading, even if the process is killed.
 """
 
 from __future__ import annotations
@@ -11,14 +11,16 @@ import gzip
 import re
 import shutil
 import tempfile
+import weakref
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, cast
 
+from custdyn_widgets import settings
 from custdyn_widgets.errors import SourceError, shown
 from custdyn_widgets.mart.dialect import Dialect
 
@@ -66,25 +68,71 @@ def csv_text(path: Path, dialect: Dialect) -> Iterator[CsvText]:
     SourceError
         If an archive cannot be unpacked or has several files, or the text does not match its encoding.
     """
-    form = _form(path, dialect)
-    encoding, hint = form.encoding, form.hint
-    found = (f"encoding {shown(encoding)}",) if form.marked and encoding in ("utf-16", "utf-32") else ()
-    delimiter = hint[1] or None if hint else None
-    if delimiter and delimiter != ",":
-        found = (*found, f"delimiter {shown(delimiter)}")
-    if form.is_plain:
-        yield CsvText(path)
+    copy, text = converted_copy(path, dialect)
+    if copy is None:
+        yield text
         return
-    with tempfile.TemporaryDirectory(prefix="custdyn-") as folder:
-        converted = Path(folder) / path.name
-        skipped = len(hint[0]) if hint else 0
-        with _unpacked(path) if form.packed else path.open("rb") as stream, converted.open("wb") as out:
-            if encoding == "utf-8":  # the reader reports invalid bytes
-                stream.read(skipped)
-                shutil.copyfileobj(stream, out, _BLOCK)
-            else:
-                _convert(stream, path.name, encoding, skipped, out)
-        yield CsvText(converted, delimiter, found, converted=True)
+    with copy.named(path.name) as place:
+        yield replace(text, path=place)
+
+
+class NamelessFile:
+    """A file in the folder of the cache, of which nothing is left even if the process is killed.
+
+    It exists as long as this object.
+    """
+
+    def __init__(self) -> None:
+        folder = settings.load().cache
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self.file = cast(IO[bytes], tempfile.TemporaryFile(dir=folder))  # noqa: SIM115 (closed below)
+        except OSError:  # the cache is not writable
+            self.file = cast(IO[bytes], tempfile.TemporaryFile())  # noqa: SIM115 (closed below)
+        weakref.finalize(self, self.file.close)
+
+    @property
+    def path(self) -> Path:
+        """A path to open the file again."""
+        return Path(f"/proc/self/fd/{self.file.fileno()}")
+
+    @contextmanager
+    def named(self, name: str) -> Iterator[Path]:
+        """Give the file a path whose last component is a name, for messages."""
+        with tempfile.TemporaryDirectory(prefix="custdyn-") as folder:
+            path = Path(folder) / name
+            path.symlink_to(self.path)
+            yield path
+
+
+def converted_copy(path: Path, dialect: Dialect) -> tuple[NamelessFile | None, CsvText]:
+    """Return a copy of a CSV file as UTF-8 text, and its path and what was detected about the file.
+
+    UTF-8 text is not copied: the copy is then None.
+
+    Raises
+    ------
+    SourceError
+        As in `csv_text`.
+    """
+    form = _form(path, dialect)
+    if form.is_plain:
+        return None, CsvText(path)
+    copy = NamelessFile()
+    _write_converted(path, form, copy.file)
+    return copy, CsvText(copy.path, form.delimiter, form.found, converted=True)
+
+
+def _write_converted(path: Path, form: _Form, out: IO[bytes]) -> None:
+    """Write a CSV file as UTF-8 text."""
+    skipped = len(form.hint[0]) if form.hint else 0
+    with _unpacked(path) if form.packed else path.open("rb") as stream:
+        if form.encoding == "utf-8":  # the reader reports invalid bytes
+            stream.read(skipped)
+            shutil.copyfileobj(stream, out, _BLOCK)
+        else:
+            _convert(stream, path.name, form.encoding, skipped, out)
+    out.flush()
 
 
 @dataclass(frozen=True)
@@ -113,16 +161,18 @@ class _Form:
         """Whether the file can be read in place."""
         return not (self.packed or self.hint) and self.encoding in ("utf-8", "utf-8-sig")
 
+    @property
+    def delimiter(self) -> str | None:
+        """The delimiter in the `sep=` line."""
+        return self.hint[1] or None if self.hint else None
 
-def is_plain_text(path: Path, dialect: Dialect) -> bool:
-    """Return whether a file is UTF-8 text that `csv_text` does not convert.
-
-    Raises
-    ------
-    SourceError
-        If it is an archive that cannot be unpacked or has several files.
-    """
-    return _form(path, dialect).is_plain
+    @property
+    def found(self) -> tuple[str, ...]:
+        """What was detected, in words."""
+        is_wide = self.marked and self.encoding in ("utf-16", "utf-32")
+        encoding = (f"encoding {shown(self.encoding)}",) if is_wide else ()
+        is_unusual = self.delimiter and self.delimiter != ","
+        return (*encoding, f"delimiter {shown(self.delimiter)}") if is_unusual else encoding
 
 
 def _form(path: Path, dialect: Dialect) -> _Form:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from custdyn_widgets import progress
 from custdyn_widgets.mart.dialect import NO_DIALECT, Dialect
-from custdyn_widgets.mart.reading.csv_files import csv_ledger, read_csv
+from custdyn_widgets.mart.reading.csv_files import read_csv
+from custdyn_widgets.mart.reading.csv_ledger import csv_ledger
 from custdyn_widgets.mart.reading.duckdb_file import read_duckdb
 from custdyn_widgets.mart.reading.mart_files import (
     files_with_status,
@@ -61,8 +62,11 @@ def read_folder(folder: Path, dialect: Dialect = NO_DIALECT) -> StoredMart:
         progress.step(f"Reading {path.name}", 0.4 * done)
         read = partial(read_csv, dialect=dialect) if is_csv else read_parquet
         with reporting_unreadable(path):
-            if is_ledger and parts == [path]:
-                ledger = csv_ledger(path, spec, dialect)
+            if is_ledger:
+                of_file = partial(csv_ledger, spec=spec, dialect=dialect, small=parts != [path])
+                ledger = parts_ledger(path, parts, of_file)
+                if not ledger.is_uniform:
+                    ledger.whole(None)  # raises
             else:
                 tables[name] = read_parts(path, parts, partial(read, spec=spec))
     unread = tuple(_unread(folder, files))

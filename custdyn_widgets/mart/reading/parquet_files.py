@@ -71,8 +71,18 @@ def parquet_ledger(path: Path, spec: MartTable, client_count: int) -> StoredLedg
 
     with _opened(path, spec, None) as file:
         metadata = file.metadata
+        columns = frozenset(
+            (name, _joinable_type(file.schema_arrow.field(name).type))
+            for name in _known(file, spec.column_names)
+        )
     pieces = tuple(partial(piece, *part) for part in _row_group_ranges(metadata))
-    return StoredLedger(whole, pieces, metadata.num_rows)
+    return StoredLedger(whole, pieces, metadata.num_rows, columns=columns)
+
+
+def _joinable_type(kind: pa.DataType) -> str:
+    """Return the name of a type; columns of types with the same name can be joined."""
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return "text" if is_text(kind) else str(kind)
 
 
 def _row_group_ranges(metadata: pq.FileMetaData) -> Iterator[tuple[range, int]]:

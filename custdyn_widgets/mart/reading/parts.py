@@ -11,6 +11,7 @@ from functools import partial
 from itertools import accumulate
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
 from custdyn_widgets.errors import SourceError, shown
@@ -31,23 +32,39 @@ def read_parts(path: Path, parts: Sequence[Path], read: Callable[[Path], StoredT
 
 def parts_ledger(path: Path, parts: Sequence[Path], ledger: Callable[[Path], StoredLedger]) -> StoredLedger:
     """Return the ledger in a file or in parts, without reading its rows."""
-    if parts == [path]:
-        return ledger(path)
-    found = [ledger(part) for part in parts]
+    return ledger(path) if parts == [path] else _joined_ledger(path, [ledger(part) for part in parts])
+
+
+def _joined_ledger(path: Path, found: Sequence[StoredLedger]) -> StoredLedger:
+    """Join the ledgers of parts."""
     before = [0, *accumulate(part.count for part in found)]
 
     def whole(wanted: Sequence[str] | None) -> StoredTable:
         return _joined(path.name, [part.whole(wanted) for part in found])
 
     def shifted(piece: Piece, rows: int) -> Iterator[StoredTable]:
-        return (replace(batch, origin=path.name, first_row=batch.first_row + rows) for batch in piece())
+        for batch in piece():
+            misshapen = tuple((row + rows, text, why) for row, text, why in batch.misshapen)
+            first = batch.first_row + rows
+            yield replace(batch, origin=path.name, first_row=first, misshapen=misshapen)
+
+    def recounted() -> StoredLedger:
+        return _joined_ledger(path, [part.recounted() if part.recounted else part for part in found])
 
     pieces = [
         partial(shifted, piece, rows)
         for part, rows in zip(found, before, strict=False)
         for piece in part.pieces
     ]
-    return StoredLedger(whole, pieces, before[-1], found[0].first_row)
+    return StoredLedger(
+        whole,
+        pieces,
+        before[-1],
+        found[0].first_row,
+        columns=found[0].columns,
+        is_uniform=len({part.columns for part in found}) == 1,
+        recounted=recounted if any(part.recounted for part in found) else None,
+    )
 
 
 def _joined(origin: str, parts: Sequence[StoredTable]) -> StoredTable:
@@ -73,6 +90,21 @@ def _joined(origin: str, parts: Sequence[StoredTable]) -> StoredTable:
         extra=tuple(dict.fromkeys(name for part in parts for name in part.extra)),
         misshapen=tuple(misshapen),
         guessed=tuple(dict.fromkeys(word for part in parts for word in part.guessed)),
+    )
+
+
+def joined_rows(batches: Sequence[StoredTable]) -> StoredTable:
+    """Join rows of several batches of a table, which keep their numbers."""
+    first = batches[0]
+    return replace(
+        first,
+        data=pa.table(
+            {name: _joined_column(first.origin, name, batches) for name in first.data.column_names}
+        ),
+        extra=tuple(dict.fromkeys(name for batch in batches for name in batch.extra)),
+        misshapen=tuple(row for batch in batches for row in batch.misshapen),
+        guessed=tuple(dict.fromkeys(word for batch in batches for word in batch.guessed)),
+        numbers=np.concatenate([batch.numbers for batch in batches if batch.numbers is not None]),
     )
 
 

@@ -10,6 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from custdyn_widgets.errors import SourceError
@@ -39,6 +41,8 @@ class StoredTable:
         The format of its text, and the time zone of times without an offset.
     guessed
         The parts of the dialect that were detected in the data, in words: `decimal ','`.
+    numbers
+        The numbers of its rows in messages, ascending, if it has only some rows of a table.
     """
 
     spec: MartTable
@@ -49,6 +53,30 @@ class StoredTable:
     misshapen: tuple[tuple[int, str, str], ...] = ()
     dialect: Dialect = field(default_factory=Dialect)
     guessed: tuple[str, ...] = ()
+    numbers: npt.NDArray[np.int64] | None = field(default=None, compare=False)
+
+    def number(self, position: int) -> int:
+        """Return the number of a row in messages."""
+        return position + self.first_row if self.numbers is None else int(self.numbers[position])
+
+    def position(self, number: int) -> int:
+        """Return the position of the row with a number."""
+        if self.numbers is None:
+            return number - self.first_row
+        return int(np.searchsorted(self.numbers, number))
+
+    def rows(self, kept: npt.NDArray[np.bool_]) -> StoredTable:
+        """Return the table with only some of its rows, which keep their numbers."""
+        numbers = np.arange(len(kept)) + self.first_row if self.numbers is None else self.numbers
+        numbers = numbers[kept]
+        of_rows = set(numbers.tolist()) if self.misshapen else set()
+        misshapen = tuple(row for row in self.misshapen if row[0] in of_rows)
+        return replace(self, data=self.data.filter(pa.array(kept)), numbers=numbers, misshapen=misshapen)
+
+    def without_rows(self) -> StoredTable:
+        """Return the table without its rows."""
+        none = np.empty(0, np.int64)
+        return replace(self, data=self.data.schema.empty_table(), numbers=none, misshapen=())
 
 
 BATCH = 2**18  # rows: few enough to fit in a processor's cache
@@ -69,12 +97,21 @@ class StoredLedger:
         order. Several threads may each read a different piece.
     count, first_row
         The number of transactions, and the number of the first row in messages.
+    columns
+        The name and the type of each column: types that can be joined have the same name.
+    is_uniform
+        Whether all files that it is read from have the same columns.
+    recounted
+        If `count` and the numbers of rows may be wrong: counts the rows, and returns the right ledger.
     """
 
     whole: Callable[[Sequence[str] | None], StoredTable]
     pieces: Sequence[Piece]
     count: int
     first_row: int = 1
+    columns: frozenset[tuple[str, str]] = frozenset()
+    is_uniform: bool = True
+    recounted: Callable[[], StoredLedger] | None = None
 
     @classmethod
     def of(cls, table: StoredTable) -> StoredLedger:
@@ -94,17 +131,27 @@ class StoredLedger:
         def piece(read: Piece) -> Iterator[StoredTable]:
             return (replace(batch, **changes) for batch in read())
 
-        return replace(self, whole=whole, pieces=tuple(partial(piece, read) for read in self.pieces))
+        def recounted() -> StoredLedger:
+            assert self.recounted is not None
+            return self.recounted().with_changes(**changes)
+
+        return replace(
+            self,
+            whole=whole,
+            pieces=tuple(partial(piece, read) for read in self.pieces),
+            recounted=recounted if self.recounted else None,
+        )
 
 
 def batches(table: StoredTable) -> Iterator[StoredTable]:
     """Yield a table in batches; a table without rows yields one empty batch."""
     for low in range(0, max(table.data.num_rows, 1), BATCH):
+        first = table.first_row + low
         yield replace(
             table,
             data=table.data.slice(low, BATCH),
-            first_row=table.first_row + low,
-            misshapen=() if low else table.misshapen,
+            first_row=first,
+            misshapen=tuple(row for row in table.misshapen if first <= row[0] < first + BATCH),
         )
 
 

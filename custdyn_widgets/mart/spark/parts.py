@@ -18,7 +18,8 @@ import pyarrow as pa
 
 from custdyn_widgets.mart.checking.balances import overflowing
 from custdyn_widgets.mart.checking.checked import CheckedTable
-from custdyn_widgets.mart.checking.checks import REFERENCES, BatchCheck
+from custdyn_widgets.mart.checking.checks import BatchCheck
+from custdyn_widgets.mart.checking.references import REFERENCES
 from custdyn_widgets.mart.checking.values import MICROS
 from custdyn_widgets.mart.columns import Codes, Int64s, positions
 from custdyn_widgets.mart.facts.by_client import Merged, Packages, Rows, Times, fit_uint32

@@ -1,0 +1,54 @@
+"""Errors for values whose format cannot be guessed, which name the setting to set."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from custdyn_widgets.errors import SourceError, shown
+from custdyn_widgets.mart.checking.written_forms import DATE_PATTERNS
+from custdyn_widgets.mart.reading.stored import StoredTable
+
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June", "July"),
+    *("August", "September", "October", "November", "December"),
+)
+
+
+def ambiguous_number(table: StoredTable, column: str, value: str) -> SourceError:
+    """Return the error for a number that may have a decimal comma or a thousands separator."""
+    digits = value.replace(",", ".").lstrip()
+    return SourceError(
+        f"{table.origin}, {column}: {shown(value)} may be {digits.replace('.', '')} or {digits}. "
+        f"{_set('decimal', ',', '.')}",
+        field="decimal",
+    )
+
+
+def ambiguous_date(table: StoredTable, column: str, value: str) -> SourceError:
+    """Return the error for a date whose day and month may be exchanged."""
+    parts = pc.extract_regex(pa.scalar(value), DATE_PATTERNS["DMY"]).as_py()
+    first, second = int(parts["day"]), int(parts["month"])
+    return SourceError(
+        f"{table.origin}, {column}: {shown(value)} may be {first} {_MONTHS[second - 1]} or "
+        f"{second} {_MONTHS[first - 1]} {parts['year']}. {_set('dates', 'DMY', 'MDY')}",
+        field="dates",
+    )
+
+
+def mixed(
+    table: StoredTable, one: tuple[str, str], other: tuple[str, str], setting: str, *choices: str
+) -> SourceError:
+    """Return the error for two values of a file, each given with its column, in different formats."""
+    (column, value), (second, different) = one, other
+    places = column if column == second else f"{column} and {second}"
+    return SourceError(
+        f"{table.origin}, {places}: {shown(value)} and {shown(different)} are in different formats. "
+        f"{_set(setting, *choices)}",
+        field=setting,
+    )
+
+
+def _set(name: str, *choices: str) -> str:
+    settings = " or ".join(f'{name} = "{choice}"' for choice in choices)
+    return f"Set {settings} for the source, in sources.toml or with Source(…, dialect=Dialect(…))."

@@ -1,0 +1,71 @@
+"""What a pass over a ledger needs to know, and what stops it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+import numpy as np
+
+from custdyn_widgets.mart.checking.checked import CheckedTable
+from custdyn_widgets.mart.checking.distinct_ids import Keys
+from custdyn_widgets.mart.columns import Bools, Codes, Int64s
+
+
+class Doubt(Enum):
+    """A doubt about a ledger that stopped a pass over it."""
+
+    FORMAT = "its numbers or times may be in another format than those of a mart"
+    ROWS = "some of its rows were not read, or their numbers are wrong"
+
+
+@dataclass(frozen=True)
+class Known:
+    """What earlier passes found out about a ledger.
+
+    Attributes
+    ----------
+    is_guessed
+        Whether its format was guessed.
+    ids_as_text
+        Whether ids that are whole numbers are compared as text.
+    repeated
+        The keys of ids that may occur more than once; None if unknown.
+    kept
+        The numbers of rows that were in doubt and have no faults, ascending.
+    has_early_or_late_times
+        Whether some of those have times that do not fit in 32 bits.
+    """
+
+    is_guessed: bool = False
+    ids_as_text: bool = False
+    repeated: Keys | None = None
+    kept: Int64s = field(default_factory=lambda: np.empty(0, np.int64))
+    has_early_or_late_times: bool = False
+
+
+@dataclass(frozen=True)
+class OtherTables:
+    """The tables other than the ledger.
+
+    Attributes
+    ----------
+    tables
+        The tables as stored.
+    left_out
+        By table, a mask of the rows that are left out; empty if all are kept.
+    place
+        For each row of the clients table, its place in the order of clients, or -1 if it is left out; None if
+        the ledger need not be sorted.
+    client_count
+        The number of clients that are not left out.
+    packages
+        The package ids by code; None without a table of packages.
+    """
+
+    tables: Mapping[str, CheckedTable]
+    left_out: Mapping[str, Bools]
+    place: Codes | None
+    client_count: int
+    packages: Sequence[str] | None

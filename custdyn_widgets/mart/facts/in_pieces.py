@@ -1,0 +1,195 @@
+"""Building the facts of a mart while reading its ledger in pieces, with bounded memory.
+
+Rows in doubt are set aside in each pass over the ledger, and then checked with the other tables as if they
+were the whole ledger. What that shows, such as the format of numbers, is known in the next pass; most ledgers
+need only one pass, and one with faulty rows two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from custdyn_widgets import progress
+from custdyn_widgets.mart.checking.balances import any_overflow
+from custdyn_widgets.mart.checking.checked import CheckedMart, CheckedTable
+from custdyn_widgets.mart.checking.checks import check_others, check_tables
+from custdyn_widgets.mart.checking.guessed_formats import guessed_dialects
+from custdyn_widgets.mart.checking.guessing import guess_dialects, may_have_other_formats
+from custdyn_widgets.mart.checking.quarantine import (
+    Quarantine,
+    leave_out_faulty_rows,
+    others_without_faulty_rows,
+)
+from custdyn_widgets.mart.checking.values import MICROS
+from custdyn_widgets.mart.facts.by_client import fit_uint32
+from custdyn_widgets.mart.facts.doubts import Doubt, Known, OtherTables
+from custdyn_widgets.mart.facts.facts import Facts
+from custdyn_widgets.mart.facts.from_tables import ClientOrder, facts_of, packages_of
+from custdyn_widgets.mart.facts.ledger_pass import LedgerPass, in_threads, read_ledger
+from custdyn_widgets.mart.reading.parts import joined_rows
+from custdyn_widgets.mart.reading.stored import Piece, StoredMart, StoredTable
+from custdyn_widgets.mart.schema import TABLES
+
+
+@dataclass(frozen=True)
+class BuiltMart:
+    """The facts of a mart, and the rows left out of them, if any."""
+
+    facts: Facts
+    left_out: Quarantine | None = None
+
+
+def build_in_pieces(stored: StoredMart, *, leave_out_faults: bool = False) -> BuiltMart | None:
+    """Build the facts of a mart; return None if that is only possible with all rows at once.
+
+    The result and the errors are those of building from all rows.
+
+    Raises
+    ------
+    SourceError
+        If the ledger cannot be read.
+    MartError
+        If the mart has faults, unless `leave_out_faults` is set.
+    """
+    known = Known()
+    while True:
+        others = _Others.of(check_others(stored), leave_out_faults=leave_out_faults)
+        done = read_ledger(stored.ledger, others.prepared, known)
+        if done is Doubt.ROWS:
+            if stored.ledger.recounted is None:
+                return None
+            stored, known = replace(stored, ledger=stored.ledger.recounted()), Known(known.is_guessed)
+            continue
+        if not known.is_guessed and (done is Doubt.FORMAT or _may_have_other_formats(others, done)):
+            stored, known = _in_guessed_format(stored), Known(is_guessed=True)
+            continue
+        assert isinstance(done, LedgerPass)
+        result = _settled(stored, others, done, known)
+        if not isinstance(result, Known):
+            return result
+        known = result
+
+
+@dataclass(frozen=True)
+class _Others:
+    """The tables other than the ledger.
+
+    Attributes
+    ----------
+    mart
+        The checked tables with all their rows.
+    tables
+        The tables without the rows to leave out; None if that is not possible or not wanted.
+    order
+        The order of the clients in `tables`.
+    prepared
+        What a pass over the ledger needs.
+    leave_out_faults
+        Whether faulty rows are left out.
+    """
+
+    mart: CheckedMart
+    tables: Mapping[str, CheckedTable] | None
+    order: ClientOrder | None
+    prepared: OtherTables
+    leave_out_faults: bool
+
+    @classmethod
+    def of(cls, mart: CheckedMart, *, leave_out_faults: bool) -> _Others:
+        found = others_without_faulty_rows(mart) if leave_out_faults or not mart.faults else None
+        if found is None:
+            return cls(mart, None, None, OtherTables(mart.tables, {}, None, 1, None), leave_out_faults)
+        tables, left_out = found
+        order = ClientOrder.of(tables)
+        place = np.full(len(mart.tables["clients"]), -1, np.int32)
+        place[~left_out["clients"] if left_out else slice(None)] = order.place
+        packages = [i for i, _ in packages_of(tables, ())] if "packages" in tables else None
+        prepared = OtherTables(mart.tables, left_out, place, len(order.place), packages)
+        return cls(mart, tables, order, prepared, leave_out_faults)
+
+
+def _may_have_other_formats(others: _Others, done: LedgerPass | Doubt) -> bool:
+    """Return whether some faults of a mart may come from another format."""
+    in_ledger = isinstance(done, LedgerPass) and done.may_have_other_formats
+    return in_ledger or may_have_other_formats(others.mart.faults)
+
+
+def _in_guessed_format(stored: StoredMart) -> StoredMart:
+    """Return a mart in the format that its values show, if they are in another than that of a mart."""
+    pieces = stored.ledger.pieces
+
+    def each_batch(function: Callable[[StoredTable], Any]) -> Iterator[Any]:
+        def of_piece(piece: Piece) -> list[Any]:
+            return [function(batch) for batch in piece()]
+
+        for found in in_threads(of_piece, pieces):
+            yield from found
+
+    head = next(batch for piece in pieces for batch in piece())
+    guessed = guess_dialects(_all_tables(stored, head), {"transactions": each_batch})
+    ledger = stored.ledger
+    if changed := guessed.pop("transactions", None):
+        ledger = ledger.with_changes(dialect=changed.dialect, guessed=changed.guessed)
+    return replace(stored, others={**stored.others, **guessed}, ledger=ledger)
+
+
+def _all_tables(stored: StoredMart, ledger: StoredTable) -> dict[str, StoredTable]:
+    """Return all tables in the order of the schema, with these rows of the ledger."""
+    found = {**stored.others, "transactions": ledger}
+    return {name: found[name] for name in TABLES if name in found}
+
+
+def _settled(stored: StoredMart, others: _Others, done: LedgerPass, known: Known) -> BuiltMart | Known | None:
+    """Return the facts after a pass, or what the next pass has to know, or None as `build_in_pieces` does."""
+    if known.repeated is None:
+        repeated = done.repeated_ids()
+        if repeated is None:
+            return replace(known, ids_as_text=True)
+        if len(repeated):
+            return replace(known, repeated=repeated)
+    if others.tables is not None and not others.mart.faults and not done.doubtful:
+        if known.is_guessed or len(known.kept):
+            _note_formats(_all_tables(stored, done.no_rows))
+        return _built(others, done, None)
+    if not stored.ledger.is_uniform or done.ids_depend_on_batches:
+        return None
+    tables = _all_tables(stored, joined_rows([done.no_rows, *done.doubtful]))
+    mart, left_out = check_tables(stored.name, tables, whole_ledger=False), None
+    if mart.faults and not others.leave_out_faults:
+        _note_formats(tables)
+        mart.reject_faults()
+    if others.leave_out_faults:
+        mart, left_out = leave_out_faulty_rows(mart, whole_ledger=False)
+    ledger = mart.tables["transactions"]
+    if len(ledger):  # these rows have no faults after all
+        numbers = ledger.stored.numbers
+        assert numbers is not None
+        is_wide = known.has_early_or_late_times or not fit_uint32(ledger.columns["at"] // MICROS)
+        kept = np.union1d(known.kept, numbers)
+        if len(kept) == len(known.kept):  # another pass would find the same again
+            return None
+        return replace(known, kept=kept, has_early_or_late_times=is_wide)
+    _note_formats(tables)
+    return _built(others, done, left_out)
+
+
+def _note_formats(tables: Mapping[str, StoredTable]) -> None:
+    """Report the formats that were detected in the data."""
+    for note in guessed_dialects(tables):
+        progress.note(note)
+
+
+def _built(others: _Others, done: LedgerPass, left_out: Quarantine | None) -> BuiltMart | None:
+    """Return the facts of rows without faults, or None if a balance is too large."""
+    assert others.tables is not None
+    assert others.order is not None
+    ledger = done.sorted()
+    rows = ledger.rows
+    opening = others.tables["clients"].columns["opening_balance"][others.order.order]
+    if any_overflow(rows.offset, rows.time, rows.amount, opening, done.largest):
+        return None
+    return BuiltMart(facts_of(others.tables, others.order, ledger), left_out)

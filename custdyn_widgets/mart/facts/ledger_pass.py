@@ -1,0 +1,262 @@
+"""One pass over a ledger: its pieces are read, checked and sorted by client, on all cores.
+
+Each batch is added to the runs and freed. Only the rows in doubt are kept as stored: those with faults, those
+that refer to rows left out of other tables, and those whose times or ids need another pass. The caller
+settles the doubt about them alone.
+
+The checks are the same as for tables in memory, except for those that span batches: whether ids are unique,
+and whether a balance exceeds an int64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from custdyn_widgets import progress
+from custdyn_widgets.mart import columns
+from custdyn_widgets.mart.checking.balances import largest_amount
+from custdyn_widgets.mart.checking.checked import CheckedTable
+from custdyn_widgets.mart.checking.checks import BatchCheck
+from custdyn_widgets.mart.checking.distinct_ids import DistinctIds, Keys
+from custdyn_widgets.mart.checking.fault_kinds import NEAR_HEADING, NO_COLUMN
+from custdyn_widgets.mart.checking.faults import Fault
+from custdyn_widgets.mart.checking.guessing import have_other_formats, may_have_other_formats
+from custdyn_widgets.mart.checking.values import MICROS
+from custdyn_widgets.mart.columns import Bools, Int64s, positions
+from custdyn_widgets.mart.facts.by_client import Packages, SortedRuns, fit_uint32, in_uint32, threads
+from custdyn_widgets.mart.facts.doubts import Doubt, Known, OtherTables
+from custdyn_widgets.mart.facts.large_arrays import LargeArrays
+from custdyn_widgets.mart.facts.ledger import Ledger, coded_rows, package_ids, type_of_codes
+from custdyn_widgets.mart.reading.stored import Piece, StoredLedger, StoredTable
+
+T = TypeVar("T")
+_IN_HEADINGS = (NEAR_HEADING, NO_COLUMN)
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """A summary of a batch.
+
+    Attributes
+    ----------
+    rows
+        The positions of its rows in the runs.
+    end
+        The position after its last row, in doubt or not.
+    packages
+        The package ids by code.
+    largest
+        The largest absolute amount.
+    no_rows, doubtful
+        The batch as stored without its rows, and with only its rows in doubt, if there are any.
+    may_have_other_formats
+        Whether some of its faults may come from another format.
+    ids_depend_on_batch
+        Whether its ids would be other texts if they were read with other rows.
+    """
+
+    rows: slice
+    end: int
+    packages: tuple[str, ...]
+    largest: int
+    no_rows: StoredTable
+    doubtful: StoredTable | None
+    may_have_other_formats: bool
+    ids_depend_on_batch: bool
+
+
+@dataclass(frozen=True)
+class LedgerPass:
+    """The result of a pass: the runs, and the rows in doubt."""
+
+    stored: StoredLedger
+    batches: Sequence[_Batch]
+    runs: SortedRuns
+    ids: DistinctIds
+
+    @property
+    def no_rows(self) -> StoredTable:
+        """The ledger as stored, without its rows."""
+        return self.batches[0].no_rows
+
+    @property
+    def doubtful(self) -> list[StoredTable]:
+        """The rows in doubt, as stored, by batch."""
+        return [batch.doubtful for batch in self.batches if batch.doubtful is not None]
+
+    @property
+    def may_have_other_formats(self) -> bool:
+        """Whether some faults may come from another format."""
+        return any(batch.may_have_other_formats for batch in self.batches)
+
+    @property
+    def ids_depend_on_batches(self) -> bool:
+        """Whether some ids would be other texts if all rows were read at once."""
+        return any(batch.ids_depend_on_batch for batch in self.batches)
+
+    @property
+    def largest(self) -> int:
+        """The largest absolute amount of the rows in the runs."""
+        return max(batch.largest for batch in self.batches)
+
+    def repeated_ids(self) -> Keys | None:
+        """Return the keys of ids that may occur more than once; None if numbers and text are mixed."""
+        progress.step("Comparing transaction ids", 0.7)
+        return self.ids.repeated(self.stored.pieces)
+
+    def sorted(self) -> Ledger:
+        """Return the rows that are not in doubt by client."""
+        progress.step("Grouping the transactions by client", 0.8)
+        packages = _unify_package_codes(self.runs, self.batches)
+        return Ledger(self.runs.merged(type_of_codes(packages)), packages)
+
+
+def read_ledger(stored: StoredLedger, others: OtherTables, known: Known) -> LedgerPass | Doubt:
+    """Read, check and sort a ledger piece by piece.
+
+    Raises
+    ------
+    SourceError
+        If the ledger cannot be read.
+    """
+    progress.step("Reading and checking the transactions", 0.4)
+    time_type = np.int64 if known.has_early_or_late_times else np.uint32
+    runs = SortedRuns(stored.count, others.client_count, time_type, type_of_codes(others.packages))
+    ids = DistinctIds(stored.count, stored.first_row, LargeArrays().empty, as_text=known.ids_as_text)
+    work = _LedgerWork(stored, others, known, runs, BatchCheck(others.tables), ids)
+    found: list[_Batch] = []
+    with closing(in_threads(work.process, stored.pieces)) as results:
+        for done, batches in enumerate(results, start=1):
+            if isinstance(batches, Doubt):
+                return batches
+            found += batches
+            progress.step("Reading and checking the transactions", 0.4 + 0.3 * done / len(stored.pieces))
+    pa.default_memory_pool().release_unused()
+    if not found or not _is_complete(stored, found):
+        return Doubt.ROWS
+    return LedgerPass(stored, found, runs, ids)
+
+
+def in_threads(work: Callable[[Piece], T], pieces: Sequence[Piece]) -> Generator[T]:
+    """Yield the result for each piece in order; when closed, cancel pieces not yet started."""
+    pool = ThreadPoolExecutor(threads())
+    try:
+        for future in [pool.submit(work, piece) for piece in pieces]:
+            yield future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@dataclass(frozen=True)
+class _LedgerWork:
+    """Processes the pieces of a ledger."""
+
+    stored: StoredLedger
+    others: OtherTables
+    known: Known
+    runs: SortedRuns
+    check: BatchCheck
+    ids: DistinctIds
+
+    def process(self, piece: Piece) -> list[_Batch] | Doubt:
+        """Add the rows of a piece that are not in doubt to the runs."""
+        found = []
+        for stored in piece():
+            table, faults = self.check.read(stored)
+            if stored.first_row - self.stored.first_row + len(table) > self.stored.count:
+                return Doubt.ROWS
+            if faults and not self.known.is_guessed and have_other_formats({"transactions": stored}):
+                return Doubt.FORMAT
+            if self.known.repeated is None:
+                self.ids.add(stored.first_row, table.columns["transaction_id"])
+            found.append(self._added(stored, table, faults))
+        return found
+
+    def _added(self, stored: StoredTable, table: CheckedTable, faults: list[Fault]) -> _Batch:
+        """Add the rows of a batch that are not in doubt to the runs."""
+        first, count = stored.first_row - self.stored.first_row, len(table)
+        seconds = table.columns["at"] // MICROS
+        doubtful = self._doubtful(table, seconds, faults)
+        apart = stored.rows(doubtful) if faults or doubtful.any() else None
+        if doubtful.any():
+            table, seconds = table.rows(~doubtful), seconds[~doubtful]
+        packages = package_ids(table) if self.others.packages is None else self.others.packages
+        if self.others.place is not None and not any(fault.kind in _IN_HEADINGS for fault in faults):
+            codes = self._package_codes(table, packages)
+            seconds = seconds.astype(self.runs.time_type)
+            self.runs.put(first, coded_rows(table, seconds, self.others.place, codes))
+        return _Batch(
+            slice(first, first + len(table)),
+            first + count,
+            tuple(packages),
+            largest_amount(table.columns["amount"]),
+            stored.without_rows(),
+            apart,
+            may_have_other_formats(faults),
+            _ids_depend_on_batch(stored),
+        )
+
+    def _doubtful(self, table: CheckedTable, seconds: Int64s, faults: list[Fault]) -> Bools:
+        """Return a mask of the rows in doubt."""
+        found = np.zeros(len(table), np.bool_)
+        if not self.known.has_early_or_late_times and not fit_uint32(seconds):
+            found |= ~in_uint32(seconds) & ~table.blank["at"]
+        if self.known.repeated is not None and len(self.known.repeated):
+            keys = self.ids.keys(table.columns["transaction_id"])
+            found |= np.isin(keys, self.known.repeated) & ~table.blank["transaction_id"]
+        if len(self.known.kept):
+            numbers = np.arange(len(table)) + table.stored.first_row
+            found &= ~np.isin(numbers, self.known.kept)
+        found[[table.position(fault) for fault in faults if fault.kind not in _IN_HEADINGS]] = True
+        for column, other in (("client_id", "clients"), ("package_id", "packages")):
+            if other in self.others.left_out and self.others.left_out[other].any():
+                found |= np.append(self.others.left_out[other], False)[table.codes[column]]
+        return found
+
+    def _package_codes(self, table: CheckedTable, packages: Sequence[str]) -> Packages:
+        """Return the package code of each row; if there is a table, reuse the codes from its check."""
+        if self.others.packages is None:
+            return positions(table.columns["package_id"], packages)
+        codes = positions(self.others.tables["packages"].columns["package_id"], packages)
+        of_table = np.append(codes, -1).astype(type_of_codes(self.others.packages))
+        return of_table.take(table.codes["package_id"], mode="wrap")  # -1 (none) takes the last code
+
+
+def _ids_depend_on_batch(batch: StoredTable) -> bool:
+    """Return whether ids are numbers that are not all whole: then whole ones are written in another way."""
+    for spec in batch.spec.columns:
+        if spec.kind == "id" and spec.name in batch.data.column_names:
+            column = batch.data.column(spec.name)
+            if pa.types.is_floating(column.type):
+                column = pc.if_else(pc.is_nan(column), None, column)
+            elif not pa.types.is_decimal(column.type) or column.type.scale <= 0:
+                continue
+            if not columns.all_whole(column):
+                return True
+    return False
+
+
+def _is_complete(stored: StoredLedger, batches: Sequence[_Batch]) -> bool:
+    """Return whether all rows were read; in a damaged row group, Arrow may silently stop early."""
+    begins = [batch.rows.start for batch in batches]
+    ends = [batch.end for batch in batches]
+    return [*begins, stored.count] == [0, *ends]
+
+
+def _unify_package_codes(runs: SortedRuns, batches: Sequence[_Batch]) -> tuple[str, ...]:
+    """Change the package codes of all batches to those of one list of ids, and return the list."""
+    packages = tuple(sorted(set().union(*(batch.packages for batch in batches))))
+    for batch in batches:
+        if batch.packages != packages:
+            places = positions(pa.array(batch.packages, pa.large_string()), packages)
+            codes = runs.package[batch.rows]
+            codes[:] = np.append(places, np.int32(-1))[codes]
+    return packages
