@@ -89,7 +89,7 @@ def make_server() -> Any:
 
 @contextlib.asynccontextmanager
 async def _stdout_to_stderr(_: Any) -> AsyncIterator[None]:
-    """Redirect output of `print` to stderr, or Python would write it to stdout when the process ends."""
+    """Redirect the output of `print` to stderr, so that Python does not write it to stdout at exit."""
     with contextlib.redirect_stdout(sys.stderr):
         yield
 
@@ -100,7 +100,7 @@ def list_sources() -> str:
 
 
 def describe_columns() -> str:
-    """Return the definition and unit of every column, by the groups that a query can list in `columns`."""
+    """Return the definition and unit of every column, by group, as listed in the `columns` of a query."""
     return answers.as_text(answers.columns())
 
 
@@ -192,7 +192,9 @@ def _guarded(tool: Callable[..., str], error_type: type[Exception]) -> Callable[
             )
             raise error_type(what) from None
         if found:
-            raise error_type(f"The answer is withheld because it contains {found}. Remove it from the data.")
+            raise error_type(
+                f"The answer was withheld because it contains {found}. Remove that from the data."
+            )
         return answer
 
     return guarded

@@ -141,7 +141,7 @@ def _row_tags(keyed: _Keyed, labels: Sequence[Labels], period: str) -> list[int]
 
 
 def _contributions(plan: Plan, keyed: _Keyed) -> Iterator[tuple[Contributions, UInt64s]]:
-    """Yield the contributions of clients, each with the tag of its row."""
+    """Yield the clients' contributions, each with its row's tag."""
     if not plan.buckets:
         return
     labels, groups = row_labels(plan), plan.groups

@@ -21,7 +21,7 @@ _SLOW = "rfc3987_syntax"
 
 
 def load_jsonschema() -> None:
-    """Import jsonschema without building its IRI parser until an IRI is checked."""
+    """Import jsonschema, but do not build its IRI parser until an IRI is checked."""
     if "jsonschema" in sys.modules or _SLOW in sys.modules or importlib.util.find_spec(_SLOW) is None:
         return
     stand_in = ModuleType(_SLOW)

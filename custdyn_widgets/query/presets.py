@@ -10,7 +10,7 @@ from custdyn_widgets.query.checks import YEARS, Period
 
 
 def preset_period(name: str, timezone: str, as_of: datetime) -> Period:
-    """Return the period of a preset relative to a time, in the calendar of a time zone.
+    """Return the period of a preset relative to a time, in a time zone's calendar.
 
     Raises
     ------

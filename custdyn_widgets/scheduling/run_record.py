@@ -118,7 +118,7 @@ class Run:
 
     @property
     def can_be_resent(self) -> bool:
-        """Whether the run made all its reports, so that it only remains to send them to some recipients."""
+        """Whether the run made all its reports and only has to send them to some recipients."""
         made_all = self.where == SENDING or not any(one.company for one in self.reports)
         return made_all and self.result in ("undelivered", "killed") and any(r.snapshot for r in self.reports)
 

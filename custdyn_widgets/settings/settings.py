@@ -1,4 +1,4 @@
-"""The settings as a value."""
+"""The settings as an immutable object."""
 
 from __future__ import annotations
 

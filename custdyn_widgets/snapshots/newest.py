@@ -56,7 +56,7 @@ class NewestSnapshots:
     def of(self, address: Address) -> str | None:
         """Return the id of the newest visible snapshot to which an address leads; None if there is none.
 
-        The newest is the one made for the latest time, so that repeating a run of an earlier time does not
+        The newest is the one made for the latest time, so that repeating a run for an earlier time does not
         change where the address leads. If several were made for the same time, it is the one made last.
 
         Raises

@@ -1,4 +1,4 @@
-"""Shortening of names so that no two look the same."""
+"""Shortening names so that no two look the same."""
 
 from __future__ import annotations
 

@@ -149,7 +149,7 @@ def _several(term: str, texts: list[str], left: int) -> str:
 
 
 def _instant(value: object) -> str:
-    """Format a UTC timestamp of the manifest for display."""
+    """Format a UTC timestamp from the manifest for display."""
     text = _shown(value)
     return f"{text[:10]} {text[11:19]} UTC" if re.fullmatch(r"[\d-]{10}T[\d:]{8}(\.\d+)?Z", text) else text
 

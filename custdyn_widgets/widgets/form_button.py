@@ -49,7 +49,7 @@ class Button(anywidget.AnyWidget):
         self.on_msg(self._received)
 
     def click(self) -> None:
-        """Perform the action of the button."""
+        """Perform the button's action."""
         self._clicked()
 
     def _received(self, _widget: object, message: object, _buffers: object) -> None:

@@ -78,7 +78,7 @@ class MovementSums:
         self.sums.merge(other.sums)
 
     def counts(self) -> Int64s:
-        """Return int64[rows, kinds]: the counts by row, without the opening bucket, and by kind."""
+        """Return int64[rows, kinds]: the counts by row, excluding the opening bucket, and by kind."""
         keys, counts, _, _ = self.sums.totals()
         found = np.zeros(self._shape, np.int64)
         found.ravel()[keys] = counts

@@ -99,7 +99,7 @@ class SortedRuns:
 
     @property
     def time_type(self) -> np.dtype[Any]:
-        """The type of times."""
+        """The data type of the times."""
         return self._rows.dtype["time"]
 
     @property

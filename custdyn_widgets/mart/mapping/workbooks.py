@@ -69,7 +69,7 @@ def read_sheets(path: Path, folder: Path) -> list[Sheet]:
 
 
 def _write(rows: Iterator[tuple[Any, ...]], file: Path, place: str) -> str:
-    """Write the rows of a sheet, and return a query for them; empty if there are no headings."""
+    """Write the rows of a sheet, and return a query for them, or an empty string without headings."""
     numbered = ((n, row) for n, row in enumerate(rows, start=1) if any(_is_value(v) for v in row))
     _, first = next(numbered, (0, ()))
     names = _headings(first)

@@ -4,8 +4,9 @@ A snapshot is permanent, and anyone with the link can read it. If a password is 
 path is in a note, the search finds it and nothing is published. An address with a password, or an
 entry such as `{'password': '…'}`, is rejected wherever it comes from.
 
-A login is also found if it is split by formatting, by invisible characters, or across lines, unless its first
-line looks like a complete address: otherwise, every address above an email address would look like a login.
+A login is also found if it is split by formatting, by invisible characters, or across lines. The exception is
+a login whose first line looks like a complete address: without it, every address above an email address would
+look like a login.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ class Points:
     series
         The series with their own colours, in order.
     others
-        The grey series, the largest first.
+        The grey series, largest first.
     notes
         Notes needed to understand the chart.
     """

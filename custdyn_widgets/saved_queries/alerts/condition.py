@@ -52,7 +52,7 @@ class Condition:
     relation
         `below`, `above`, `falls_by` or `rises_by`.
     bound
-        The bound. A value equal to it is neither below nor above it; a change equal to it is large enough.
+        The bound. A value equal to it is neither below nor above it; a change equal to it counts.
     against
         What a value is compared with: `row_before`, or `compare` for the query's comparison period.
 
@@ -141,7 +141,7 @@ def check_against_query(conditions: Sequence[Condition], query: ReportQuery) -> 
 
 
 def _without_row_before(condition: Condition, query: ReportQuery) -> str:
-    """Return why no row could ever be compared with the previous row, or "" if one could."""
+    """Return the reason why no row can be compared with the previous row, or "" if one can."""
     if condition.row == "total":
         return "cannot be measured from the previous row, because the Total has none"
     if query.time_group is None:

@@ -32,8 +32,8 @@ def shifted_clients(evidence: Evidence) -> Iterator[Note]:
             other = "up" if shift == 1 else "down"
             yield Note(
                 f"{evidence.file}, client_id: the ids seem to be shifted by one row relative to "
-                f"the other columns: with the id of the row {where}, balances are closer to 0 or times are "
-                f"in order. Move the ids {other} by one row.",
+                f"the other columns. With the id of the row {where} in each row, balances are closer to 0 or "
+                f"times are in order. Move the ids {other} by one row.",
                 "shifted_clients",
                 rows=shift,
             )
