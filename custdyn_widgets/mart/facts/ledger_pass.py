@@ -218,7 +218,8 @@ class _LedgerWork:
         found[[table.position(fault) for fault in faults if fault.kind not in _IN_HEADINGS]] = True
         for column, other in (("client_id", "clients"), ("package_id", "packages")):
             if other in self.others.left_out and self.others.left_out[other].any():
-                found |= np.append(self.others.left_out[other], False)[table.codes[column]]
+                lost = np.append(self.others.left_out[other], False)[table.codes[column]]
+                found |= lost & ~table.blank[column]  # a blank refers to nothing, not to a row without an id
         return found
 
     def _package_codes(self, table: CheckedTable, packages: Sequence[str]) -> Packages:
