@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.browser.chromium import launched
 from tests.browser.lab import Lab, running_lab
@@ -21,6 +21,7 @@ from tests.browser.lab_notebook import LabNotebook
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 LOOK = {"theme", "width", "height"}
+expect.set_options(timeout=20_000)  # milliseconds: a machine that runs other tests too may be slow to answer
 
 
 @pytest.fixture(scope="session")
