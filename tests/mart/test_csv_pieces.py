@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gc
 import gzip
 import io
 import shutil
@@ -193,6 +194,22 @@ def test_a_converted_copy_leaves_no_file(path: Path, monkeypatch: pytest.MonkeyP
     assert [*cache.iterdir(), *temporary.iterdir()] == []
     assert read(ledger) == at_once(path)
     assert [*cache.iterdir(), *temporary.iterdir()] == []
+
+
+def test_a_converted_copy_is_read_where_open_files_are_not_listed(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = path.parent / "cache"
+    monkeypatch.setenv("CUSTDYN_CACHE", str(cache))
+    monkeypatch.setattr("custdyn_widgets.mart.reading.csv_text._OPEN_FILES", path.parent / "no-such-folder")
+    rows = [(f"{i}", "c", "at", "usage", "-1", "") for i in range(50)]
+    path.write_bytes(gzip.compress(written(rows).encode()))
+    ledger = in_pieces(path, 100)
+    assert len(ledger.pieces) > 1
+    assert read(ledger) == at_once(path)
+    del ledger
+    gc.collect()
+    assert list(cache.iterdir()) == []
 
 
 def test_a_quote_that_is_not_closed_is_reported(path: Path) -> None:

@@ -1,7 +1,7 @@
 """CSV files as UTF-8 text: unpacked, decoded, and without the `sep=` line that only Excel uses.
 
 Plain UTF-8 files are read in place. Others are converted to a temporary file in the folder of the cache. It
-has no name, so that nothing of it is left after reading, even if the process is killed.
+has no name in Linux, so that nothing of it is left after reading, even if the process is killed.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ _MARKS = (  # UTF-32 first: its mark begins with that of UTF-16
     (codecs.BOM_UTF8, "utf-8-sig"),
 )
 _EXCEL_HINT = re.compile(r'"?sep=([^"\r\n]?)"?,*(\r\n|\r|\n)', re.IGNORECASE)
+_OPEN_FILES = Path("/proc/self/fd")  # only in Linux
 _DAMAGED = (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError)
 
 
@@ -79,22 +80,24 @@ def csv_text(path: Path, dialect: Dialect) -> Iterator[CsvText]:
 class NamelessFile:
     """A file in the folder of the cache, of which nothing is left even if the process is killed.
 
-    It exists as long as this object.
+    It exists as long as this object. Where the system does not list open files, it has a name, and is left if
+    the process is killed.
     """
 
     def __init__(self) -> None:
+        create = tempfile.TemporaryFile if _OPEN_FILES.is_dir() else tempfile.NamedTemporaryFile
         folder = settings.load().cache
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self.file = cast(IO[bytes], tempfile.TemporaryFile(dir=folder))  # noqa: SIM115 (closed below)
+            self.file = cast(IO[bytes], create(dir=folder))
         except OSError:  # the cache is not writable
-            self.file = cast(IO[bytes], tempfile.TemporaryFile())  # noqa: SIM115 (closed below)
+            self.file = cast(IO[bytes], create())
         weakref.finalize(self, self.file.close)
 
     @property
     def path(self) -> Path:
         """A path to open the file again."""
-        return Path(f"/proc/self/fd/{self.file.fileno()}")
+        return _OPEN_FILES / str(self.file.fileno()) if _OPEN_FILES.is_dir() else Path(self.file.name)
 
     @contextmanager
     def named(self, name: str) -> Iterator[Path]:
