@@ -5,18 +5,21 @@ from __future__ import annotations
 import csv
 import gc
 import io
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from py4j.protocol import Py4JError
 
 from custdyn_widgets.engine import report as report_module
 from custdyn_widgets.engine.compute import run_report
 from custdyn_widgets.errors import SourceError
 from custdyn_widgets.mart.opening import OpenedMart
 from custdyn_widgets.mart.spark import ledger
+from custdyn_widgets.mart.spark.facts import SparkFacts
 from custdyn_widgets.mart.spark.opening import open_on_spark
 from custdyn_widgets.query.query import ReportQuery
 from custdyn_widgets.render.csv import to_csv
@@ -94,6 +97,21 @@ def test_a_mart_opened_again_has_the_data_of_now_and_keeps_its_parts(tmp_path: P
     del before
     gc.collect()
     assert after.facts.parts.storageLevel.useMemory  # type: ignore[attr-defined]
+
+
+def test_facts_whose_session_was_stopped_are_freed_without_a_complaint(
+    opened: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Stopped:
+        def unpersist(self) -> None:
+            raise Py4JError("the session was stopped")
+
+    told: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+    local = opened["small"][1].facts
+    SparkFacts.of(local, Stopped(), local.has_rows, "small")  # type: ignore[arg-type]
+    gc.collect()
+    assert not told
 
 
 def test_a_mart_on_object_storage_is_read_as_s3a(spark: Any, opened: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
@@ -48,7 +49,7 @@ class SparkFacts(Facts):
         values = {each.name: getattr(facts, each.name) for each in fields(Facts)}
         values["offset"] = facts.offset[:0]
         found = cls(**values, parts=parts, has_rows=has_rows, source=source)
-        weakref.finalize(found, parts.unpersist).atexit = False
+        weakref.finalize(found, _release, parts).atexit = False
         return found
 
     def each(self, work: Callable[[Facts, Int64s], T], clients: Int64s) -> list[tuple[Int64s, T]]:
@@ -71,3 +72,9 @@ class SparkFacts(Facts):
             results = self.parts.select("rows").mapInArrow(task, RESULT).toArrow()
         found += [restored(value) for value in results.column("result")]
         return found
+
+
+def _release(parts: DataFrame) -> None:
+    """Let Spark forget the cached parts of a ledger."""
+    with contextlib.suppress(Exception):  # the session may have been stopped, and the parts with it
+        parts.unpersist()

@@ -7,9 +7,11 @@ as whole ledgers. A sorted part is stored as one value, from which each computat
 
 from __future__ import annotations
 
+import gc
 import pickle
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -79,6 +81,7 @@ class CodeRows:
 
     def __call__(self, batches: Batches) -> Batches:
         """Yield the coded rows of batches."""
+        _freeze_imports(CodeRows)
         check = BatchCheck(self.references)
         for data in joined(batches, self.stored.spec):
             table, faults = check.read(replace(self.stored, data=data))
@@ -157,6 +160,7 @@ class SortPart:
 
     def __call__(self, batches: Batches) -> Batches:
         """Yield the pickled `PartRows` and `PartSummary` of a part, or nothing if it is empty."""
+        _freeze_imports(SortPart)
         found = list(batches)
         columns = pa.Table.from_batches(found, _CODED)
         if not len(columns):
@@ -188,12 +192,22 @@ class ComputeOnPart:
 
     def __call__(self, batches: Batches) -> Batches:
         """Yield a pickled pair for each part: the clients and the result."""
+        _freeze_imports(ComputeOnPart)
         for batch in batches:
             for value in batch.column("rows"):
                 rows = restored(value)
                 own = np.intersect1d(self.clients, rows.clients, assume_unique=True)
                 facts = with_rows(self.facts, rows.merged(self.facts.client_count))
                 yield _pickled(RESULT, (own, self.work(facts, own)))
+
+
+@cache
+def _freeze_imports(task: type) -> None:
+    """Exclude what is loaded for the first task of a kind from garbage collection.
+
+    Spark's workers collect garbage after each task; with all imports, that takes longer than most tasks.
+    """
+    gc.freeze()
 
 
 def restored(value: pa.Scalar) -> Any:
