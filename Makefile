@@ -4,10 +4,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ONLY ?=
+# Processes that tests start would otherwise compile the package again, each of them.
+unexport PYTHONDONTWRITEBYTECODE
 # $(call install,folder of the environment,constraints,what): with uv if it is there and works, otherwise with
 # pip, whose output is reduced to a line for each package. uv shows its own progress.
 install = \
-  { command -v uv >/dev/null && uv pip install --python $(1)/bin/python --constraint $(2) --editable $(3); } || { \
+  { command -v uv >/dev/null && \
+    uv pip install --compile-bytecode --python $(1)/bin/python --constraint $(2) --editable $(3); } || { \
     { PYTHONUNBUFFERED=1 $(1)/bin/python -m pip --disable-pip-version-check install \
       --constraint $(2) --editable $(3); echo $$? >$(1)/.status; } | while read -r action package; do \
         case "$$action $$package" in \

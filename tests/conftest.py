@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, settings
 
 from tests import databases
 
-USUAL, FEW = 250, 50
+USUAL, FEW = 100, 25
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

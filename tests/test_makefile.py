@@ -70,7 +70,7 @@ def test_a_failure_of_pip_is_one_of_make(tmp_path: Path) -> None:
 def test_uv_is_used_if_it_is_there_and_pip_if_uv_fails(tmp_path: Path, uv: int, by_pip: bool) -> None:
     code, said, ready = set_up(tmp_path, uv=uv)
     assert (code, ready) == (0, True)
-    assert "uv pip install --python .venv/bin/python --constraint constraints.txt --editable ." in said
+    assert "uv pip install --compile-bytecode --python .venv/bin/python --constraint constraints.txt" in said
     assert ("numpy" in said) == by_pip
 
 

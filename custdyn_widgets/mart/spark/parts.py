@@ -202,7 +202,7 @@ class ComputeOnPart:
 
 
 @cache
-def _freeze_imports(task: type) -> None:
+def _freeze_imports(_task: type) -> None:
     """Exclude what is loaded for the first task of a kind from garbage collection.
 
     Spark's workers collect garbage after each task; with all imports, that takes longer than most tasks.
