@@ -164,8 +164,9 @@ def _rows(begin: Int64s, count: Int64s) -> slice | Int64s:
 
 def _keys(count: Int64s, time: Times) -> npt.NDArray[np.uint64]:
     """Return a number for each row that increases with client and time."""
-    client = np.repeat(np.arange(len(count), dtype=np.uint64) << np.uint64(32), count)
-    return client | time.astype(np.uint64)
+    keys = np.repeat(np.arange(len(count), dtype=np.uint64), count) << np.uint64(32)
+    keys |= time.astype(np.uint64)
+    return keys
 
 
 def _amounts(running: Int64s, rows: slice | Int64s, begin: Int64s, count: Int64s) -> Int64s:

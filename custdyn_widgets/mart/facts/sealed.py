@@ -2,9 +2,9 @@
 
 The seal of a folder contains the size, time and checksum of every other file, and a folder that does not
 match its seal is damaged. Sizes and times are checked whenever it is opened. Checksums are checked
-separately, because reading every byte takes as long as a small report (12 ms for the facts of 10 million rows;
-a report on all of them takes 500 ms). A checksum is a sum of 64-bit words, which is fast enough and detects
-flipped bytes and blocks left empty by a crash.
+separately, because reading every byte takes as long as a small report (12 ms for the facts of 10 million
+rows; a report on all of them takes 500 ms). A checksum is a sum of 64-bit words, which is fast enough and
+detects flipped bytes and blocks left empty by a crash.
 """
 
 from __future__ import annotations
