@@ -256,7 +256,7 @@ def changes(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
-@settings(max_examples=max(1, settings.default.max_examples // 8))
+@settings(max_examples=max(1, settings.default.max_examples // 5))
 @given(changes())
 def test_the_facts_and_the_errors_are_those_of_reading_all_parts(drawn: dict[str, Any]) -> None:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
