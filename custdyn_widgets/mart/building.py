@@ -7,7 +7,7 @@ folder of the cache.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,9 +20,10 @@ from custdyn_widgets.mart.checking.notes import Note
 from custdyn_widgets.mart.checking.quarantine import Quarantine, leave_out_faulty_rows
 from custdyn_widgets.mart.facts import cache
 from custdyn_widgets.mart.facts.from_tables import build
-from custdyn_widgets.mart.facts.in_pieces import build_in_pieces
+from custdyn_widgets.mart.facts.in_pieces import BuiltMart, build_in_pieces, build_with_base
+from custdyn_widgets.mart.facts.origin import Origin, find_base
 from custdyn_widgets.mart.located import LocatedMart, locate
-from custdyn_widgets.mart.reading.files import read_mart
+from custdyn_widgets.mart.reading.files import read_folder, read_mart
 from custdyn_widgets.mart.reading.frames import from_frames
 from custdyn_widgets.mart.reading.mart_files import files_with_status, source_name
 from custdyn_widgets.mart.reading.stored import StoredMart
@@ -97,7 +98,7 @@ def build_unchanged(mart: LocatedMart, source: Source) -> cache.CacheEntry | Non
     If files changed, faults are ignored, because they may come from a mixture of old and new tables.
     """
     try:
-        entry = _build(_read(mart, source), source, source.cache_key(mart.stamp.fingerprint))
+        entry = _build_with_base(mart, source) or _build(_read(mart, source), source, mart)
     except CustDynError:
         if locate(source) == mart:
             raise
@@ -114,18 +115,50 @@ def _files(mart: LocatedMart, source: Source) -> list[Path]:
     return mapped_files(source.path)
 
 
-def _read(mart: LocatedMart, source: Source) -> StoredMart:
-    """Read the mart of a resolved source in the dialect of the source."""
-    stored = read_mart(mart.path, source.dialect)
+def _read(mart: LocatedMart, source: Source, only: Collection[str] | None = None) -> StoredMart:
+    """Read the mart of a resolved source in the dialect of the source.
+
+    `only` contains the names of the part files of the ledger to read; None reads them all.
+    """
+    if only is None:
+        stored = read_mart(mart.path, source.dialect)
+    else:
+        stored = read_folder(mart.path, source.dialect, only=only).in_dialect(source.dialect)
     stored = stored.named_by_table() if mart.is_written_by_us else stored
     return replace(stored, name=source.name or source_name(source.path))
 
 
-def _build(stored: StoredMart, source: Source, key: str | None) -> cache.CacheEntry:
+def _build_with_base(mart: LocatedMart, source: Source) -> cache.CacheEntry | None:
+    """Build facts from cached facts and the part files added since; return None if that is not possible."""
+    base = find_base(_identity(mart, source), mart.stamp.parts)
+    if base is None:
+        return None
+    try:
+        built = build_with_base(_read(mart, source, base.added), base)
+    except CustDynError:  # building from all files gives the right error
+        return None
+    return cache.CacheEntry(built.facts, origin=_origin(mart, source, built)) if built else None
+
+
+def _identity(mart: LocatedMart, source: Source) -> str:
+    """Return a hash of the place of a mart and of the settings that determine how it is read."""
+    return source.cache_key(mart.stamp.place)
+
+
+def _origin(mart: LocatedMart, source: Source, built: BuiltMart) -> Origin | None:
+    """Return the origin of facts to which rows can be added later, or None for others."""
+    if built.ledger is None or not mart.stamp.parts:
+        return None
+    return Origin(_identity(mart, source), mart.stamp.parts, built.ledger)
+
+
+def _build(stored: StoredMart, source: Source, located: LocatedMart | None) -> cache.CacheEntry:
     """Build the facts of a mart; leave out faulty rows if the source quarantines them."""
     leaves_out = source.on_fault == "quarantine"
+    key = source.cache_key(located.stamp.fingerprint) if located else None
     if built := build_in_pieces(stored, leave_out_faults=leaves_out):
-        return cache.CacheEntry(built.facts, *_listed(stored, source, key, built.left_out))
+        origin = _origin(located, source, built) if located else None
+        return cache.CacheEntry(built.facts, *_listed(stored, source, key, built.left_out), origin)
     mart, left_out = check(stored), None
     for note in mart.notes:
         if note.kind == "guessed_dialect":

@@ -19,6 +19,7 @@ from custdyn_widgets.errors import MartError, SavedQueryError, SourceError
 from custdyn_widgets.mart.building import check_source
 from custdyn_widgets.mart.objects import transfer
 from custdyn_widgets.mart.opening import open_mart
+from custdyn_widgets.mart.reading import files
 from custdyn_widgets.mart.sources import absolute_source
 from custdyn_widgets.publish.secrets.known import known_secrets
 from custdyn_widgets.saved_queries.checks import check_path
@@ -195,6 +196,23 @@ def test_only_an_added_part_is_read(storage: ObjectStorage, tmp_path: Path) -> N
     after = rows()
     assert storage.reads() == [f"{ledger}/part-1.parquet"]
     assert after == rows(tmp_path / "local") != before
+
+
+def test_the_facts_of_other_parts_come_from_the_cache(
+    storage: ObjectStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_parts(folder(tmp_path / "local"), tmp_path / "parts")
+    storage.put_folder(tmp_path / "parts", "mart")
+    second = storage.objects.pop("mart/transactions.parquet/part-1.parquet")
+    rows()
+    opened: list[str] = []
+    real = files.parquet_ledger
+    monkeypatch.setattr(
+        files, "parquet_ledger", lambda path, **o: (opened.append(path.name), real(path, **o))[1]
+    )
+    storage.put("mart/transactions.parquet/part-1.parquet", second.data)
+    assert rows() == rows(tmp_path / "local")
+    assert opened == ["part-1.parquet"]
 
 
 def test_a_replaced_object_is_read_and_a_deleted_one_is_gone(mart: ObjectStorage, tmp_path: Path) -> None:

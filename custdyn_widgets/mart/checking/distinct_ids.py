@@ -3,6 +3,8 @@
 Ids usually increase from row to row, which proves that they are distinct. If they do not, each id is
 converted to a 64-bit key, and the keys are sorted: a numeric id is its own key, and the key of a text id is
 its hash. Ids with distinct keys are distinct.
+
+Rows can be added to a ledger later without reading its ids again: the greatest id or the keys are kept.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import threading
 from bisect import insort
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -28,6 +31,33 @@ if TYPE_CHECKING:
 Keys = npt.NDArray[np.uint64]
 
 
+@dataclass(frozen=True)
+class EarlierIds:
+    """The distinct ids of rows that were read earlier.
+
+    Attributes
+    ----------
+    is_numeric
+        Whether they are numbers rather than text; None if there are none.
+    last
+        The greatest id, if they increase from row to row.
+    keys
+        Their keys, ascending, if they do not.
+    hashed_by
+        The version of the function that computed the keys; empty if they are numbers.
+    """
+
+    is_numeric: bool | None = None
+    last: int | str | None = None
+    keys: Keys | None = None
+    hashed_by: str = ""
+
+    @property
+    def are_comparable(self) -> bool:
+        """Whether the keys of other ids can be compared with these."""
+        return not self.hashed_by or self.hashed_by == _hash_version()
+
+
 class DistinctIds:
     """The ids of a ledger; several threads may add batches, in any order.
 
@@ -39,15 +69,28 @@ class DistinctIds:
         A function that returns an uninitialized array of a given length and type.
     as_text
         Whether whole numbers are compared as text.
+    earlier
+        The ids of rows before these, from which these must differ too.
     """
 
     def __init__(
-        self, count: int, first_row: int, empty: Callable[..., Keys] = np.empty, *, as_text: bool = False
+        self,
+        count: int,
+        first_row: int,
+        empty: Callable[..., Keys] = np.empty,
+        *,
+        as_text: bool = False,
+        earlier: EarlierIds | None = None,
     ) -> None:
         self._count, self._first_row, self._empty, self._as_text = count, first_row, empty, as_text
+        self._earlier = earlier or EarlierIds()
         self._rising: list[tuple[int, Any, Any]] = []  # batches: first row, first id, last id
-        self._keys: Keys | None = None  # by row, once the ids stop increasing
-        self._numeric: set[bool] = set()
+        self._keys: Keys | None = None  # by row, then those of earlier ids, once the ids stop increasing
+        self._numeric = set() if self._earlier.is_numeric is None else {self._earlier.is_numeric}
+        if self._earlier.keys is not None:
+            self._keys = self._new_keys()
+        elif self._earlier.last is not None:
+            self._rising.append((first_row - 1, self._earlier.last, self._earlier.last))
         self._lock = threading.Lock()
         self._hashes = _Hashes()
 
@@ -63,7 +106,7 @@ class DistinctIds:
                 insort(self._rising, (first_row, ids[0].as_py(), ids[-1].as_py()))
                 rises = len(self._numeric) == 1 and self._batches_rise()
             if not rises and self._keys is None:
-                self._keys = self._empty(self._count, np.uint64)
+                self._keys = self._new_keys()
             keys = self._keys
         if keys is not None and not rises:
             self._add_keys(keys, first_row, ids)
@@ -77,11 +120,12 @@ class DistinctIds:
         """Return the keys that occur more than once, sorted: those of equal ids, and perhaps of others.
 
         Batches that were added before the ids stopped increasing are read again from `pieces`. The result is
-        None if some ids are numbers and others are text: 1 and "1" have different keys.
+        None if some ids are numbers and others are text: 1 and "1" have different keys. It is also None if
+        the keys of earlier ids are needed and unknown.
         """
         if self._keys is None:
             return np.empty(0, np.uint64)
-        if len(self._numeric) > 1:
+        if len(self._numeric) > 1 or self._earlier.last is not None:
             return None
         for batch in (batch for piece in pieces if self._rising for batch in piece()):
             if not self._rising:
@@ -91,12 +135,27 @@ class DistinctIds:
                 numbers = as_numbers(column)
                 ids = as_text(decoded(column)) if numbers is None else numbers
                 self._add_keys(self._keys, batch.first_row, self._comparable(ids))
-        self._keys.sort()
+        self._keys[: self._count].sort()
+        if self._earlier.keys is not None:
+            self._keys.sort(kind="stable")  # merges two sorted parts in linear time
         return np.unique(self._keys[1:][self._keys[1:] == self._keys[:-1]])
+
+    def found(self) -> EarlierIds:
+        """Return all ids, for comparing them with those of rows added later; they must be distinct."""
+        is_numeric = next(iter(self._numeric), None)
+        if self._keys is None:
+            return EarlierIds(is_numeric, self._rising[-1][2] if self._rising else None)
+        return EarlierIds(is_numeric, keys=self._keys, hashed_by="" if is_numeric else _hash_version())
 
     def keys(self, ids: pa.Array) -> Keys:
         """Return the keys of a batch of ids; those of missing ids have no meaning."""
         return self._keys_of(self._comparable(ids))
+
+    def _new_keys(self) -> Keys:
+        earlier = self._earlier.keys if self._earlier.keys is not None else np.empty(0, np.uint64)
+        keys = self._empty(self._count + len(earlier), np.uint64)
+        keys[self._count :] = earlier
+        return keys
 
     def _comparable(self, ids: pa.Array) -> pa.Array:
         ids = decoded(ids)
@@ -130,6 +189,12 @@ class _Hashes(threading.local):
     def of(self, text: pa.Array) -> Keys:
         found = self._connection.from_arrow(pa.table({"id": text})).project("hash(id) AS key").fetchnumpy()
         return np.asarray(found["key"], np.uint64)
+
+
+def _hash_version() -> str:
+    import duckdb  # imported late: slow to load
+
+    return str(duckdb.__version__)
 
 
 def rising(ids: pa.Array) -> bool:

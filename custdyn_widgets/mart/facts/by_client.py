@@ -184,7 +184,7 @@ def _place_block(out: Merged, rows: npt.NDArray[Any], clients: slice, place: sli
         getattr(out, name)[place] = rows[name]
     first = np.searchsorted(client, np.arange(clients.stop - clients.start, dtype=client.dtype))
     out.offset[clients] = place.start + first
-    out.paid_at[place] = _last_paid(time, out.flow[place], first)
+    out.paid_at[place] = last_paid(time, out.flow[place], first)
 
 
 def _order(client: npt.NDArray[Any], time: Times) -> npt.NDArray[Any]:
@@ -203,7 +203,7 @@ def _order(client: npt.NDArray[Any], time: Times) -> npt.NDArray[Any]:
     return (keys & np.uint64((1 << bits) - 1)).view(np.int64)
 
 
-def _last_paid(time: Times, flow: Flows, first: Int64s) -> Times:
+def last_paid(time: Times, flow: Flows, first: Int64s) -> Times:
     """Return the time of the client's last paid use up to each row, or the minimum of the type.
 
     `first` contains the position of each client's first row.

@@ -1,12 +1,11 @@
 """The cache of facts: memory-mapped arrays, with the warning and the list of rows left out.
 
 An entry is a folder that is written under a temporary name and then renamed, so it is either complete or
-absent even if several processes build it or one is killed. It never changes afterwards: its seal contains the
-size, time and checksum of every other file, and an entry that does not match its seal is rebuilt. Sizes and
-times are checked whenever an entry is opened. Checksums are checked once per process, because reading every
-byte takes as long as a small report (12 ms for 10 million rows; a report on all of them takes 500 ms). A
-checksum is a sum of 64-bit words, which is fast enough and detects flipped bytes and blocks left empty by a
-crash.
+absent even if several processes build it or one is killed. It never changes afterwards, and an entry that
+does not match its seal is rebuilt (`sealed.py`). Checksums are checked once per process.
+
+If the ledger is a folder of part files, an entry also has the origin of its facts. When parts are added, only
+these are read, and the other rows come from the entry (`origin.py`).
 
 The last entry opened stays mapped: mapping it again takes a seventh as long as a small report.
 
@@ -20,33 +19,31 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import os
 import re
 import shutil
 import tempfile
 import threading
-import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any
 
 from custdyn_widgets import settings
 from custdyn_widgets.files import write_whole
 from custdyn_widgets.mart.facts.facts import Facts, Names
-from custdyn_widgets.mart.facts.large_arrays import save_array
+from custdyn_widgets.mart.facts.sealed import DAMAGED, SealedFolder, write_sealed
+
+if TYPE_CHECKING:
+    from custdyn_widgets.mart.facts.origin import Origin
 
 # Also increase it if values are checked or read differently: cached facts are not checked again.
-FORMAT = 7
+FORMAT = 8
 KEPT = 16  # entries
 KEPT_BYTES = 20 * 10**9
 KEPT_LISTINGS = 64
 ARRAYS = tuple(f.name for f in fields(Facts) if f.name != "names")
-_NAMES, _SEAL = "names.json", "seal.json"
+_NAMES = "names.json"
 _BUILDING = ".building-"
 _ABANDONED = 3600  # seconds
 _VERIFIED: set[tuple[Path, str]] = set()  # entries and their seals
@@ -57,11 +54,15 @@ _LOCK = threading.Lock()  # guards `_STORING`
 
 @dataclass(frozen=True)
 class CacheEntry:
-    """Facts, the warning about rows left out, and the file that lists those rows, if any."""
+    """Facts, the warning about rows left out, and the file that lists those rows, if any.
+
+    `origin` is set only for new facts to which rows can be added later.
+    """
 
     facts: Facts
     warning: str = ""
     listing: Path | None = None
+    origin: Origin | None = None
 
 
 def load(key: str) -> CacheEntry | None:
@@ -108,11 +109,9 @@ def _store_and_forget(folder: Path, entry: CacheEntry) -> None:
 
 def _load(folder: Path) -> CacheEntry | None:
     try:
-        seal, sealed = _unsealed((folder / _SEAL).read_text(encoding="ascii"))
-        if sealed["files"] != _files(folder):
-            return None
-        entry = _OPEN.get((folder, seal)) or _opened(folder, seal, sealed["sums"])
-    except (OSError, EOFError, ValueError, KeyError, TypeError):
+        sealed = SealedFolder.opened(folder)
+        entry = _OPEN.get((folder, sealed.seal)) or opened_entry(sealed)
+    except DAMAGED:
         return None
     if not _is_listed(entry):
         return None
@@ -120,7 +119,7 @@ def _load(folder: Path) -> CacheEntry | None:
         with contextlib.suppress(OSError):  # the cache may be read-only
             os.utime(used)  # mark it as opened, for pruning
     _OPEN.clear()
-    _OPEN[folder, seal] = entry
+    _OPEN[folder, sealed.seal] = entry
     return entry
 
 
@@ -129,22 +128,21 @@ def _is_listed(entry: CacheEntry) -> bool:
     return entry.listing is None or entry.listing.is_file()
 
 
-def _opened(folder: Path, seal: str, sums: Mapping[str, Any]) -> CacheEntry:
-    """Return an entry whose files are mapped.
+def entry_folders() -> list[Path]:
+    """Return the folders of all entries."""
+    return list(_all_facts().glob(f"v{FORMAT}-*"))
 
-    Raises
-    ------
-    OSError, ValueError, KeyError, TypeError
-        If the entry is damaged.
-    """
-    text = (folder / _NAMES).read_bytes()
-    arrays = {name: _mapped(folder / f"{name}.npy", *sums[name][:2]) for name in ARRAYS}
-    if (folder, seal) not in _VERIFIED and sums != _sums(arrays, text):
-        raise ValueError("a checksum differs")
+
+def opened_entry(folder: SealedFolder) -> CacheEntry:
+    """Return an entry whose files are mapped; raises one of `DAMAGED` if it is damaged."""
+    text = folder.text(_NAMES)
+    arrays = {name: folder.array(name) for name in ARRAYS}
+    if (folder.path, folder.seal) not in _VERIFIED:
+        folder.verify(arrays, {_NAMES: text})
     stored = json.loads(text)
-    listing = _listings(folder.parents[1]) / stored["listing"] if stored["listing"] else None
+    listing = _listings(folder.path.parents[1]) / stored["listing"] if stored["listing"] else None
     entry = CacheEntry(Facts(**arrays, names=_names(stored["names"])), stored["warning"], listing)
-    _VERIFIED.add((folder, seal))
+    _VERIFIED.add((folder.path, folder.seal))
     return entry
 
 
@@ -156,15 +154,13 @@ def _store(folder: Path, entry: CacheEntry) -> None:
         return
     try:
         arrays = {name: getattr(entry.facts, name) for name in ARRAYS}
-        for name, array in arrays.items():
-            save_array(temporary / f"{name}.npy", array)
         names = {f.name: getattr(entry.facts.names, f.name) for f in fields(Names)}
         listing = entry.listing.name if entry.listing else None
         content = {"names": names, "warning": entry.warning, "listing": listing}
-        text = json.dumps(content).encode("ascii")
-        (temporary / _NAMES).write_bytes(text)
-        seal = {"files": _files(temporary), "sums": _sums(arrays, text)}
-        (temporary / _SEAL).write_text(_sealed(seal), encoding="ascii")
+        texts = {_NAMES: json.dumps(content).encode("ascii")}
+        if entry.origin:
+            arrays, texts = arrays | entry.origin.arrays(), texts | entry.origin.texts()
+        write_sealed(temporary, arrays, texts)
         if folder.exists() and _load(folder) is None:
             shutil.rmtree(folder.rename(temporary.with_name(f"{temporary.name}-damaged")), ignore_errors=True)
         temporary.rename(folder)
@@ -186,51 +182,15 @@ def store_listing(name: str, key: str, content: bytes) -> Path | None:
 
 
 def _folder(key: str) -> Path:
-    return settings.load().cache / "facts" / f"v{FORMAT}-{key[:40]}"
+    return _all_facts() / f"v{FORMAT}-{key[:40]}"
+
+
+def _all_facts() -> Path:
+    return settings.load().cache / "facts"
 
 
 def _listings(cache: Path) -> Path:
     return cache / "quarantine"
-
-
-def _sealed(content: Mapping[str, Any]) -> str:
-    text = json.dumps(content)
-    return f"{zlib.crc32(text.encode()):08x} {text}"
-
-
-def _unsealed(text: str) -> tuple[str, dict[str, Any]]:
-    """Return the checksum and the content of a seal."""
-    checksum, _, content = text.partition(" ")
-    if checksum != f"{zlib.crc32(content.encode()):08x}":
-        raise ValueError("the seal is damaged")
-    return checksum, json.loads(content)
-
-
-def _mapped(path: Path, kind: str, shape: list[int]) -> Any:
-    """Map an array of an entry, with the type and shape in the seal instead of those in the file."""
-    dtype = np.dtype(kind)
-    begin = path.stat().st_size - dtype.itemsize * math.prod(shape)
-    return np.asarray(np.memmap(path, dtype, "r", begin, tuple(shape)))
-
-
-def _files(folder: Path) -> dict[str, list[int]]:
-    """Return the size and time of each file of an entry, except the seal."""
-    found = {}
-    for name in (*(f"{array}.npy" for array in ARRAYS), _NAMES):
-        status = (folder / name).stat()
-        found[name] = [status.st_size, status.st_mtime_ns]
-    return found
-
-
-def _sums(arrays: Mapping[str, npt.NDArray[Any]], text: bytes) -> dict[str, Any]:
-    """Return the type, shape and checksum of each array, and the checksum of the names."""
-    sums: dict[str, Any] = {_NAMES: zlib.crc32(text)}
-    for name, array in arrays.items():
-        octets = np.asarray(array).reshape(-1).view(np.uint8)
-        words = octets[: len(octets) // 8 * 8].view(np.uint64)
-        total = int(np.add.reduce(words)) + int.from_bytes(octets[len(words) * 8 :].tobytes(), "little")
-        sums[name] = [array.dtype.str, list(array.shape), total]
-    return sums
 
 
 def _names(stored: dict[str, Any]) -> Names:

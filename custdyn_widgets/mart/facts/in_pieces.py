@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from custdyn_widgets import progress
 from custdyn_widgets.mart.checking.balances import any_overflow
@@ -29,7 +30,10 @@ from custdyn_widgets.mart.facts.by_client import fit_uint32
 from custdyn_widgets.mart.facts.doubts import Doubt, Known, OtherTables
 from custdyn_widgets.mart.facts.facts import Facts
 from custdyn_widgets.mart.facts.from_tables import ClientOrder, facts_of, packages_of
+from custdyn_widgets.mart.facts.ledger import Ledger
 from custdyn_widgets.mart.facts.ledger_pass import LedgerPass, in_threads, read_ledger
+from custdyn_widgets.mart.facts.merging import merge, used_packages
+from custdyn_widgets.mart.facts.origin import Base, ReadLedger
 from custdyn_widgets.mart.reading.parts import joined_rows
 from custdyn_widgets.mart.reading.stored import Piece, StoredMart, StoredTable
 from custdyn_widgets.mart.schema import TABLES
@@ -37,10 +41,21 @@ from custdyn_widgets.mart.schema import TABLES
 
 @dataclass(frozen=True)
 class BuiltMart:
-    """The facts of a mart, and the rows left out of them, if any."""
+    """The facts of a mart.
+
+    Attributes
+    ----------
+    facts
+        The facts.
+    left_out
+        The rows left out of them, if any.
+    ledger
+        What is known about the ledger, if rows can be added to it later.
+    """
 
     facts: Facts
     left_out: Quarantine | None = None
+    ledger: ReadLedger | None = None
 
 
 def build_in_pieces(stored: StoredMart, *, leave_out_faults: bool = False) -> BuiltMart | None:
@@ -72,6 +87,39 @@ def build_in_pieces(stored: StoredMart, *, leave_out_faults: bool = False) -> Bu
         if not isinstance(result, Known):
             return result
         known = result
+
+
+def build_with_base(stored: StoredMart, base: Base) -> BuiltMart | None:
+    """Build the facts of a mart from cached facts and the added rows; return None if there is any doubt.
+
+    The ledger of `stored` has only the added rows. All other tables may have changed.
+
+    Raises
+    ------
+    SourceError
+        If the ledger cannot be read.
+    """
+    others = _Others.of(check_others(stored), leave_out_faults=False)
+    if others.tables is None or others.order is None:
+        return None
+    if stored.ledger.columns != base.ledger.columns or not base.ledger.ids.are_comparable:
+        return None
+    done = read_ledger(stored.ledger, others.prepared, Known(), base.ledger.ids)
+    if not isinstance(done, LedgerPass) or done.doubtful:
+        return None
+    repeated = done.repeated_ids()
+    if repeated is None or len(repeated):
+        return None
+    added, used = done.sorted(), used_packages(base.facts)
+    packages = others.prepared.packages
+    if packages is None:
+        packages = sorted({*used, *added.packages})
+    elif not set(used) <= set(packages):
+        return None
+    clients = others.tables["clients"].columns["client_id"].take(pa.array(others.order.order))
+    ledger = merge(base.facts, added, clients, packages, comes_first=base.comes_first)
+    largest = max(base.ledger.largest, done.largest)
+    return None if ledger is None else _built(others, ledger, largest, _read(done, largest), None)
 
 
 @dataclass(frozen=True)
@@ -154,7 +202,9 @@ def _settled(stored: StoredMart, others: _Others, done: LedgerPass, known: Known
     if others.tables is not None and not others.mart.faults and not done.doubtful:
         if known.is_guessed or len(known.kept):
             _note_formats(_all_tables(stored, done.no_rows))
-        return _built(others, done, None)
+        is_plain = known.repeated is None and not (known.is_guessed or known.ids_as_text or len(known.kept))
+        read = _read(done, done.largest) if is_plain else None
+        return _built(others, done.sorted(), done.largest, read, None)
     if not stored.ledger.is_uniform or done.ids_depend_on_batches:
         return None
     tables = _all_tables(stored, joined_rows([done.no_rows, *done.doubtful]))
@@ -174,7 +224,7 @@ def _settled(stored: StoredMart, others: _Others, done: LedgerPass, known: Known
             return None
         return replace(known, kept=kept, has_early_or_late_times=is_wide)
     _note_formats(tables)
-    return _built(others, done, left_out)
+    return _built(others, done.sorted(), done.largest, None, left_out)
 
 
 def _note_formats(tables: Mapping[str, StoredTable]) -> None:
@@ -183,13 +233,24 @@ def _note_formats(tables: Mapping[str, StoredTable]) -> None:
         progress.note(note)
 
 
-def _built(others: _Others, done: LedgerPass, left_out: Quarantine | None) -> BuiltMart | None:
-    """Return the facts of rows without faults, or None if a balance is too large."""
+def _read(done: LedgerPass, largest: int) -> ReadLedger | None:
+    """Return what is known about a ledger without rows in doubt, or None if its files differ in form."""
+    if not done.stored.is_uniform or done.ids_depend_on_batches:
+        return None
+    return ReadLedger(done.stored.columns, largest, done.ids.found())
+
+
+def _built(
+    others: _Others, ledger: Ledger, largest: int, read: ReadLedger | None, left_out: Quarantine | None
+) -> BuiltMart | None:
+    """Return the facts of rows without faults, or None if a balance is too large.
+
+    `largest` is the largest absolute amount.
+    """
     assert others.tables is not None
     assert others.order is not None
-    ledger = done.sorted()
     rows = ledger.rows
     opening = others.tables["clients"].columns["opening_balance"][others.order.order]
-    if any_overflow(rows.offset, rows.time, rows.amount, opening, done.largest):
+    if any_overflow(rows.offset, rows.time, rows.amount, opening, largest):
         return None
-    return BuiltMart(facts_of(others.tables, others.order, ledger), left_out)
+    return BuiltMart(facts_of(others.tables, others.order, ledger), left_out, read)

@@ -25,7 +25,7 @@ from custdyn_widgets.mart import columns
 from custdyn_widgets.mart.checking.balances import largest_amount
 from custdyn_widgets.mart.checking.checked import CheckedTable
 from custdyn_widgets.mart.checking.checks import BatchCheck
-from custdyn_widgets.mart.checking.distinct_ids import DistinctIds, Keys
+from custdyn_widgets.mart.checking.distinct_ids import DistinctIds, EarlierIds, Keys
 from custdyn_widgets.mart.checking.fault_kinds import NEAR_HEADING, NO_COLUMN
 from custdyn_widgets.mart.checking.faults import Fault
 from custdyn_widgets.mart.checking.guessing import have_other_formats, may_have_other_formats
@@ -119,8 +119,12 @@ class LedgerPass:
         return Ledger(self.runs.merged(type_of_codes(packages)), packages)
 
 
-def read_ledger(stored: StoredLedger, others: OtherTables, known: Known) -> LedgerPass | Doubt:
+def read_ledger(
+    stored: StoredLedger, others: OtherTables, known: Known, earlier: EarlierIds | None = None
+) -> LedgerPass | Doubt:
     """Read, check and sort a ledger piece by piece.
+
+    `earlier` contains the ids of rows before these, from which ids must differ too.
 
     Raises
     ------
@@ -130,7 +134,9 @@ def read_ledger(stored: StoredLedger, others: OtherTables, known: Known) -> Ledg
     progress.step("Reading and checking the transactions", 0.4)
     time_type = np.int64 if known.has_early_or_late_times else np.uint32
     runs = SortedRuns(stored.count, others.client_count, time_type, type_of_codes(others.packages))
-    ids = DistinctIds(stored.count, stored.first_row, LargeArrays().empty, as_text=known.ids_as_text)
+    ids = DistinctIds(
+        stored.count, stored.first_row, LargeArrays().empty, as_text=known.ids_as_text, earlier=earlier
+    )
     work = _LedgerWork(stored, others, known, runs, BatchCheck(others.tables), ids)
     found: list[_Batch] = []
     with closing(in_threads(work.process, stored.pieces)) as results:

@@ -45,8 +45,13 @@ def read_mart(path: Path, dialect: Dialect = NO_DIALECT) -> StoredMart:
     return read.in_dialect(dialect)
 
 
-def read_folder(folder: Path, dialect: Dialect = NO_DIALECT) -> StoredMart:
-    """Read a folder of CSV or Parquet files, except a large ledger, which is read on demand."""
+def read_folder(
+    folder: Path, dialect: Dialect = NO_DIALECT, *, only: Collection[str] | None = None
+) -> StoredMart:
+    """Read a folder of CSV or Parquet files, except a large ledger, which is read on demand.
+
+    `only` contains the names of the part files of the ledger to read; None reads them all.
+    """
     paths, files = mart_files(folder), files_with_status(folder)
     sizes = {name: sum(status.st_size for _, status in files[name]) for name in files}
     tables: dict[str, StoredTable] = {}
@@ -54,6 +59,8 @@ def read_folder(folder: Path, dialect: Dialect = NO_DIALECT) -> StoredMart:
     for name, path in paths.items():
         spec, parts = TABLES[name], [part for part, _ in files[name]]
         is_csv, is_ledger = path.suffix != ".parquet", name == "transactions"
+        if is_ledger and only is not None:
+            parts = [part for part in parts if part.name in only]
         if is_ledger and not is_csv:
             client_count = tables["clients"].data.num_rows
             ledger = parts_ledger(path, parts, partial(parquet_ledger, spec=spec, client_count=client_count))

@@ -3,23 +3,50 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from custdyn_widgets.mart.objects.place import lasting_path
 from custdyn_widgets.mart.reading.mart_files import files_with_status
 from custdyn_widgets.mart.synced import read_record
 
 
+class FileStatus(NamedTuple):
+    """The name and the status of a file; a file with the same status has the same content."""
+
+    name: str
+    size: int
+    changed: int
+    inode: int
+
+    @classmethod
+    def of(cls, path: Path, status: os.stat_result) -> FileStatus:
+        """Return the status of the file at a path."""
+        return cls(path.name, status.st_size, status.st_mtime_ns, status.st_ino)
+
+
 @dataclass(frozen=True)
 class Stamp:
-    """The state of a mart's files: a fingerprint, and the time of the latest change (Unix time).
+    """The state of a mart's files.
 
-    For a synced mart, the time of the latest change is when its database was read.
+    Attributes
+    ----------
+    fingerprint
+        A hash of their names and status.
+    last_changed
+        The time of the latest change (Unix time); for a synced mart, when its database was read.
+    place
+        The path of the mart, which stays the same when its files change.
+    parts
+        The part files of the ledger, in the order of its rows; empty if it is a single file.
     """
 
     fingerprint: str
     last_changed: int
+    place: str = ""
+    parts: tuple[FileStatus, ...] = ()
 
 
 def stamp(path: Path) -> Stamp:
@@ -31,10 +58,12 @@ def stamp(path: Path) -> Stamp:
         As in `mart_files`, or if the status of a file cannot be read.
     """
     files = files_with_status(path)
-    seen = [str(lasting_path(path))]
-    found = [file for parts in files.values() for file in parts]
-    seen += [f"{p.name}\0{s.st_size}\0{s.st_mtime_ns}\0{s.st_ino}" for p, s in found]
+    place = str(lasting_path(path))
+    found = {name: [FileStatus.of(*file) for file in of_table] for name, of_table in files.items()}
+    every = [file for of_table in found.values() for file in of_table]
+    seen = [place, *("\0".join(map(str, file)) for file in every)]
     digest = hashlib.sha256("\n".join(seen).encode("utf-8", "surrogateescape")).hexdigest()
-    if record := read_record(path):
-        return Stamp(digest, record.read_at)
-    return Stamp(digest, max(s.st_mtime_ns for _, s in found) // 10**9)
+    record = read_record(path)
+    changed = record.read_at if record else max(file.changed for file in every) // 10**9
+    in_parts = any(part.parent != path for part, _ in files.get("transactions", ()))
+    return Stamp(digest, changed, place, tuple(found["transactions"]) if in_parts else ())

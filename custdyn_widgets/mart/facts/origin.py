@@ -1,0 +1,149 @@
+"""The origin of cached facts, from which the facts of a mart with added part files are built.
+
+When an export adds a part to a ledger, its rows are read and checked alone, and merged with the cached facts
+of the other parts. If there is any doubt, such as a faulty row, all parts are read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from custdyn_widgets.mart.checking.distinct_ids import EarlierIds
+from custdyn_widgets.mart.facts import cache
+from custdyn_widgets.mart.facts.facts import Facts
+from custdyn_widgets.mart.facts.sealed import DAMAGED, SealedFolder
+from custdyn_widgets.mart.reading.fingerprint import FileStatus
+
+_ORIGIN, _KEYS = "origin.json", "keys"
+
+
+@dataclass(frozen=True)
+class ReadLedger:
+    """What is known about a ledger without doubtful rows after it was read.
+
+    Attributes
+    ----------
+    columns
+        As in `StoredLedger`.
+    largest
+        The largest absolute amount.
+    ids
+        The ids of the transactions.
+    """
+
+    columns: frozenset[tuple[str, str]]
+    largest: int
+    ids: EarlierIds
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What facts were built from.
+
+    Attributes
+    ----------
+    identity
+        A hash of the place of the mart and of all settings that determine how its values are read.
+    parts
+        The part files of the ledger, in the order of its rows.
+    ledger
+        What is known about the ledger.
+    """
+
+    identity: str
+    parts: tuple[FileStatus, ...]
+    ledger: ReadLedger
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Return the arrays to store, by name."""
+        keys = self.ledger.ids.keys
+        return {} if keys is None else {_KEYS: keys}
+
+    def texts(self) -> dict[str, bytes]:
+        """Return the texts to store, by name."""
+        ids = self.ledger.ids
+        content = {
+            "identity": self.identity,
+            "parts": self.parts,
+            "columns": sorted(self.ledger.columns),
+            "largest": self.ledger.largest,
+            "ids": {"is_numeric": ids.is_numeric, "last": ids.last, "hashed_by": ids.hashed_by},
+        }
+        return {_ORIGIN: json.dumps(content).encode("ascii")}
+
+    @classmethod
+    def of(cls, text: bytes) -> Origin:
+        """Return an origin from its text, without the keys of ids."""
+        stored = json.loads(text)
+        columns = frozenset((name, kind) for name, kind in stored["columns"])
+        ledger = ReadLedger(columns, stored["largest"], EarlierIds(**stored["ids"]))
+        return cls(stored["identity"], tuple(FileStatus(*part) for part in stored["parts"]), ledger)
+
+
+@dataclass(frozen=True)
+class Base:
+    """Facts of some parts of a ledger, to which the rows of the other parts can be added.
+
+    Attributes
+    ----------
+    facts, ledger
+        The facts, and what is known about the ledger that they were built from.
+    added
+        The names of the other parts.
+    comes_first
+        Whether all rows of the base come before the added ones.
+    """
+
+    facts: Facts
+    ledger: ReadLedger
+    added: frozenset[str]
+    comes_first: bool
+
+
+def find_base(identity: str, parts: Sequence[FileStatus]) -> Base | None:
+    """Return the cached facts of most of these parts of a ledger, if there are any.
+
+    The parts must have the same order in both ledgers.
+    """
+    found = []
+    for path in cache.entry_folders() if parts else ():
+        try:
+            folder = SealedFolder.opened(path)
+            if _ORIGIN not in folder.sums:
+                continue
+            text = folder.text(_ORIGIN)
+            folder.verify({}, {_ORIGIN: text})
+            origin = Origin.of(text)
+        except DAMAGED:  # or removed by another process
+            continue
+        if origin.identity == identity and _has_in_order(parts, origin.parts):
+            found.append((len(origin.parts), str(path), folder, origin))
+    for *_, folder, origin in sorted(found, key=lambda each: each[:2], reverse=True):
+        try:
+            return _base(folder, origin, parts)
+        except DAMAGED:
+            continue
+    return None
+
+
+def _has_in_order(parts: Sequence[FileStatus], some: Sequence[FileStatus]) -> bool:
+    """Return whether parts include some others, but not only these, in the same order."""
+    rest = iter(parts)
+    return len(some) < len(parts) and all(part in rest for part in some)
+
+
+def _base(folder: SealedFolder, origin: Origin, parts: Sequence[FileStatus]) -> Base:
+    ledger = origin.ledger
+    if _KEYS in folder.sums:
+        keys = folder.array(_KEYS)
+        folder.verify({_KEYS: keys}, {})
+        ledger = replace(ledger, ids=replace(ledger.ids, keys=np.asarray(keys, np.uint64)))
+    facts = cache.opened_entry(folder).facts
+    added = frozenset(part.name for part in parts) - {part.name for part in origin.parts}
+    return Base(facts, ledger, added, tuple(parts[: len(origin.parts)]) == origin.parts)
