@@ -183,10 +183,11 @@ def test_a_cell_that_prints_faster_than_the_run_reads_loses_nothing(
 ) -> None:
     read: list[object] = []
     monkeypatch.setattr(run, "author_sections", lambda executed: read.append(executed) or [])
-    cell = "for n in range(4_000): print(n, flush=True)"
+    cell = "for n in range(5_000): print(n, 'x' * 8_000, flush=True)"  # more than fits into buffers
     run_template(template(tmp_path, MAKE, cell, FREEZE), GIVEN, settings=settings, timeout_s=300)
     outputs = next(c for c in read[0].cells if c.source == cell).outputs  # type: ignore[attr-defined]
-    assert "".join(one.text for one in outputs) == "".join(f"{n}\n" for n in range(4_000))
+    lines = "".join(one.text for one in outputs).splitlines()
+    assert lines == [f"{n} {'x' * 8_000}" for n in range(5_000)]
 
 
 @pytest.mark.slow
