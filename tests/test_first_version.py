@@ -24,7 +24,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from custdyn_widgets.cli import main
+from tests.engine.test_own_metrics import registries
 
+__all__ = ["registries"]  # a fixture
+pytestmark = pytest.mark.usefixtures("registries")  # the settings name metrics of their own
 KEPT = Path(__file__).parent / "fixtures" / "first_version"
 EXPECTED: dict[str, dict[str, Any]] = json.loads((KEPT / "expected.json").read_text(encoding="utf-8"))
 SNAPSHOTS: list[dict[str, Any]] = EXPECTED["snapshots, listed"]["stdout"]
