@@ -74,7 +74,7 @@ def scheduled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scheduled]:
         "CUSTDYN_CACHE": str(home / "cache"),
     }
     with running(home, None, POLL, WITH_PAGE, scheduler=True, **variables) as server:
-        minute = (datetime.now(UTC) + timedelta(seconds=65)).minute  # not one that begins at once
+        minute = (datetime.now(UTC) + timedelta(seconds=70)).minute  # not one that begins at once
         times = {"schedule": f"{minute} * * * *", "timezone": "Europe/Paris"}
         definition = told(server, "job_definitions", "POST", asked({"saved": '"board"'}, **times))
         yield Scheduled(server, definition["job_definition_id"], store)
