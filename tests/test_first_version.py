@@ -1,12 +1,13 @@
 """What the first version (0.1.0) kept opens unchanged: settings, sources, saved queries, snapshots and runs.
 
 `fixtures/first_version` was made by that version, and `expected.json` in it is what its commands said of it.
-Nothing here imports the package: all goes through the command line, in a copy.
+Nothing here uses more of the package than its command, in a copy.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -20,7 +21,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 
+from custdyn_widgets.cli import main
+from tests.engine.test_own_metrics import registries
+
+__all__ = ["registries"]  # a fixture
+pytestmark = pytest.mark.usefixtures("registries")  # the settings name metrics of their own
 KEPT = Path(__file__).parent / "fixtures" / "first_version"
 EXPECTED: dict[str, dict[str, Any]] = json.loads((KEPT / "expected.json").read_text(encoding="utf-8"))
 SNAPSHOTS: list[dict[str, Any]] = EXPECTED["snapshots, listed"]["stdout"]
@@ -65,21 +72,21 @@ def environment(folder: Path) -> dict[str, str]:
     }
 
 
-def custdyn(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-    done = subprocess.run(
-        [*CUSTDYN, *arguments],
-        cwd=folder.parent,
-        env=environment(folder),
-        capture_output=True,
-        check=False,
-    )
-    assert b"Traceback" not in done.stderr, done.stderr.decode()
+def custdyn(folder: Path, *arguments: str) -> Result:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("CUSTDYN_")]:
+            patch.delenv(name)
+        for name, value in environment(folder).items():
+            patch.setenv(name, value)
+        patch.chdir(folder.parent)
+        done = CliRunner().invoke(main, arguments)
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
     return done
 
 
 def listed(folder: Path, *arguments: str) -> Any:
     done = custdyn(folder, *arguments)
-    assert done.returncode == 0, done.stderr.decode()
+    assert done.exit_code == 0, done.stderr
     return as_then(json.loads(done.stdout))
 
 
@@ -101,14 +108,14 @@ def test_a_command_says_what_the_first_version_said(opened: Path, name: str) -> 
     expected = EXPECTED[name]
     is_check = expected["arguments"][0] == "check"  # it now summarizes faults, and adds notes and a verdict
     done = custdyn(opened, *expected["arguments"], *(["--all"] if is_check else []))
-    said: Any = done.stdout.decode()
+    said: Any = done.stdout
     if "--json" in expected["arguments"] or "json" in expected["arguments"]:
         said = as_then(json.loads(said))
     else:
         said = said.splitlines()[: len(expected["stdout"]) if is_check else None]
-    assert (done.returncode, said) == (expected["exit"], expected["stdout"]), done.stderr.decode()
+    assert (done.exit_code, said) == (expected["exit"], expected["stdout"]), done.stderr
     if "stderr" in expected:
-        assert done.stderr.decode().splitlines() == expected["stderr"]
+        assert done.stderr.splitlines() == expected["stderr"]
 
 
 def test_there_is_a_snapshot_of_each_kind_of_life() -> None:
@@ -121,7 +128,7 @@ def test_looking_changes_no_file(own: Path) -> None:
     listed(own, "snapshots", "list", "--json")
     listed(own, "queries", "list", "--format", "json")
     listed(own, "runs", "list", "--json")
-    assert custdyn(own, "snapshots", "verify").returncode == 0
+    assert custdyn(own, "snapshots", "verify").exit_code == 0
     assert files(own) == before
 
 
@@ -176,8 +183,8 @@ def test_every_link_shows_what_it_showed(opened: Path) -> None:
 
 def test_the_life_of_a_snapshot_can_still_be_changed(own: Path) -> None:
     ending, plain, revoked = (entry["id"] for entry in SNAPSHOTS)
-    assert custdyn(own, "snapshots", "expire", ending, "--never").returncode == 0
-    assert custdyn(own, "snapshots", "revoke", plain).returncode == 0
+    assert custdyn(own, "snapshots", "expire", ending, "--never").exit_code == 0
+    assert custdyn(own, "snapshots", "revoke", plain).exit_code == 0
     now = {entry["id"]: entry for entry in listed(own, "snapshots", "list", "--json")}
     assert {snapshot_id: entry["state"] for snapshot_id, entry in now.items()} == {
         ending: "",
@@ -191,7 +198,7 @@ def test_the_life_of_a_snapshot_can_still_be_changed(own: Path) -> None:
 def test_a_report_that_went_out_unchanged_does_not_go_out_again(own: Path) -> None:
     before = listed(own, "runs", "list", "--json")
     done = custdyn(own, "run", "--saved", "partners", "--as-of", before[1]["logical_time"], "--no-send")
-    assert done.returncode == 1  # a company of the file of addresses is none of the data, as it was then
+    assert done.exit_code == 1  # a company of the file of addresses is none of the data, as it was then
     after = {run["id"]: run for run in listed(own, "runs", "list", "--json")}
     assert [after.pop(run["id"]) for run in before] == before
     [run] = after.values()

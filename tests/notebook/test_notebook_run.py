@@ -127,7 +127,7 @@ def test_a_run_publishes_one_snapshot_with_the_authors_cells_around_the_report(
         ((MAKE, FREEZE, "raise SystemExit('hunter2')"), r"Code cell 4 of 4.*SystemExit"),
         ((MAKE, FREEZE, "import os; os.kill(os.getpid(), 9)"), r"Code cell 4 of 4.*kernel died"),
         ((MAKE, f"{FREEZE}\nraise SystemExit", "1"), r"Code cell 3 of 4.*before its last cell"),
-        ((MAKE,), "without calling freeze"),
+        (("1",), "without calling freeze"),
         ((MAKE, FREEZE, "try:\n    freeze(report)\nexcept Exception:\n    pass"), "freeze twice"),
     ],
     ids=[

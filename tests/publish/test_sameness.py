@@ -19,8 +19,11 @@ import pytest
 from custdyn_widgets import settings
 from custdyn_widgets.engine.cells import pieces
 from custdyn_widgets.engine.compute import run_report
+from custdyn_widgets.engine.report import report_on
+from custdyn_widgets.mart.opening import open_mart
 from custdyn_widgets.mart.sources import Source
 from custdyn_widgets.publish.freezing import content_digest, report_files
+from custdyn_widgets.query.query import ReportQuery
 from custdyn_widgets.render.charts.specs import blank_spec
 from custdyn_widgets.render.csv import to_csv
 from custdyn_widgets.report.report import Report
@@ -202,7 +205,8 @@ def test_two_runs_differ_only_in_time_and_duration() -> None:
 
 def results(source: Source) -> list[tuple[bytes, str]]:
     """Return the CSV and the digest of every query of the mart `mixed`."""
-    reports = [run_report(query, source, as_of=as_of) for query, as_of in CASES]
+    mart = open_mart(source)
+    reports = [report_on(ReportQuery.from_dict(query), mart, as_of) for query, as_of in CASES]
     return [(to_csv(report, total=True), content_digest(report)) for report in reports]
 
 

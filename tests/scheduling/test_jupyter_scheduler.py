@@ -6,6 +6,8 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import nbformat
 import pytest
 
 from custdyn_widgets import ReportQuery, run_report
+from custdyn_widgets.errors import CustDynError
 from custdyn_widgets.publish.freezing import content_digest
 from custdyn_widgets.snapshots.store import Store
 from tests.jupyter_server import BASE, Jupyter, running
@@ -25,6 +28,7 @@ CONFIG = 'snapshots = "kept/here"\nqueries = "queries"\ncache = "cache"\nsources
 QUERY = {"interval": {"start": "2021-01-01 00:00:00", "end": "2021-06-30 23:59:59"}, "group_by": ["month"]}
 PATIENCE_S = 120
 PAGE = "custdyn_widgets.nbconvert_exporter.html"
+POLL = "--TaskRunner.poll_interval=1"
 WITH_PAGE = "--SchedulerApp.environment_manager_class=custdyn_widgets.scheduler_formats.EnvironmentManager"
 
 
@@ -48,10 +52,41 @@ def make_project(folder: Path) -> None:
         (folder / "queries" / f"{name}.json").write_text(json.dumps(saved))
 
 
+@dataclass(frozen=True)
+class Scheduled:
+    """A server of its own with a job definition, and the store of its environment."""
+
+    server: Jupyter
+    definition: str
+    store: Store
+
+
 @pytest.fixture(scope="module")
-def jupyter(project: Path) -> Iterator[Jupyter]:
-    """A server of the folder, which gets its settings from the `custdyn.toml` there and from nowhere else."""
-    with running(project, CONFIG, "--TaskRunner.poll_interval=1", WITH_PAGE, scheduler=True) as server:
+def scheduled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scheduled]:
+    """A job definition that is due at the next minute, in a server whose environment has the settings."""
+    home = tmp_path_factory.mktemp("scheduled")
+    make_project(home / "work")
+    store = Store(home / "elsewhere")
+    variables = {
+        "CUSTDYN_SNAPSHOTS": str(store.folder),
+        "CUSTDYN_QUERIES": str(home / "work" / "queries"),
+        "CUSTDYN_SOURCES": str(home / "work" / "sources.toml"),
+        "CUSTDYN_CACHE": str(home / "cache"),
+    }
+    with running(home, None, POLL, WITH_PAGE, scheduler=True, **variables) as server:
+        minute = (datetime.now(UTC) + timedelta(seconds=70)).minute  # not one that begins at once
+        times = {"schedule": f"{minute} * * * *", "timezone": "Europe/Paris"}
+        definition = told(server, "job_definitions", "POST", asked({"saved": '"board"'}, **times))
+        yield Scheduled(server, definition["job_definition_id"], store)
+
+
+@pytest.fixture(scope="module")
+def jupyter(project: Path, scheduled: Scheduled) -> Iterator[Jupyter]:
+    """A server of the folder, which gets its settings from the `custdyn.toml` there and from nowhere else.
+
+    The minute of `scheduled` passes while its jobs run.
+    """
+    with running(project, CONFIG, WITH_PAGE, scheduler=True) as server:
         yield server
 
 
@@ -125,52 +160,46 @@ def test_a_job_freezes_the_saved_query_in_the_projects_store_and_its_output_show
     assert jupyter.ask(link.partition(BASE)[2]).status == 200
 
 
-@pytest.mark.parametrize(
-    ("parameters", "reason"),
-    [
-        (
-            {"saved": '"bord"'},
-            "SavedQueryError: There is no saved query 'bord'. Choose from: 'board', 'lost'.",
-        ),
-        ({"saved": '"lost"'}, "nor a name in sources.toml (did you mean 'shop'?)"),
-        ({"saved": "board"}, "NameError: name 'board' is not defined"),
-        ({"saved": "2021"}, "QueryError: saved must be the name of a saved query, not 2021."),
-        ({"saved": '"board"', "curency": '"USD"'}, "The template has no parameter 'curency'."),
-    ],
-)
-def test_a_job_that_cannot_be_done_fails_says_why_and_publishes_nothing(
-    jupyter: Jupyter, parameters: dict[str, str], reason: str
-) -> None:
+def test_a_job_that_cannot_be_done_fails_says_why_and_publishes_nothing(jupyter: Jupyter) -> None:
     before = jupyter.store.ids()
-    job = run(jupyter, **parameters)
+    job = run(jupyter, saved='"board"', curency='"USD"')
     assert job["status"] == "FAILED"
-    assert reason in message(job)
+    assert "The template has no parameter 'curency'." in message(job)
     assert jupyter.store.ids() == before
 
 
-def test_a_job_definition_runs_on_its_schedule(jupyter: Jupyter) -> None:
-    before = set(jupyter.store.ids())
-    every_minute = asked({"saved": '"board"'}, schedule="* * * * *", timezone="Europe/Paris")
-    definition = told(jupyter, "job_definitions", "POST", every_minute)["job_definition_id"]
+@pytest.mark.parametrize(
+    ("saved", "reason"),
+    [
+        ('"bord"', "SavedQueryError: There is no saved query 'bord'. Choose from: 'board', 'lost'."),
+        ('"lost"', "nor a name in sources.toml (did you mean 'shop'?)"),
+        ("board", "NameError: name 'board' is not defined"),
+        ("2021", "QueryError: saved must be the name of a saved query, not 2021."),
+    ],
+)
+def test_the_template_refuses_what_was_typed(
+    own_marts: None, tmp_path: Path, saved: str, reason: str
+) -> None:
+    """The code that a job's kernel runs, where the job writes the parameter's value as it was typed."""
+    make_project(tmp_path)
+    (tmp_path / "custdyn.toml").write_text(CONFIG)
+    template = nbformat.read(tmp_path / "templates" / "customer_dynamics.ipynb", as_version=4)
+    declared, *others = [cell.source for cell in template.cells if cell.cell_type == "code"]
+    with pytest.raises((NameError, CustDynError)) as caught:
+        exec("\n".join([declared, f"saved = {saved}", *others]), {})
+    assert reason in f"{type(caught.value).__name__}: {caught.value}"
+    assert not (tmp_path / "kept").exists()
+
+
+def test_a_job_definition_runs_on_its_schedule_with_the_settings_of_the_servers_environment(
+    scheduled: Scheduled,
+) -> None:
     end = time.monotonic() + PATIENCE_S
-    while not (jobs := told(jupyter, f"jobs?job_definition_id={definition}")["jobs"]):
+    asking = f"jobs?job_definition_id={scheduled.definition}"
+    while not (jobs := told(scheduled.server, asking)["jobs"]):
         assert time.monotonic() < end
         time.sleep(0.5)
-    told(jupyter, f"job_definitions/{definition}", "PATCH", {"active": False})
-    assert finished(jupyter, jobs[0]["job_id"])["status"] == "COMPLETED"
-    assert jobs[0]["create_time"] // 1000 % 60 < 10  # as the minute began
-    assert len(set(jupyter.store.ids()) - before) == 1
-
-
-def test_settings_of_the_servers_environment_hold_in_a_job(tmp_path: Path) -> None:
-    make_project(tmp_path / "work")
-    store = Store(tmp_path / "elsewhere")
-    variables = {
-        "CUSTDYN_SNAPSHOTS": str(store.folder),
-        "CUSTDYN_QUERIES": str(tmp_path / "work" / "queries"),
-        "CUSTDYN_SOURCES": str(tmp_path / "work" / "sources.toml"),
-        "CUSTDYN_CACHE": str(tmp_path / "cache"),
-    }
-    with running(tmp_path, None, WITH_PAGE, scheduler=True, **variables) as server:
-        assert run(server, saved='"board"')["status"] == "COMPLETED"
-    assert len(store.ids()) == 1
+    [job] = jobs
+    assert finished(scheduled.server, job["job_id"])["status"] == "COMPLETED"
+    assert job["create_time"] // 1000 % 60 < 10  # as the minute began
+    assert len(scheduled.store.ids()) == 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -13,12 +12,11 @@ from custdyn_widgets.saved_queries.content import SavedQuery
 from custdyn_widgets.saved_queries.folders import ListedQuery
 from custdyn_widgets.saved_queries.schedule.schedule import Schedule
 from custdyn_widgets.scheduling.crontab import Place, crontab
-from tests.cron_daemon import cron_daemon, missing
+from tests.cron_daemon import missing, run_cron
 from tests.saved_queries.test_schedule import all_between, instant
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(missing()), reason=str(missing()))]
 
-SPEED = 240.0  # a quarter of a second for each minute
 JOBS = {"set": "30 2 * * *", "star": "*/30 2 * * *", "hour": "0 * * * *"}
 
 
@@ -56,8 +54,7 @@ def test_cron_runs_each_job_as_often_as_its_schedule_says(begins: str, minutes: 
         for name, times in due.items()
         for _ in range(times)
     )
-    with cron_daemon(tmp_path / "cron", table.text, "Europe/Paris", start, SPEED):
-        time.sleep(minutes * 60 / SPEED + 1)
+    run_cron(tmp_path / "cron", table.text, "Europe/Paris", start, end)
     assert sorted((where.folder / "ran").read_text().splitlines()) == expected
     assert due["set"] == 1
 
@@ -67,8 +64,7 @@ def test_cron_in_another_zone_starts_at_the_instants_of_the_schedules_own(tmp_pa
     start = datetime.fromisoformat("2026-12-31T23:50:30+01:00")
     table = crontab([entry("daily", "5 0 * * *", "Europe/Paris")], where, start)
     assert "\n5 23 * * * cd " in table.text
-    with cron_daemon(tmp_path / "cron", table.text, "Europe/London", start, SPEED):
-        time.sleep(10 * 60 / SPEED)
-        assert not (where.folder / "ran").exists()
-        time.sleep(15 * 60 / SPEED + 1)
+    run_cron(tmp_path / "before", table.text, "Europe/London", start, start + timedelta(minutes=10))
+    assert not (where.folder / "ran").exists()
+    run_cron(tmp_path / "cron", table.text, "Europe/London", start, start + timedelta(minutes=25))
     assert len((where.folder / "ran").read_text().splitlines()) == 1

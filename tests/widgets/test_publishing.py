@@ -39,10 +39,19 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     return Store(tmp_path / "store")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def process() -> Iterator[PublishingProcess]:
+    """The other process, which may have published for other tests."""
     yield SHARED
     SHARED.close()
+
+
+@pytest.fixture
+def ended(process: PublishingProcess) -> PublishingProcess:
+    """The other process, before it starts."""
+    process.close()
+    assert process.pid is None
+    return process
 
 
 @pytest.fixture
@@ -199,10 +208,10 @@ def test_reports_are_published_one_after_another_in_another_process(
 
 
 def test_a_process_started_ahead_loads_its_libraries_before_the_first_report(
-    process: PublishingProcess,
+    ended: PublishingProcess,
 ) -> None:
-    process.start()
-    started = process.pid
+    ended.start()
+    started = ended.pid
     end = time.monotonic() + 120
     needed = {"vl_convert", "pandas", "_parquet"}
     while needed and time.monotonic() < end:
@@ -210,31 +219,31 @@ def test_a_process_started_ahead_loads_its_libraries_before_the_first_report(
         maps = Path(f"/proc/{started}/maps").read_text(encoding="utf-8")
         needed = {name for name in needed if f"/{name}" not in maps}
     assert needed == set()
-    assert process.publish(make_report(1)).link
-    assert process.pid == started
+    assert ended.publish(make_report(1)).link
+    assert ended.pid == started
 
 
-def test_a_process_without_a_report_does_not_delay_the_end_of_the_kernel(process: PublishingProcess) -> None:
-    process.start()
-    child = process._process
+def test_a_process_without_a_report_does_not_delay_the_end_of_the_kernel(ended: PublishingProcess) -> None:
+    ended.start()
+    child = ended._process
     assert child is not None
-    process.close()
+    ended.close()
     assert child.returncode == -signal.SIGKILL
-    assert process.publish(make_report(1)).link
+    assert ended.publish(make_report(1)).link
 
 
 def test_a_process_that_cannot_start_ahead_is_tried_again_for_the_report(
-    process: PublishingProcess, monkeypatch: pytest.MonkeyPatch
+    ended: PublishingProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object, **__: object) -> None:
         raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
 
     with monkeypatch.context() as broken:
         broken.setattr("subprocess.Popen", fail)
-        process.start()
-        assert process.pid is None
-        assert "temporarily unavailable" in process.publish(make_report(1)).words
-    assert process.publish(make_report(1)).link
+        ended.start()
+        assert ended.pid is None
+        assert "temporarily unavailable" in ended.publish(make_report(1)).words
+    assert ended.publish(make_report(1)).link
 
 
 def test_the_other_process_takes_the_settings_of_the_moment(

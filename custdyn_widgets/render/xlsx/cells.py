@@ -7,11 +7,15 @@ styled cell can be reused for an entire column.
 from __future__ import annotations
 
 import re
+from copy import copy
 from functools import cached_property
 from typing import Any
+from weakref import WeakKeyDictionary
 
+from openpyxl import Workbook
 from openpyxl.cell.cell import Cell
 from openpyxl.styles import Alignment, Border, Font, PatternFill, Side
+from openpyxl.styles.cell_style import StyleArray
 
 from custdyn_widgets.text import replace_not_xml
 
@@ -26,12 +30,15 @@ _LINES: dict[str | None, Side] = {
     "medium": Side(style="medium", color="3C4A5A"),
 }
 _ESCAPE = re.compile("_(?=x[0-9A-Fa-f]{4}_)")
+# Each workbook's styles by the arguments of `styled_cell`: openpyxl takes long to find a style that it has.
+_KNOWN_STYLES: WeakKeyDictionary[Workbook, dict[tuple[object, ...], StyleArray]] = WeakKeyDictionary()
 
 
 class StyledCell(Cell):
     """A cell whose style never changes after the first write, so that its number is looked up only once."""
 
     has_style = True
+    _style: StyleArray
 
     @cached_property
     def style_id(self) -> int:
@@ -88,6 +95,11 @@ def styled_cell(
     `fill` is a colour, as `RRGGBB`; the border styles for `top`, `left` and `bottom` are `thin` and `medium`.
     """
     cell = StyledCell(sheet, row=1, column=1)
+    style = (bold, size, color, shade, fill, align, indent, wrap, number_format, top, left, bottom)
+    known = _KNOWN_STYLES.setdefault(sheet.parent, {})
+    if style in known:
+        cell._style = copy(known[style])
+        return cell
     cell.font = Font(name=_FONT, size=size, bold=bold, color=color)
     cell.alignment = Alignment(horizontal=align, indent=indent, vertical="top", wrap_text=wrap)
     cell.number_format = number_format
@@ -96,6 +108,7 @@ def styled_cell(
         cell.fill = _SHADE
     elif fill:
         cell.fill = PatternFill("solid", fgColor=fill)
+    known[style] = copy(cell._style)
     return cell
 
 
