@@ -15,6 +15,7 @@ ARGUMENTS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    "--renderer-process-limit=1",  # not one process for each page that the viewer isolates
 )  # fmt: skip
 CUSTDYN = [sys.executable, "-c", "from custdyn_widgets.cli import main; main()"]
 

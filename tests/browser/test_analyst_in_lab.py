@@ -5,24 +5,23 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import re
 import shutil
-import subprocess
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
 import openpyxl
 import pytest
+from click.testing import CliRunner
 from playwright.sync_api import expect
 
+from custdyn_widgets.cli import main
 from custdyn_widgets.render.charts.presets import PRESETS
 from custdyn_widgets.render.charts.specs import BLANK
 from custdyn_widgets.report.formatting import format_value
 from custdyn_widgets.report.report import Report
 from tests.browser.axe import faults_in_both_themes, serious
-from tests.browser.chromium import CUSTDYN
 from tests.browser.lab_notebook import LabNotebook
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -74,23 +73,11 @@ def shown(report: Report) -> list[list[str]]:
 
 def by_command_line(notebook: LabNotebook, report: Report, *options: str) -> bytes:
     """Return what `custdyn query` prints as CSV for the same query at the same instant."""
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(notebook.lab.home),
-        "CUSTDYN_CACHE": str(notebook.lab.home / "cache"),
-    }
-    command = [
-        *CUSTDYN,
-        "query",
-        "--source",
-        "demo",
-        "--as-of",
-        report.info.as_of,
-        "--format",
-        "csv",
-        *options,
-    ]
-    return subprocess.run(command, env=environment, capture_output=True, check=True).stdout
+    environment = {"HOME": str(notebook.lab.home), "CUSTDYN_CACHE": str(notebook.lab.home / "cache")}
+    asked = ["query", "--source", "demo", "--as-of", report.info.as_of, "--format", "csv", *options]
+    done = CliRunner().invoke(main, asked, env=environment, catch_exceptions=False)
+    assert done.exit_code == 0, done.stderr
+    return done.stdout_bytes
 
 
 def test_the_table_is_the_one_of_the_command_line(form: LabNotebook) -> None:
