@@ -477,3 +477,12 @@ def test_axe_finds_nothing_serious_and_nothing_is_cut_off(form: LabNotebook) -> 
         expect(company).to_have_attribute("aria-expanded", "true")
         company.press("Escape")
     assert (form.elsewhere, form.errors) == ([], [])
+
+
+def test_axe_would_find_words_that_are_too_dark_in_the_dark_theme(form: LabNotebook) -> None:
+    words = "[data-jp-theme-light='false'] .custdyn-form label { color: #555; }"
+    added = form.page.add_style_tag(content=words)
+    [(_, rule, found)] = serious(faults_in_both_themes(form.page, ".custdyn-form"))
+    added.evaluate("style => style.remove()")
+    assert rule == "color-contrast"
+    assert any("Group by" in label for label in found)
