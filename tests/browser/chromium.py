@@ -1,4 +1,4 @@
-"""The system's Chromium as tests start it: headless, quiet, and asking nobody for anything by itself."""
+"""The system's Chromium as tests start it: headless, quiet, and cut off from all other machines."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from playwright.sync_api import Browser, Playwright
 ARGUMENTS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    "--renderer-process-limit=1",  # not one process for each page that the viewer isolates
 )  # fmt: skip
-OFFLINE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 CUSTDYN = [sys.executable, "-c", "from custdyn_widgets.cli import main; main()"]
 
 
-def launched(playwright: Playwright, *more: str) -> Browser:
-    """Return a browser started with these further switches; the caller closes it."""
-    return playwright.chromium.launch(executable_path=shutil.which("chromium"), args=[*ARGUMENTS, *more])
+def launched(playwright: Playwright) -> Browser:
+    """Return a browser; the caller closes it."""
+    return playwright.chromium.launch(executable_path=shutil.which("chromium"), args=ARGUMENTS)
 
 
 @contextlib.contextmanager

@@ -1,17 +1,17 @@
-"""One JupyterLab for all tests of a process, a Chromium for each module.
+"""One JupyterLab for all tests of a process; one Chromium, one page of Lab and one kernel for this folder's.
 
-A test takes a kernel of its own with `open_notebook`, or shares its module's with `reuse_notebook`.
-
-A Chromium for longer would keep an event loop running in the process, which other tests cannot have. Lab is
-loaded once for each kind of browser context, and again after a test that failed.
+Chromium ends with the folder's last test, because it keeps an event loop running in the process, which other
+tests cannot have.
 """
 
 from __future__ import annotations
 
-import shutil
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import nbformat
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
@@ -20,7 +20,8 @@ from tests.browser.lab import Lab, running_lab
 from tests.browser.lab_notebook import LabNotebook
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
-LOOK = {"theme", "width", "height"}
+# Far from the query's time zone, and its clock skips the midnight of 2018-11-04.
+ZONE = "America/Sao_Paulo"
 expect.set_options(timeout=20_000)  # milliseconds: a machine that runs other tests too may be slow to answer
 
 
@@ -31,7 +32,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         yield running
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = launched(playwright)
@@ -39,83 +40,42 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="module")
-def left_notebooks(chromium: Browser) -> dict[str, list[LabNotebook]]:
-    """Notebooks in whose page another can be opened, by the kind of their browser context."""
-    return {}
-
-
-@pytest.fixture
-def open_notebook(
-    lab: Lab, chromium: Browser, left_notebooks: dict[str, list[LabNotebook]], request: pytest.FixtureRequest
-) -> Iterator[Callable[..., LabNotebook]]:
-    """Open a copy of a notebook of the checkout, or one of some cells; its kernel ends with the test."""
-    opened: list[tuple[str, LabNotebook]] = []
-    failed = request.session.testsfailed
-
-    def open_one(notebook: str | list[str], **about: object) -> LabNotebook:
-        name = f"{request.node.name.split('[')[0]}-{len(opened)}.ipynb"
-        kind = kind_of(about)
-        same = left_notebooks.setdefault(kind, [])
-        left = same.pop() if same else None
-        opened.append((kind, open_copy(lab, chromium, notebook, name, left=left, **about)))
-        return opened[-1][1]
-
-    yield open_one
-    for kind, notebook in opened:
-        if request.session.testsfailed == failed and notebook.leave():
-            left_notebooks[kind].append(notebook)
-        else:
-            notebook.close()
-
-
-@pytest.fixture(scope="module")
-def kept_notebooks() -> Iterator[dict[str, LabNotebook]]:
-    kept: dict[str, LabNotebook] = {}
+@pytest.fixture(scope="package")
+def kept_notebook(chromium: Browser) -> Iterator[list[LabNotebook]]:
+    """The notebook that tests share, as soon as one of them has opened it."""
+    kept: list[LabNotebook] = []
     yield kept
-    for notebook in kept.values():
+    for notebook in kept:
         notebook.close()
 
 
 @pytest.fixture
-def reuse_notebook(
-    lab: Lab, chromium: Browser, kept_notebooks: dict[str, LabNotebook], request: pytest.FixtureRequest
+def open_notebook(
+    lab: Lab, chromium: Browser, kept_notebook: list[LabNotebook], request: pytest.FixtureRequest
 ) -> Iterator[Callable[..., LabNotebook]]:
-    """Open a notebook as `open_notebook` does, or take the module's again: cleared, its kernel as it was.
+    """Open a notebook of the checkout, or one of some cells, in the kernel that tests share.
 
-    For tests that change nothing in the kernel but what the notebook's cells make anew. A notebook in which
-    a test failed is not taken again.
+    The kernel keeps what was imported, and nothing else: a test that patches a module takes the patch back.
+    A kernel and a page in which a test failed are not used again.
     """
-    taken: list[str] = []
     failed = request.session.testsfailed
 
-    def take(notebook: str | list[str], **about: object) -> LabNotebook:
-        key = repr((notebook, kind_of(about)))
-        taken.append(key)
-        if key in kept_notebooks:
-            kept_notebooks[key].clear()
-            kept_notebooks[key].look(**{name: about[name] for name in LOOK & about.keys()})
+    def open_one(notebook: str | list[str], **size: int) -> LabNotebook:
+        content = LabNotebook.content(notebook) if isinstance(notebook, list) else read(NOTEBOOKS / notebook)
+        if not kept_notebook:
+            name = f"{request.node.name.split('[')[0]}.ipynb"
+            (lab.folder / name).write_text(json.dumps(content), encoding="utf-8")
+            kept_notebook.append(LabNotebook.open(lab, chromium, name, timezone_id=ZONE, **size))
         else:
-            name = f"{request.node.path.stem}-{len(kept_notebooks)}-{len(taken)}.ipynb"
-            kept_notebooks[key] = open_copy(lab, chromium, notebook, name, **about)
-        return kept_notebooks[key]
+            kept_notebook[0].refill(content)
+            kept_notebook[0].resize(**size)
+        return kept_notebook[0]
 
-    yield take
-    if request.session.testsfailed > failed:
-        for key in taken:
-            kept_notebooks.pop(key).close()
-
-
-def kind_of(about: dict[str, object]) -> str:
-    """Return what tells browser contexts apart; theme and size can be changed in an open one."""
-    return repr(sorted((name, about[name]) for name in about.keys() - LOOK))
+    yield open_one
+    if request.session.testsfailed > failed and kept_notebook:
+        kept_notebook.pop().close()
 
 
-def open_copy(
-    lab: Lab, chromium: Browser, notebook: str | list[str], name: str, **about: object
-) -> LabNotebook:
-    if isinstance(notebook, str):
-        shutil.copy(NOTEBOOKS / notebook, lab.folder / name)
-    else:
-        LabNotebook.write(lab.folder / name, notebook)
-    return LabNotebook.open(lab, chromium, name, **about)
+def read(path: Path) -> dict[str, Any]:
+    """Return the content of a notebook as Lab has it."""
+    return dict(nbformat.read(path, as_version=4))

@@ -1,4 +1,4 @@
-"""A JupyterLab of its own for tests: a new home, one server; Notebook 7 and Voilà likewise."""
+"""A JupyterLab of its own for tests: a new home, one server, which also serves Notebook 7 and Voilà."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TOKEN = "for-tests-only"
 
 @dataclass(frozen=True)
 class Lab:
-    """A running JupyterLab, or another of its kind: its address, the folder that it shows, its home."""
+    """A running JupyterLab: its address, the folder that it shows, its home, the app for notebooks."""
 
     address: str
     folder: Path
@@ -41,8 +41,8 @@ def _free_port() -> int:
 
 
 @contextlib.contextmanager
-def running_lab(folder: Path, home: Path, app: str = "lab") -> Iterator[Lab]:
-    """Start JupyterLab, Notebook 7 or Voilà on a folder; end it and its kernels afterwards."""
+def running_lab(folder: Path, home: Path) -> Iterator[Lab]:
+    """Start JupyterLab on a folder; end it and its kernels afterwards."""
     config = home / "config" / "labconfig"
     config.mkdir(parents=True)
     announcements = {"@jupyterlab/apputils-extension:announcements": True}
@@ -60,18 +60,17 @@ def running_lab(folder: Path, home: Path, app: str = "lab") -> Iterator[Lab]:
         "CUSTDYN_LAST_CHOICE": str(home / "lab.log" / "below-a-file"),  # no test's choice is remembered
     }
     port = _free_port()
-    started = {"lab": "lab", "notebook": "notebook", "voila": "server"}[app]
     command = [
-        *(sys.executable, "-m", "jupyter", started, "--no-browser", "--allow-root", "--ip=127.0.0.1"),
+        *(sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", "--ip=127.0.0.1"),
         *(f"--port={port}", f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={folder}"),
-        *([] if app == "voila" else ["--expose-app-in-browser"]),
+        *("--expose-app-in-browser", "--JupyterNotebookApp.expose_app_in_browser=True"),
     ]
     with (home / "lab.log").open("wb") as log:
         server = subprocess.Popen(
             command, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
         )
         try:
-            lab = Lab(f"http://127.0.0.1:{port}", folder, home, app)
+            lab = Lab(f"http://127.0.0.1:{port}", folder, home)
             _wait_until_up(lab, server, home / "lab.log")
             yield lab
         finally:

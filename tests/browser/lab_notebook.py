@@ -49,28 +49,31 @@ _INTERRUPT = f"""async () => {{{_PANEL}
   const kernel = panel.sessionContext.session.kernel;
   if (kernel.status === 'busy') await kernel.interrupt();
 }}"""
-_OPEN = "path => window.jupyterapp.commands.execute('docmanager:open', {path, factory: 'Notebook'})"
-_LEAVE = """async () => {
-  const shell = window.jupyterapp?.shell;
-  if (!shell || document.querySelector('.jp-Dialog')) return false;
-  for (const panel of [...shell.widgets('main')]) {
-    await panel.sessionContext?.shutdown();
-    panel.dispose();
-  }
-  return true;
-}"""
+_REFILL = f"""async content => {{{_PANEL}
+  panel.context.model.fromJSON(content);
+  panel.content.activeCellIndex = 0;
+}}"""
+_FORGET = """%reset -f
+import os
+os.environ.clear()
+os.environ.update({})
+del os"""
 _COMMAND = f"async command => {{{_PANEL} await app.commands.execute(command); }}"
 
 
 @dataclass
 class LabNotebook:
-    """An open notebook: its page, its file, what it asked of other hosts, what its console said."""
+    """An open notebook: its page, its file, what it asked of other hosts, what its console said.
+
+    `environment` has the variables with which its kernel began.
+    """
 
     lab: Lab
     context: BrowserContext
     page: Page
     path: Path
     size: ViewportSize
+    environment: str = "{}"
     elsewhere: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
@@ -79,8 +82,8 @@ class LabNotebook:
         self.page.on("pageerror", self._note_error)
 
     @staticmethod
-    def write(path: Path, cells: list[str]) -> None:
-        """Write a notebook of some code cells."""
+    def content(cells: list[str]) -> dict[str, Any]:
+        """Return the content of a notebook of some code cells."""
         parts = [
             {
                 "cell_type": "code",
@@ -94,7 +97,12 @@ class LabNotebook:
         ]
         kernel = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
         about = {"nbformat": 4, "nbformat_minor": 5, "metadata": kernel}
-        path.write_text(json.dumps({"cells": parts, **about}), encoding="utf-8")
+        return {"cells": parts, **about}
+
+    @classmethod
+    def write(cls, path: Path, cells: list[str]) -> None:
+        """Write a notebook of some code cells."""
+        path.write_text(json.dumps(cls.content(cells)), encoding="utf-8")
 
     @classmethod
     def open(
@@ -106,31 +114,23 @@ class LabNotebook:
         theme: str = LIGHT,
         width: int = 1300,
         height: int = 1000,
-        left: LabNotebook | None = None,
         **about: Any,
     ) -> LabNotebook:
-        """Open a notebook of Lab's folder; more keywords are those of a browser context.
-
-        It opens in the page of a notebook that was left, which saves loading Lab again.
-        """
+        """Open a notebook of Lab's folder; more keywords are those of a browser context."""
         size = ViewportSize(width=width, height=height)
-        if left is None:
-            context = browser.new_context(viewport=size, accept_downloads=True, **about)
-            self = cls(lab, context, context.new_page(), lab.folder / name, size)
-            self.page.goto(lab.page(name))
-        else:
-            self = cls(lab, left.context, left.page, lab.folder / name, size)
-            self.page.evaluate(_OPEN, name)
+        context = browser.new_context(viewport=size, accept_downloads=True, **about)
+        self = cls(lab, context, context.new_page(), lab.folder / name, size)
+        self.page.goto(lab.page(name))
         self.page.wait_for_function(
             "window.jupyterapp && window.jupyterapp.shell.currentWidget?.content?.model"
         )
         self.look(theme=theme, width=width, height=height)
+        self.environment = self.ask("import os; print(dict(os.environ)); del os")
         return self
 
     def look(self, *, theme: str = LIGHT, width: int = 1300, height: int = 1000) -> None:
         """Set the theme and the size of the window, and close the side bar."""
-        self.size = ViewportSize(width=width, height=height)
-        self.page.set_viewport_size(self.size)
+        self.resize(width=width, height=height)
         self.page.evaluate(
             """async theme => {
               const commands = window.jupyterapp.commands;
@@ -141,14 +141,19 @@ class LabNotebook:
             theme,
         )
 
-    def clear(self) -> None:
-        """Make the notebook as good as newly opened, in the same kernel, for its cells to run again."""
+    def resize(self, *, width: int = 1300, height: int = 1000) -> None:
+        """Set the size of the window."""
+        self.size = ViewportSize(width=width, height=height)
+        self.page.set_viewport_size(self.size)
+
+    def refill(self, content: dict[str, Any]) -> None:
+        """Replace all cells, as if another notebook had been opened in the same kernel, which forgets."""
         for page in self.context.pages:
             if page is not self.page:
                 page.close()
         self.page.evaluate(_INTERRUPT)
-        self.page.set_viewport_size(self.size)
-        self.command("notebook:clear-all-cell-outputs")
+        self.ask(_FORGET.format(self.environment))
+        self.page.evaluate(_REFILL, content)
         self.page.locator(".custdyn-app, .custdyn-form").first.wait_for(state="detached")
         self.elsewhere.clear()
         self.errors.clear()
@@ -231,17 +236,6 @@ class LabNotebook:
             "rows => rows.map(row => [...row.cells].map(cell => cell.innerText.trim()))"
         )
         return rows
-
-    def leave(self) -> bool:
-        """End the kernel and close the notebook; return whether another can be opened in its page."""
-        if self.page.is_closed() or self.errors:
-            return False
-        for page in self.context.pages:
-            if page is not self.page:
-                page.close()
-        self.page.remove_listener("request", self._note_request)
-        self.page.remove_listener("pageerror", self._note_error)
-        return bool(self.page.evaluate(_LEAVE))
 
     def close(self) -> None:
         """End the kernel and close the page."""

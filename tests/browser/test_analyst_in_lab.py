@@ -5,24 +5,24 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import re
-import subprocess
+import shutil
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
 import openpyxl
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from click.testing import CliRunner
 from playwright.sync_api import expect
 
+from custdyn_widgets.cli import main
 from custdyn_widgets.render.charts.presets import PRESETS
 from custdyn_widgets.render.charts.specs import BLANK
 from custdyn_widgets.report.formatting import format_value
 from custdyn_widgets.report.report import Report
-from tests.browser.chromium import CUSTDYN
-from tests.browser.lab_notebook import DARK, LIGHT, LabNotebook
+from tests.browser.axe import faults_in_both_themes, serious
+from tests.browser.lab_notebook import LabNotebook
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 MART = Path(__file__).parents[1] / "golden" / "mixed" / "mart"
@@ -30,19 +30,9 @@ Open = Callable[..., LabNotebook]
 
 
 @pytest.fixture
-def form(reuse_notebook: Open) -> LabNotebook:
-    """The form on the demo mart, in a browser far from the query's time zone."""
-    return with_form(reuse_notebook)
-
-
-@pytest.fixture
-def own_form(open_notebook: Open) -> LabNotebook:
-    """The same in a kernel of its own, for a test that changes or ends it."""
-    return with_form(open_notebook)
-
-
-def with_form(open_one: Open) -> LabNotebook:
-    notebook = open_one("customer_dynamics.ipynb", timezone_id="America/St_Johns")
+def form(open_notebook: Open) -> LabNotebook:
+    """The form on the demo mart."""
+    notebook = open_notebook("customer_dynamics.ipynb")
     started(notebook)
     return notebook
 
@@ -83,23 +73,11 @@ def shown(report: Report) -> list[list[str]]:
 
 def by_command_line(notebook: LabNotebook, report: Report, *options: str) -> bytes:
     """Return what `custdyn query` prints as CSV for the same query at the same instant."""
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(notebook.lab.home),
-        "CUSTDYN_CACHE": str(notebook.lab.home / "cache"),
-    }
-    command = [
-        *CUSTDYN,
-        "query",
-        "--source",
-        "demo",
-        "--as-of",
-        report.info.as_of,
-        "--format",
-        "csv",
-        *options,
-    ]
-    return subprocess.run(command, env=environment, capture_output=True, check=True).stdout
+    environment = {"HOME": str(notebook.lab.home), "CUSTDYN_CACHE": str(notebook.lab.home / "cache")}
+    asked = ["query", "--source", "demo", "--as-of", report.info.as_of, "--format", "csv", *options]
+    done = CliRunner().invoke(main, asked, env=environment, catch_exceptions=False)
+    assert done.exit_code == 0, done.stderr
+    return done.stdout_bytes
 
 
 def test_the_table_is_the_one_of_the_command_line(form: LabNotebook) -> None:
@@ -239,51 +217,51 @@ def test_the_link_leads_to_the_frozen_report(form: LabNotebook) -> None:
     assert [cell.replace(" ◐", "").strip() for cell in cells] == shown(report)[0]
 
 
-def test_without_a_viewer_it_says_how_to_start_one_and_opens_the_page(own_form: LabNotebook) -> None:
-    own_form.ask("import os; os.environ['CUSTDYN_VIEWER_URL'] = 'http://127.0.0.1:1'")
-    query(own_form)
-    own_form.page.get_by_text("run “custdyn serve” in a terminal").wait_for()
-    with own_form.context.expect_page() as opened:
-        own_form.page.get_by_role("button", name="Open the page").click()
+def test_without_a_viewer_it_says_how_to_start_one_and_opens_the_page(form: LabNotebook) -> None:
+    form.ask("import os; os.environ['CUSTDYN_VIEWER_URL'] = 'http://127.0.0.1:1'")
+    query(form)
+    form.page.get_by_text("run “custdyn serve” in a terminal").wait_for()
+    with form.context.expect_page() as opened:
+        form.page.get_by_role("button", name="Open the page").click()
     page = opened.value
     page.wait_for_load_state()
     assert "Customer Dynamics" in page.inner_text("h1")
 
 
-def test_a_disk_that_takes_nothing_is_told_and_the_next_link_comes(own_form: LabNotebook) -> None:
-    query(own_form)
-    own_form.link().wait_for()
+def test_a_disk_that_takes_nothing_is_told_and_the_next_link_comes(form: LabNotebook) -> None:
+    query(form)
+    form.link().wait_for()
     limited = """import resource
 from custdyn_widgets.widgets.publishing import SHARED
 hard = resource.prlimit(SHARED.pid, resource.RLIMIT_FSIZE)[1]
 resource.prlimit(SHARED.pid, resource.RLIMIT_FSIZE, ({}, hard))"""
-    own_form.ask(limited.format(1000))
-    own_form.field("Group by").select_option("year")
-    report = query(own_form)
-    own_form.page.locator(".custdyn-link", has_text="There is no link: File too large.").wait_for()
-    assert own_form.link().count() == 0
-    assert len(own_form.cells_of_table()) == len(shown(report))
-    own_form.ask(limited.format("hard"))
-    query(own_form)
-    own_form.link().wait_for()
+    form.ask(limited.format(1000))
+    form.field("Group by").select_option("year")
+    report = query(form)
+    form.page.locator(".custdyn-link", has_text="There is no link: File too large.").wait_for()
+    assert form.link().count() == 0
+    assert len(form.cells_of_table()) == len(shown(report))
+    form.ask(limited.format("hard"))
+    query(form)
+    form.link().wait_for()
 
 
-def test_a_second_click_while_one_is_answered_is_not_heard(own_form: LabNotebook) -> None:
-    own_form.ask(
+def test_a_second_click_while_one_is_answered_is_not_heard(form: LabNotebook) -> None:
+    form.ask(
         "import custdyn_widgets.widgets.app as app, time\n"
         "real, asked = app.report_on, []\n"
         "def slow(*a, **k):\n    asked.append(1); time.sleep(1); return real(*a, **k)\n"
         "app.report_on = slow"
     )
-    own_form.page.evaluate(
+    form.page.evaluate(
         """() => {
           const buttons = [...document.querySelectorAll('.custdyn-form button')];
           const query = buttons.find(button => button.innerText === 'Query');
           for (let i = 0; i < 5; i++) query.click();
         }"""
     )
-    own_form.link().wait_for()
-    assert own_form.ask("print(len(asked))").strip() == "1"
+    form.link().wait_for()
+    assert form.ask("print(len(asked)); app.report_on = real").strip() == "1"
 
 
 def test_a_saved_query_is_loaded_and_gives_the_same_query(form: LabNotebook) -> None:
@@ -304,9 +282,7 @@ def test_a_saved_query_is_loaded_and_gives_the_same_query(form: LabNotebook) -> 
     assert (again.query.group_by, again.query.client_type) == (("year",), "all")
 
 
-def test_a_saved_notebook_shows_the_last_table_without_a_kernel(
-    form: LabNotebook, open_notebook: Open
-) -> None:
+def test_a_saved_notebook_shows_the_last_table_without_a_kernel(form: LabNotebook) -> None:
     form.field("Interval").select_option("last_12_months")
     report = query(form)
     form.show_chart("Balance Refill: Total")
@@ -328,18 +304,13 @@ def test_a_saved_notebook_shows_the_last_table_without_a_kernel(
     assert "data:image/svg+xml" in html
 
 
-@pytest.mark.parametrize("theme", [LIGHT, DARK])
-def test_axe_finds_nothing_serious(open_notebook: Open, theme: str) -> None:
-    notebook = open_notebook("customer_dynamics.ipynb", theme=theme)
-    started(notebook)
-    notebook.add_filter("Client tags")
-    query(notebook)
-    notebook.show_chart(BLANK)
-    notebook.button("Save Query").click()
-    notebook.page.get_by_role("dialog").get_by_label("Title").wait_for()
-    found = Axe().run(notebook.page, context=".custdyn-app")
-    serious = [v for v in found.response["violations"] if v["impact"] in ("serious", "critical")]
-    assert serious == [], [(v["id"], [n["html"][:200] for n in v["nodes"]]) for v in serious]
+def test_axe_finds_nothing_serious(form: LabNotebook) -> None:
+    form.add_filter("Client tags")
+    query(form)
+    form.show_chart(BLANK)
+    form.button("Save Query").click()
+    form.page.get_by_role("dialog").get_by_label("Title").wait_for()
+    assert serious(faults_in_both_themes(form.page, ".custdyn-app")) == []
 
 
 def test_no_control_is_cut_off_on_a_phone(form: LabNotebook) -> None:
@@ -386,8 +357,6 @@ def test_a_closed_chart_gives_the_cursor_back_to_the_toolbar(form: LabNotebook) 
 
 
 def test_a_mart_that_vanishes_is_told_and_the_table_stays(open_notebook: Open, tmp_path: Path) -> None:
-    import shutil
-
     mart = tmp_path / "mart"
     shutil.copytree(MART, mart)
     cells = [
@@ -409,59 +378,57 @@ def test_a_mart_that_vanishes_is_told_and_the_table_stays(open_notebook: Open, t
     alert.wait_for(state="hidden")
 
 
-def test_stopping_the_kernel_keeps_the_last_table(own_form: LabNotebook) -> None:
-    query(own_form)
-    before = own_form.cells_of_table()
-    own_form.ask(
+def test_stopping_the_kernel_keeps_the_last_table(form: LabNotebook) -> None:
+    query(form)
+    before = form.cells_of_table()
+    form.ask(
         "import custdyn_widgets.widgets.app as app, time\n"
+        "real = app.report_on\n"
         "def slow(*_, **__):\n    time.sleep(20)\n"
         "app.report_on = slow"
     )
-    own_form.button("Query").click()
-    own_form.page.wait_for_function(
+    form.button("Query").click()
+    form.page.wait_for_function(
         "document.querySelector('.custdyn-app .custdyn-status').innerText.includes('Counting')"
     )
-    own_form.command("notebook:interrupt-kernel")
-    own_form.page.wait_for_function(
+    form.command("notebook:interrupt-kernel")
+    form.page.wait_for_function(
         "document.querySelector('.custdyn-app .custdyn-status').innerText.includes('Stopped')"
     )
-    assert own_form.cells_of_table() == before
+    assert form.cells_of_table() == before
+    form.ask("app.report_on = real")
 
 
-def test_a_kernel_restarted_while_a_query_runs_is_told(own_form: LabNotebook) -> None:
-    own_form.ask(
+def test_a_kernel_restarted_while_a_query_runs_is_told(form: LabNotebook) -> None:
+    form.ask(
         "import custdyn_widgets.widgets.app as app, time\n"
         "def slow(*_, **__):\n    app.progress.step('Reading the data', 0.4)\n    time.sleep(60)\n"
         "app.report_on = slow"
     )
-    own_form.button("Query").click()
-    own_form.page.wait_for_function(
+    form.button("Query").click()
+    form.page.wait_for_function(
         "document.querySelector('.custdyn-app .custdyn-status').innerText.includes('Reading the data')"
     )
-    own_form.page.evaluate(
-        "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
-    )
-    own_form.page.get_by_text("Run the cells again").first.wait_for()
-    assert own_form.status() == ""
-    expect(own_form.page.locator(".custdyn-status progress")).to_be_hidden()
-    expect(own_form.button("Query")).to_have_attribute("title", re.compile("run the cells again"))
+    form.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+    form.page.get_by_text("Run the cells again").first.wait_for()
+    assert form.status() == ""
+    expect(form.page.locator(".custdyn-status progress")).to_be_hidden()
+    expect(form.button("Query")).to_have_attribute("title", re.compile("run the cells again"))
 
 
 def test_a_kernel_restarted_while_the_link_is_created_leaves_nothing_that_waits(
-    own_form: LabNotebook,
+    form: LabNotebook,
 ) -> None:
-    own_form.ask(
+    form.ask(
         "import custdyn_widgets.widgets.publishing as publishing, time\n"
         "publishing.PublishingProcess.publish = lambda *_: time.sleep(60)"
     )
-    own_form.button("Query").click()
-    creating = own_form.page.get_by_text("Creating the link")
+    form.button("Query").click()
+    creating = form.page.get_by_text("Creating the link")
     creating.wait_for()
-    own_form.page.evaluate(
-        "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
-    )
-    own_form.page.get_by_text("Run the cells again").first.wait_for()
+    form.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+    form.page.get_by_text("Run the cells again").first.wait_for()
     expect(creating).to_have_count(0)
     for name in ("Export to CSV", "Export to XLSX", "Show Chart"):
-        expect(own_form.button(name)).to_be_disabled()
-    expect(own_form.button("Info")).to_be_enabled()
+        expect(form.button(name)).to_be_disabled()
+    expect(form.button("Info")).to_be_enabled()

@@ -9,19 +9,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, expect
 
 from custdyn_widgets.engine import clients_behind
 from custdyn_widgets.report.report import Report
-from tests.browser.lab_notebook import DARK, LIGHT, LabNotebook
+from tests.browser.axe import faults_in_both_themes, serious
+from tests.browser.lab_notebook import LabNotebook
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 MART = Path(__file__).parents[1] / "golden" / "mixed" / "mart"
 CELLS = [
     f"""
-import sys
-sys.path.insert(0, {str(Path(__file__).parents[2])!r})
 from custdyn_widgets import CustomerDynamics
 dynamics = CustomerDynamics({str(MART)!r}, publish=False)
 dynamics
@@ -62,15 +60,12 @@ def ids(panel: Locator) -> list[str]:
 
 
 def expect_no_faults(notebook: LabNotebook) -> None:
-    found = Axe().run(notebook.page, context=".custdyn-app")
-    serious = [v for v in found.response["violations"] if v["impact"] in ("serious", "critical")]
-    assert serious == [], [(v["id"], [n["html"][:200] for n in v["nodes"]]) for v in serious]
+    assert serious(faults_in_both_themes(notebook.page, ".custdyn-app")) == []
     assert (notebook.elsewhere, notebook.errors) == ([], [])
 
 
-@pytest.mark.parametrize("theme", [LIGHT, DARK])
-def test_three_clicks_lead_from_a_fall_to_the_clients_behind_it(open_notebook: Open, theme: str) -> None:
-    notebook = open_notebook(CELLS, theme=theme)
+def test_three_clicks_lead_from_a_fall_to_the_clients_behind_it(open_notebook: Open) -> None:
+    notebook = open_notebook(CELLS)
     notebook.run_all()
     report = asked(notebook)
     panel = notebook.page.locator(".custdyn-clients")

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from tests import synced
-from tests.browser.lab_notebook import DARK, LIGHT, LabNotebook
+from tests.browser.axe import faults_in_both_themes, serious
+from tests.browser.lab_notebook import LabNotebook
 from tests.databases import Database
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -31,15 +31,14 @@ def cells(folder: Path) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("theme", [LIGHT, DARK])
 def test_a_database_is_chosen_read_and_queried(
-    open_notebook: Callable[..., LabNotebook], postgresql: Database, tmp_path: Path, theme: str
+    open_notebook: Callable[..., LabNotebook], postgresql: Database, tmp_path: Path
 ) -> None:
     synced.create(postgresql)
     (tmp_path / "sources.toml").write_text(
         f'[files]\npath = "{MART}"\n[shop]\nurl = "{postgresql.url}"\n', encoding="utf-8"
     )
-    notebook = open_notebook(cells(tmp_path), theme=theme)
+    notebook = open_notebook(cells(tmp_path))
     notebook.run_cell(0)
     source, status = notebook.field("Source"), notebook.page.locator(".custdyn-app .custdyn-status").first
     expect(source).to_have_value("files")
@@ -70,9 +69,7 @@ def test_a_database_is_chosen_read_and_queried(
     outdated = notebook.page.locator(".custdyn-outdated")
     expect(outdated).to_contain_text("The data was read again.")
     notebook.page.locator(".custdyn-app").screenshot(path=tmp_path / "sources.png")
-    found = Axe().run(notebook.page, context=".custdyn-form")
-    serious = [v for v in found.response["violations"] if v["impact"] in ("serious", "critical")]
-    assert serious == [], [(v["id"], [n["html"][:200] for n in v["nodes"]]) for v in serious]
+    assert serious(faults_in_both_themes(notebook.page, ".custdyn-form")) == []
     notebook.button("Query").click()
     expect(outdated).to_have_text("")
     source.select_option("files")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import nbformat.v4 as v4
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from custdyn_widgets.engine.compute import run_report
 from custdyn_widgets.notebook.author_cells import author_sections
@@ -18,7 +18,7 @@ from custdyn_widgets.report.table_view import MAX_LABEL
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.snapshots.store import Store
 from tests import mart_forms
-from tests.browser.chromium import OFFLINE, launched, served
+from tests.browser.chromium import served
 from tests.payloads import AS_OF, FOLDER, IN_FILES, PAYLOADS, ROLE, as_shown, asked_of, hostile_mart
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.usefixtures("own_cache")]
@@ -87,14 +87,6 @@ def address(store: Store, frozen: dict[str, str]) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = launched(playwright, OFFLINE)
-        yield chromium
-        chromium.close()
-
-
 @dataclass
 class Watched:
     """A tab, and everything that it said, asked for or opened."""
@@ -143,8 +135,8 @@ def table_name(name: str) -> str:
 
 
 @pytest.fixture
-def tab(browser: Browser) -> Iterator[Watched]:
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
+def tab(chromium: Browser) -> Iterator[Watched]:
+    context = chromium.new_context(viewport={"width": 1280, "height": 900})
     yield Watched(context.new_page())
     context.close()
 
@@ -204,9 +196,9 @@ def widest(page: Page, selector: str) -> int:
 
 @pytest.mark.parametrize("width", [1280, 375])
 def test_no_name_hides_the_numbers(
-    width: int, frozen: dict[str, str], address: str, browser: Browser
+    width: int, frozen: dict[str, str], address: str, chromium: Browser
 ) -> None:
-    page = browser.new_page(viewport={"width": width, "height": 900})
+    page = chromium.new_page(viewport={"width": width, "height": 900})
     for name in ("by package", "by month and package"):
         page.goto(f"{address}view?id={frozen[name]}")
         assert 50 < widest(page, "tbody .l") <= 300, name

@@ -7,16 +7,15 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.lab_notebook import DARK, LIGHT, LabNotebook
+from tests.browser.lab_notebook import LabNotebook
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
-@pytest.mark.parametrize("theme", [LIGHT, DARK])
 def test_your_data_goes_from_csv_files_to_a_report_and_the_form(
-    open_notebook: Callable[..., LabNotebook], theme: str
+    open_notebook: Callable[..., LabNotebook],
 ) -> None:
-    notebook = open_notebook("your_data.ipynb", theme=theme)
+    notebook = open_notebook("your_data.ipynb")
     outputs = notebook.run_all()
     assert not [o for o in outputs if o not in ("display_data", "execute_result", "stream")]
     assert "my_export: 3 clients, 8 transactions, 3 rates. No faults." in notebook.page.inner_text(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import http.server
+import itertools
 import re
 import shutil
 import threading
@@ -15,7 +16,6 @@ import pytest
 from custdyn_widgets.render.charts.drawing import report_charts
 from custdyn_widgets.render.page import Section, render_page
 from custdyn_widgets.viewer.base_handler import HEADERS
-from tests.browser.chromium import launched
 from tests.make_report import make_report
 from tests.render.test_charts import HOSTILE
 
@@ -65,23 +65,9 @@ def address() -> Iterator[str]:
     server.server_close()
 
 
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        opened = launched(playwright)
-        yield opened
-        opened.close()
-
-
-@pytest.mark.parametrize("width", [1280, 375])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("path", ["/plain", "/hostile"])
-def test_the_page_asks_nothing_runs_nothing_and_does_not_scroll_sideways(
-    browser, address, path, scheme, width
-):
-    page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
+def test_the_page_asks_nothing_runs_nothing_and_does_not_scroll_sideways(chromium, address, path):
+    page = chromium.new_page()
     said, asked = [], []
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(str(error)))
@@ -89,7 +75,10 @@ def test_the_page_asks_nothing_runs_nothing_and_does_not_scroll_sideways(
     page.on("request", lambda request: asked.append(request.url))
     page.goto(address + path)
     assert page.title().startswith("Customer Dynamics: ")
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for width, scheme in itertools.product((1280, 375), ("light", "dark")):
+        page.set_viewport_size({"width": width, "height": 800})
+        page.emulate_media(color_scheme=scheme)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, scheme
     assert page.evaluate("document.querySelectorAll('script').length") == 0
     assert page.locator("figure svg").count() == 4
     assert said == []
@@ -97,8 +86,8 @@ def test_the_page_asks_nothing_runs_nothing_and_does_not_scroll_sideways(
     page.close()
 
 
-def test_headings_and_the_first_column_stay_while_the_table_scrolls(browser, address):
-    page = browser.new_page(viewport={"width": 1280, "height": 500})
+def test_headings_and_the_first_column_stay_while_the_table_scrolls(chromium, address):
+    page = chromium.new_page(viewport={"width": 1280, "height": 500})
     page.goto(address + "/plain")
     box = page.locator(".box")
     box.evaluate("box => box.scrollTo(600, 300)")
@@ -112,8 +101,8 @@ def test_headings_and_the_first_column_stay_while_the_table_scrolls(browser, add
     page.close()
 
 
-def test_what_is_copied_of_a_number_is_a_number_and_is_seen_in_thousands(browser, address):
-    page = browser.new_page()
+def test_what_is_copied_of_a_number_is_a_number_and_is_seen_in_thousands(chromium, address):
+    page = chromium.new_page()
     page.goto(address + "/plain")
     copied = page.evaluate(
         "(getSelection().selectAllChildren(document.querySelector('tbody')), `${getSelection()}`)"
@@ -126,8 +115,8 @@ def test_what_is_copied_of_a_number_is_a_number_and_is_seen_in_thousands(browser
     page.close()
 
 
-def test_the_page_prints_on_landscape_paper_with_headings_on_each_page(browser, address, tmp_path):
-    page = browser.new_page()
+def test_the_page_prints_on_landscape_paper_with_headings_on_each_page(chromium, address, tmp_path):
+    page = chromium.new_page()
     page.goto(address + "/hostile")
     path = tmp_path / "page.pdf"
     page.pdf(path=path, prefer_css_page_size=True)
@@ -142,12 +131,12 @@ def test_the_page_prints_on_landscape_paper_with_headings_on_each_page(browser, 
 
 @pytest.mark.parametrize(("rows", "together"), [(12, True), (44, False)])
 def test_a_short_table_prints_below_its_charts_and_a_long_one_begins_with_some_rows(
-    browser, tmp_path, rows, together
+    chromium, tmp_path, rows, together
 ):
     report = make_report(rows)
     charts = report_charts(report)
     kept = dict(list(charts.items())[:1]) if together else charts
-    page = browser.new_page()
+    page = chromium.new_page()
     page.set_content(render_page(report, kept).decode())
     path = tmp_path / "page.pdf"
     page.pdf(path=path, prefer_css_page_size=True)
@@ -159,8 +148,8 @@ def test_a_short_table_prints_below_its_charts_and_a_long_one_begins_with_some_r
 
 
 @pytest.mark.parametrize(("height", "hinted"), [(800, True), (2_000, False)])
-def test_a_table_that_goes_on_below_says_so(browser, address, height, hinted):
-    page = browser.new_page(viewport={"width": 1280, "height": height})
+def test_a_table_that_goes_on_below_says_so(chromium, address, height, hinted):
+    page = chromium.new_page(viewport={"width": 1280, "height": height})
     page.goto(address + "/plain")
     assert page.get_by_text("24 rows and the Total. Scroll within the table").is_visible() == hinted
     box = page.locator(".box").evaluate("box => box.scrollHeight - box.clientHeight")

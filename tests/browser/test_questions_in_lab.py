@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Locator, expect
 
 from custdyn_widgets import clients_behind, cohort_triangle, run_report
 from custdyn_widgets.engine import compare_snapshots
@@ -24,9 +24,8 @@ from custdyn_widgets.report.difference import ReportDifference
 from custdyn_widgets.report.formatting import format_value
 from custdyn_widgets.report.report import Report
 from custdyn_widgets.snapshots.store import Store
-from tests.browser.conftest import open_copy
 from tests.browser.lab import Lab
-from tests.browser.lab_notebook import DARK, LabNotebook
+from tests.browser.lab_notebook import LabNotebook
 from tests.browser.test_clients_in_lab import expect_no_faults
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -40,8 +39,6 @@ class Person:
     def __init__(self, notebook: LabNotebook, source: Path) -> None:
         self.notebook, self.page, self.source = notebook, notebook.page, source
         self.clicks = 0
-        if notebook.page.locator(".custdyn-app").count():
-            notebook.clear()
         notebook.run_cell(0)
         notebook.button("Query").wait_for()
         self.panel = self.page.locator(".custdyn-behind:not([hidden])")
@@ -90,17 +87,11 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return Path(shutil.copytree(demo_folder(), tmp_path_factory.mktemp("questions") / "operator"))
 
 
-@pytest.fixture(scope="module")
-def session(lab: Lab, chromium: Browser, kept_notebooks: dict[str, LabNotebook], source: Path) -> LabNotebook:
-    """One notebook for all questions."""
-    root = str(Path(__file__).parents[2])
-    cells = [
-        f"import sys\nsys.path.insert(0, {root!r})\n"
-        "from custdyn_widgets import CustomerDynamics\n"
-        f"dynamics = CustomerDynamics({str(source)!r})\ndynamics"
-    ]
-    kept_notebooks["questions"] = open_copy(lab, chromium, cells, "questions.ipynb")
-    return kept_notebooks["questions"]
+@pytest.fixture
+def session(open_notebook: Callable[..., LabNotebook], source: Path) -> LabNotebook:
+    """A notebook with the form on that copy."""
+    made = f"dynamics = CustomerDynamics({str(source)!r})"
+    return open_notebook([f"from custdyn_widgets import CustomerDynamics\n{made}\ndynamics"])
 
 
 @pytest.fixture
@@ -226,7 +217,7 @@ def test_what_differs_from_the_report_sent_before_rerating(person: Person, lab: 
 
 
 def expect_the_clients_that_changed(person: Person, difference: ReportDifference) -> None:
-    """Open the list by keyboard, look at it on a dark phone, and go back."""
+    """Open the list by keyboard, look at it on a phone, and go back."""
     assert difference.clients
     title = f"Clients whose contribution changed ({difference.clients.count:,})"
     opener, listed = (
@@ -240,11 +231,11 @@ def expect_the_clients_that_changed(person: Person, difference: ReportDifference
     shown = _texts(listed.locator("tbody tr"))
     assert shown == lines[: len(shown)]
     assert len(shown) == min(len(lines), 200)
-    person.notebook.look(theme=DARK, width=430)
+    person.notebook.resize(width=430)
     expect_no_faults(person.notebook)
     wide = listed.evaluate("panel => panel.scrollWidth > panel.clientWidth")
     assert not wide
-    person.notebook.look()
+    person.notebook.resize()
     person.page.keyboard.press("Escape")
     expect(listed).to_be_hidden()
     expect(opener).to_be_focused()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -13,8 +14,7 @@ from pathlib import Path
 
 import openpyxl
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from custdyn_widgets.render.charts.presets import PRESETS
 from custdyn_widgets.render.charts.specs import BLANK
@@ -23,17 +23,15 @@ from custdyn_widgets.report.formatting import format_value, info_rows
 from custdyn_widgets.report.html import report_html
 from custdyn_widgets.report.report import Report
 from custdyn_widgets.text import printable
-from tests.browser.lab import Lab
-from tests.browser.lab_notebook import DARK, LIGHT, LabNotebook
+from tests.browser.axe import darkened, faults, faults_in_both_themes
+from tests.browser.lab_notebook import LabNotebook
 from tests.make_report import make_report
 from tests.payloads import PAYLOADS
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 Open = Callable[..., LabNotebook]
 
-_CELL = f"""
-import sys
-sys.path.insert(0, {str(Path(__file__).parents[2])!r})
+_CELL = """
 import ipywidgets, json
 from custdyn_widgets.report import Report
 from custdyn_widgets.widgets.chart_panel import ChartPanel
@@ -48,28 +46,21 @@ ipywidgets.VBox([panel, charts.widget]).add_class("custdyn-app")
 CELLS = [_CELL, "panel"]
 
 
-@pytest.fixture(scope="module")
-def one_notebook(lab: Lab, chromium: Browser) -> Iterator[LabNotebook]:
-    """A notebook with one kernel for the tests that leave nothing behind but widgets."""
-    LabNotebook.write(lab.folder / "result.ipynb", CELLS)
-    opened = LabNotebook.open(lab, chromium, "result.ipynb")
-    yield opened
-    opened.close()
+@pytest.fixture
+def notebook(open_notebook: Open) -> LabNotebook:
+    """A notebook with new panels."""
+    opened: LabNotebook = open_notebook(CELLS)
+    opened.run_cell(0)
+    opened.page.locator(".custdyn-result").wait_for(state="attached")
+    return opened
 
 
 @pytest.fixture
-def notebook(one_notebook: LabNotebook) -> LabNotebook:
-    """The shared notebook with new panels."""
-    one_notebook.elsewhere.clear()
-    one_notebook.errors.clear()
-    one_notebook.command("notebook:clear-all-cell-outputs")
-    return with_panels(one_notebook)
-
-
-def with_panels(notebook: LabNotebook) -> LabNotebook:
-    notebook.run_cell(0)
-    notebook.page.locator(".custdyn-result").wait_for(state="attached")
-    return notebook
+def clipboard(notebook: LabNotebook) -> Iterator[None]:
+    """Let the page read and write the clipboard."""
+    notebook.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    yield
+    notebook.context.clear_permissions()
 
 
 def tell(notebook: LabNotebook, report: Report, call: str = "panel.show(report)") -> Locator:
@@ -179,7 +170,7 @@ def test_of_two_label_columns_a_repeated_month_is_muted_and_the_total_spans_both
 
 def test_headings_total_and_labels_stay_while_the_table_scrolls(notebook: LabNotebook) -> None:
     style = report_html(make_report(1)).partition("<style>")[2].partition("</style>")[0]
-    notebook.page.add_style_tag(content=style)  # the form's output has the same table as HTML
+    added = notebook.page.add_style_tag(content=style)  # the form's output has the same table as HTML
     panel = show(notebook, make_report(24, packages=("a long name of a package", "b")))
     box = panel.get_by_role("region", name="The report's table")
     box.evaluate("box => box.scrollTo(500, 300)")
@@ -196,6 +187,7 @@ def test_headings_total_and_labels_stay_while_the_table_scrolls(notebook: LabNot
         assert panel.locator("thead").evaluate(at, [x, head["y"] + head["height"] - 6]), (
             "a row covers headings"
         )
+    added.evaluate("style => style.remove()")
 
 
 def test_shades_show_that_there_is_more_to_scroll_to(notebook: LabNotebook) -> None:
@@ -263,11 +255,7 @@ def test_of_two_thousand_rows_those_near_the_visible_part_are_drawn_and_all_are_
     assert first_column(panel)[0] == make_report(2_000).rows[-1].labels[0]
 
 
-@pytest.mark.parametrize("theme", [LIGHT, DARK])
-def test_a_large_table_is_searched_and_copied_whole(open_notebook: Open, theme: str) -> None:
-    notebook = with_panels(
-        open_notebook(CELLS, theme=theme, permissions=["clipboard-read", "clipboard-write"])
-    )
+def test_a_large_table_is_searched_and_copied_whole(notebook: LabNotebook, clipboard: None) -> None:
     made = make_report(1_000, packages=('"quoted', "=1+1"))
     report = replace(made, rows=made.rows[:1_001])
     panel = show(notebook, report)
@@ -295,7 +283,7 @@ def test_a_large_table_is_searched_and_copied_whole(open_notebook: Open, theme: 
     keyboard.press("Escape")
     expect(field).to_have_value("")
     expect(found).to_have_count(0)
-    assert [v["id"] for v in Axe().run(notebook.page, ".custdyn-result").response["violations"]] == []
+    assert faults_in_both_themes(notebook.page, ".custdyn-result") == []
 
     heading(panel, 0).click()
     heading(panel, 0).click()  # the last month first
@@ -379,13 +367,13 @@ def pasted(page: Page) -> str:
     return text
 
 
-@pytest.mark.parametrize("clipboard", ["navigator.clipboard", "undefined"])
-def test_the_link_is_copied_with_and_without_the_browsers_leave(open_notebook: Open, clipboard: str) -> None:
-    link = f"http://127.0.0.1:1/view?id={clipboard[0] * 52}"  # not the one of the other case
-    leave = ["clipboard-read", "clipboard-write"]
-    notebook = with_panels(open_notebook(CELLS, permissions=leave))
+@pytest.mark.parametrize("found", ["navigator.clipboard", "undefined"])
+def test_the_link_is_copied_with_and_without_the_browsers_leave(
+    notebook: LabNotebook, clipboard: None, found: str
+) -> None:
+    link = f"http://127.0.0.1:1/view?id={found[0] * 52}"  # not the one of the other case
     notebook.page.evaluate(
-        f"Object.defineProperty(navigator, 'clipboard', {{value: {clipboard}, configurable: true}})"
+        f"Object.defineProperty(navigator, 'clipboard', {{value: {found}, configurable: true}})"
     )
     panel = show(notebook, make_report(2))
     notebook.ask(f"panel.set_link({link!r}, 'Frozen.')")
@@ -395,6 +383,7 @@ def test_the_link_is_copied_with_and_without_the_browsers_leave(open_notebook: O
     anchor = panel.get_by_role("link")
     assert (anchor.inner_text(), anchor.get_attribute("target")) == (link, "_blank")
     assert "noopener" in (anchor.get_attribute("rel") or "")
+    notebook.page.evaluate("delete navigator.clipboard")
 
 
 def test_what_is_no_web_address_never_becomes_a_link(notebook: LabNotebook) -> None:
@@ -542,12 +531,18 @@ def test_presets_and_the_blank_chart_are_drawn_offline_in_one_place(notebook: La
     quiet(notebook)
 
 
-@pytest.mark.parametrize("width", [700, 1300])
-@pytest.mark.parametrize("theme", [LIGHT, DARK])
-def test_light_and_dark_wide_and_narrow_axe_finds_nothing(
-    open_notebook: Open, theme: str, width: int
-) -> None:
-    notebook = with_panels(open_notebook(CELLS, theme=theme, width=width, height=2_000))
+WIDER = """app => [...app.querySelectorAll(':not(.custdyn-scroll *, svg *)')]
+  .filter(one => one.getBoundingClientRect().right > app.getBoundingClientRect().right + 1)
+  .map(one => one.outerHTML.slice(0, 200))"""
+
+
+def take_picture(notebook: LabNotebook, name: str) -> None:
+    """Take a picture of the panels for a person to look at, if one has said where."""
+    if folder := os.environ.get("CUSTDYN_TEST_PICTURES"):
+        notebook.page.locator(".custdyn-app").screenshot(path=Path(folder) / f"{name}.png")
+
+
+def test_light_and_dark_wide_and_narrow_axe_finds_nothing(notebook: LabNotebook) -> None:
     report = make_report(6, packages=("a", "b"))
     panel = show(notebook, report)
     notebook.ask(
@@ -557,19 +552,13 @@ def test_light_and_dark_wide_and_narrow_axe_finds_nothing(
     )
     notebook.page.locator(".custdyn-chart svg.marks").wait_for()
     panel.get_by_role("button", name="Info").click()
-    panel.get_by_role("button", name="Show Chart").click()
-    assert panel.get_by_role("menu").is_visible()
-    found = Axe().run(notebook.page, context=".custdyn-app").response["violations"]
-    assert found == [], [(v["id"], [n["html"][:200] for n in v["nodes"]]) for v in found]
-    app = notebook.page.locator(".custdyn-app")
-    wider = app.evaluate(
-        """app => [...app.querySelectorAll(':not(.custdyn-scroll *, svg *)')]
-          .filter(one => one.getBoundingClientRect().right > app.getBoundingClientRect().right + 1)
-          .map(one => one.outerHTML.slice(0, 200))"""
-    )
-    assert wider == []
-    if folder := os.environ.get("CUSTDYN_TEST_PICTURES"):  # for a person to look at
-        name = f"result-{theme.split()[-1].lower()}-{width}"
-        app.screenshot(path=Path(folder) / f"{name}-1.png")
-        panel.get_by_role("button", name="Info").click()
-        app.screenshot(path=Path(folder) / f"{name}-2.png")
+    for width in (700, 1300):
+        notebook.resize(width=width, height=2_000)
+        panel.get_by_role("button", name="Show Chart").click()
+        for theme in (contextlib.nullcontext, darkened):
+            with theme(notebook.page):
+                assert panel.get_by_role("menu").is_visible()
+                assert faults(notebook.page, ".custdyn-app") == [], (theme, width)
+                assert notebook.page.locator(".custdyn-app").evaluate(WIDER) == [], (theme, width)
+                take_picture(notebook, f"result-{theme.__name__}-{width}")
+        notebook.page.keyboard.press("Escape")

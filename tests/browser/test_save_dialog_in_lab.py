@@ -1,15 +1,14 @@
-"""The dialog that saves a query in a real JupyterLab: by keyboard alone, for axe, in both themes."""
+"""The dialog that saves a query in a real JupyterLab: by keyboard alone, and for axe in both themes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page
 
-from tests.browser.lab_notebook import DARK, LIGHT, LabNotebook
+from tests.browser.axe import Fault, faults_in_both_themes
+from tests.browser.lab_notebook import LabNotebook
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -34,9 +33,10 @@ TOO_WIDE = """[...document.querySelectorAll('.custdyn-dialog *')]
   .map(e => e.outerHTML)"""
 
 
-@pytest.fixture(params=[LIGHT, DARK])
-def notebook(reuse_notebook: Callable[..., LabNotebook], request: pytest.FixtureRequest) -> LabNotebook:
-    opened = reuse_notebook([CELL], theme=request.param, width=700)
+@pytest.fixture
+def notebook(open_notebook: Callable[..., LabNotebook]) -> LabNotebook:
+    """A dialog that opens at a button, and saves below new folders."""
+    opened = open_notebook([CELL], width=700)
     opened.run_all()
     opened.ask(
         "import os, tempfile\n"
@@ -55,9 +55,8 @@ def opened(page: Page) -> Locator:
     return title
 
 
-def faults(page: Page) -> list[Any]:
-    found = Axe().run(page, context=".custdyn-dialog").response["violations"]
-    return [(v["id"], [n["html"][:200] for n in v["nodes"]]) for v in found]
+def faults(notebook: LabNotebook) -> list[Fault]:
+    return faults_in_both_themes(notebook.page, ".custdyn-dialog")
 
 
 def described(control: Locator) -> str:
@@ -73,11 +72,11 @@ def test_it_works_by_keyboard_alone_and_axe_finds_nothing(notebook: LabNotebook)
     page = notebook.page
     title = opened(page)
     dialog = page.get_by_role("dialog", name="Save Query")
-    assert faults(page) == []
+    assert faults(notebook) == []
     title.press("Enter")
     dialog.get_by_role("alert").filter(has_text="Enter a title").wait_for()
     assert title.get_attribute("aria-invalid") == "true"
-    assert faults(page) == []
+    assert faults(notebook) == []
     page.keyboard.type("Keys only")
     page.keyboard.press("Tab")
     page.keyboard.type("two\nlines")
@@ -109,7 +108,7 @@ def test_overwriting_asks_and_escape_takes_back_one_step_at_a_time(notebook: Lab
     question = page.get_by_role("alertdialog", name="A saved query with this name already exists: 'Taken'")
     question.wait_for()
     page.wait_for_function("document.activeElement.textContent === 'Keep'")
-    assert faults(page) == []
+    assert faults(notebook) == []
     page.keyboard.press("Escape")
     question.wait_for(state="detached")
     page.wait_for_function("document.activeElement.id.endsWith('-title')")
@@ -146,7 +145,7 @@ def test_send_to_is_there_for_files_only_and_a_schedule_is_kept(notebook: LabNot
     page.wait_for_function("document.activeElement.id.endsWith('-schedule.cron')")
     assert cron.get_attribute("aria-invalid") == "true"
     assert title.get_attribute("aria-invalid") == "false"
-    assert faults(page) == []
+    assert faults(notebook) == []
     page.keyboard.press("End")
     page.keyboard.type(" *")
     page.keyboard.press("Enter")
@@ -180,7 +179,7 @@ def test_what_was_loaded_comes_back_through_the_browser_as_it_was(notebook: LabN
     each.wait_for()
     send_to = page.get_by_role("textbox", name="Send to (optional)", exact=True)
     assert send_to.is_hidden()
-    assert faults(page) == []
+    assert faults(notebook) == []
     page.keyboard.press("Enter")
     page.get_by_role("alertdialog", name="A saved query with this name already exists").wait_for()
     page.get_by_role("button", name="Overwrite", exact=True).press("Enter")
@@ -216,7 +215,7 @@ def test_with_a_schedule_more_is_asked_and_said_by_keyboard_alone(notebook: LabN
     nobody = page.get_by_role("status").filter(has_text="Nobody will be notified of failures.")
     nobody.wait_for()
     assert "Nobody will be notified" in described(fails)
-    assert faults(page) == []
+    assert faults(notebook) == []
     page.keyboard.press("Tab")
     # Three tick their boxes, and one passes the button that adds a condition.
     for typed in ("dd", " ", " ", " ", "", "12", "3 months"):
@@ -227,7 +226,7 @@ def test_with_a_schedule_more_is_asked_and_said_by_keyboard_alone(notebook: LabN
     nobody.wait_for(state="hidden")
     assert "'dd' is not a plain email address" in described(fails)
     assert fails.get_attribute("aria-invalid") == "true"
-    assert faults(page) == []
+    assert faults(notebook) == []
     fails.press("ControlOrMeta+a")
     page.keyboard.type("eva@example.com")
     cron.press("Enter")
@@ -280,14 +279,14 @@ def test_conditions_are_listed_by_keyboard_alone(notebook: LabNotebook) -> None:
         page.keyboard.type(keys)
         page.keyboard.press("Tab")
     page.keyboard.type("dd")
-    assert faults(page) == []
+    assert faults(notebook) == []
     page.keyboard.press("Enter")
     bound = first.get_by_role("textbox", name="Bound", exact=True)
     page.get_by_role("alert").filter(has_text="'dd' is not a number").wait_for()
     page.wait_for_function("document.activeElement.getAttribute('aria-label') === 'Bound'")
     assert bound.get_attribute("aria-invalid") == "true"
     assert "'dd' is not a number" in described(bound)
-    assert faults(page) == []
+    assert faults(notebook) == []
     page.keyboard.press("ControlOrMeta+a")
     page.keyboard.type("2.5%")
     for _ in range(2):

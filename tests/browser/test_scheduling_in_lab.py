@@ -29,17 +29,17 @@ def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jupyter]:
     (home / ".jupyter" / "labconfig" / "page_config.json").write_text(
         json.dumps({"disabledExtensions": announcements})
     )
-    with running(home, CONFIG, scheduler=True) as server:
+    with running(home, CONFIG, "--TaskRunner.poll_interval=1", scheduler=True) as server:
         yield server
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def elsewhere() -> list[str]:
     """The addresses on other machines that the page asked for."""
     return []
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def page(jupyter: Jupyter, chromium: Browser, elsewhere: list[str]) -> Iterator[Page]:
     page = chromium.new_page(viewport={"width": 1300, "height": 1000})
     home = f"http://127.0.0.1:{jupyter.port}/"
@@ -58,9 +58,9 @@ def is_new_job(response: Response) -> bool:
 
 
 def create_job(page: Page, value: str) -> None:
-    """Run the open template as a job, with this as what is typed for `saved`; wait for its end."""
+    """Open the template and run it as a job, with this as what is typed for `saved`; wait for its end."""
     # The dialog takes the file that is selected in the file browser, which lists its folder in its own time.
-    page.locator(".jp-DirListing-item", has_text="customer_dynamics").click(timeout=_PATIENCE_MS)
+    page.locator(".jp-DirListing-item", has_text="customer_dynamics").dblclick(timeout=_PATIENCE_MS)
     page.locator('[title="Create a job"]').first.click(timeout=_PATIENCE_MS)
     expect(page.locator("input[name=inputFile]")).to_have_value(TEMPLATE)
     # Until the dialog knows the environments it forgets, at any moment, what was added to it.

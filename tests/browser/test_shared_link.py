@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from click.testing import CliRunner
+from playwright.sync_api import Browser
 
-from tests.browser.chromium import CUSTDYN, OFFLINE, launched, served
+from custdyn_widgets.cli import main
+from tests.browser.chromium import served
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 ROOT = Path(__file__).parents[2]
@@ -42,24 +43,14 @@ def address(environment: dict[str, str]) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = launched(playwright, OFFLINE)
-        yield chromium
-        chromium.close()
-
-
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_link_opens_with_one_request_and_no_error(
-    name: str, environment: dict[str, str], address: str, browser: Browser
+    name: str, environment: dict[str, str], address: str, chromium: Browser
 ) -> None:
-    done = subprocess.run(
-        [*CUSTDYN, *COMMANDS[name]], env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    done = CliRunner().invoke(main, COMMANDS[name], env=environment, catch_exceptions=False)
+    assert done.exit_code == 0, done.stderr
     link = address + done.stdout.strip().split("/", 3)[3]
-    page = browser.new_page()
+    page = chromium.new_page()
     said: list[str] = []
     asked: list[str] = []
     page.on("console", lambda message: said.append(message.text))

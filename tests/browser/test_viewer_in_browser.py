@@ -14,12 +14,12 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from custdyn_widgets.publish.freezing import manifest_of, report_files
 from custdyn_widgets.snapshots.addresses import make_address
 from custdyn_widgets.snapshots.store import Store
+from tests.browser.axe import faults
 from tests.browser.chromium import served
 from tests.browser.lab import TOKEN, Lab
 from tests.make_report import make_report
@@ -133,6 +133,15 @@ def page(chromium: Browser) -> Iterator[Page]:
     context.close()
 
 
+@pytest.fixture(scope="module")
+def shared_page(chromium: Browser) -> Iterator[Page]:
+    """A page for tests that only go to an address, do something there and look."""
+    context = chromium.new_context(viewport={"width": 1200, "height": 800})
+    context.set_default_timeout(10_000)
+    yield context.new_page()
+    context.close()
+
+
 def downloaded(page: Page, name: str) -> tuple[str, bytes]:
     with page.expect_download() as download:
         page.locator(BAR).get_by_role("link", name=name).click()
@@ -163,30 +172,32 @@ def test_a_frozen_page_stands_under_its_bar_with_one_request_and_no_complaint(
 
 
 @pytest.mark.parametrize(("width", "highest"), [(1200, 50), (375, 115)])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_bar_is_small_and_nothing_scrolls_sideways(
-    report_link: str, chromium: Browser, scheme: str, width: int, highest: int
+    report_link: str, page: Page, width: int, highest: int
 ) -> None:
-    page = chromium.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": 800})
     page.goto(report_link)
-    box = page.locator(BAR).bounding_box()
-    assert box is not None
-    assert (box["x"], box["y"], box["width"]) == (0, 0, width)
-    assert box["height"] <= highest
-    page.locator(BAR).get_by_text("Info", exact=True).click()
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    page.close()
+    info = page.locator(BAR).get_by_text("Info", exact=True)
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        box = page.locator(BAR).bounding_box()
+        assert box is not None
+        assert (box["x"], box["y"], box["width"]) == (0, 0, width), scheme
+        assert box["height"] <= highest, scheme
+        info.click()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, scheme
+        info.click()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_in_the_bar(report_link: str, chromium: Browser, scheme: str) -> None:
+def test_axe_finds_nothing_in_the_bar(report_link: str, page: Page) -> None:
     with urllib.request.urlopen(report_link) as answer:
         text = answer.read().decode()
-    page = chromium.new_page(viewport={"width": 375, "height": 800}, color_scheme=scheme)
+    page.set_viewport_size({"width": 375, "height": 800})
     page.set_content(text)  # without the sandbox, in which axe could not run
     page.locator(BAR).get_by_text("Info", exact=True).click()
-    assert Axe().run(page, context=BAR).response["violations"] == []
-    page.close()
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        assert faults(page, BAR) == [], scheme
 
 
 def test_it_works_by_keyboard_and_one_click_selects_the_link(report_link: str, page: Page) -> None:
@@ -215,8 +226,8 @@ def test_on_paper_only_the_link_is_left_of_it(report_link: str, page: Page) -> N
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_no_page_swallows_or_breaks_the_bar(viewer: Viewer, page: Page, name: str) -> None:
-    link = viewer.shows(PAGES[name])
+def test_no_page_swallows_or_breaks_the_bar(viewer: Viewer, shared_page: Page, name: str) -> None:
+    page, link = shared_page, viewer.shows(PAGES[name])
     page.goto(link)
     bar = page.locator(BAR)
     assert page.evaluate("document.compatMode") == "CSS1Compat"
