@@ -24,6 +24,7 @@ main()
 """
 DRAWING = {"vl_convert", "jinja2", "openpyxl"}
 NOTEBOOKS = {"nbformat", "papermill", "nbclient", "nbconvert", "jsonschema", "IPython", "ipykernel"}
+SPARK = {"pyspark", "custdyn_widgets.mart.spark"}
 NEVER = {"altair", "rfc3987_syntax", "ipywidgets", "jupyterlab", "matplotlib", "duckdb", "polars", "numba"}
 DATA = {"pandas", "numpy", "pyarrow"}
 
@@ -60,7 +61,7 @@ def test_a_command_without_data_loads_nothing_heavy(command: tuple[str, ...], tm
 def test_a_query_loads_what_reads_and_computes_and_nothing_that_draws(form: str, tmp_path: Path) -> None:
     loaded = loaded_by(tmp_path, "query", *ASKED, "--format", form)
     assert loaded >= DATA
-    assert not loaded & (DRAWING | NOTEBOOKS | NEVER)
+    assert not loaded & (DRAWING | NOTEBOOKS | NEVER | SPARK)
 
 
 def test_a_table_loads_nothing_that_draws(tmp_path: Path) -> None:
@@ -71,6 +72,17 @@ def test_freezing_loads_what_draws_and_nothing_of_notebooks(tmp_path: Path) -> N
     loaded = loaded_by(tmp_path, "query", *ASKED, "--format", "csv", "--freeze")
     assert loaded >= DRAWING
     assert not loaded & (NOTEBOOKS | NEVER)
+
+
+def test_the_form_loads_nothing_that_draws_or_writes_files() -> None:
+    code = "import sys; from custdyn_widgets import CustomerDynamics; print(*sys.modules)"
+    loaded = set(
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout.split()
+    )
+    assert "custdyn_widgets.widgets.app" in loaded
+    assert not loaded & (DRAWING | SPARK | {"papermill", "nbconvert"})
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from custdyn_widgets.engine.plan import plan_report
 from custdyn_widgets.engine.report import report_on
 from custdyn_widgets.engine.rows import labelled_lines
 from custdyn_widgets.errors import QueryError
-from custdyn_widgets.mart import OpenedMart, SourceLike, open_mart, open_on_spark
+from custdyn_widgets.mart import OpenedMart, SourceLike, open_mart
 from custdyn_widgets.query import ReportQuery, parse_as_of
 from custdyn_widgets.report import Report
 
@@ -75,7 +75,11 @@ def run_report(
 def _open(source: SourceLike, engine: str) -> OpenedMart:
     if engine not in ENGINES:
         raise QueryError.not_allowed("engine", engine, ENGINES)
-    return open_on_spark(source) if engine == "spark" else open_mart(source)
+    if engine == "spark":
+        from custdyn_widgets.mart import open_on_spark  # imported late: rarely needed
+
+        return open_on_spark(source)
+    return open_mart(source)
 
 
 def report_lines(

@@ -1,4 +1,7 @@
-"""Downloads in JupyterLab and Voila."""
+"""Downloads in JupyterLab and Voila.
+
+What writes files is loaded when one is asked for, so that the form is shown sooner.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-from custdyn_widgets import settings
-from custdyn_widgets.publish import report_pdf
-from custdyn_widgets.render import chart_png, chart_svg, to_csv, to_excel_csv, to_xlsx, with_own_presets
+from custdyn_widgets import publish, render, settings
 from custdyn_widgets.report import Report, interval_slug
 from custdyn_widgets.text import readable_slug
 
@@ -82,13 +83,15 @@ def report_file(report: Report, kind: str, *, total: bool = False, link: str = "
     snapshot = link.rpartition("?id=")[2][:_ID_BEGINNING]
     name = "-".join(filter(None, ("customer-dynamics", interval_slug(report), snapshot)))
     if kind == "xlsx":
-        return File(f"{name}.xlsx", to_xlsx(report), _TYPES["xlsx"])
+        return File(f"{name}.xlsx", render.to_xlsx(report), _TYPES["xlsx"])
     if kind == "pdf":
         paper = settings.load().paper
-        return File(f"{name}.pdf", report_pdf(with_own_presets(report), paper=paper), _TYPES["pdf"])
+        return File(
+            f"{name}.pdf", publish.report_pdf(render.with_own_presets(report), paper=paper), _TYPES["pdf"]
+        )
     if kind == "csv-excel":
-        return File(f"{name}-excel.csv", to_excel_csv(report, total=total), _TYPES["csv"])
-    return File(f"{name}.csv", to_csv(report, total=total), _TYPES["csv"])
+        return File(f"{name}-excel.csv", render.to_excel_csv(report, total=total), _TYPES["csv"])
+    return File(f"{name}.csv", render.to_csv(report, total=total), _TYPES["csv"])
 
 
 def chart_file(report: Report, spec: Mapping[str, Any], kind: str) -> File:
@@ -96,6 +99,6 @@ def chart_file(report: Report, spec: Mapping[str, Any], kind: str) -> File:
     title = spec.get("title")
     words = str(title.get("text", "") if isinstance(title, Mapping) else title or "")
     named = readable_slug(words) or "chart"
-    svg = chart_svg(spec)
-    content = chart_png(svg) if kind == "png" else svg.encode("utf-8")
+    svg = render.chart_svg(spec)
+    content = render.chart_png(svg) if kind == "png" else svg.encode("utf-8")
     return File(f"{named}-{interval_slug(report)}.{kind}", content, _TYPES[kind])

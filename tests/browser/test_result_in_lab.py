@@ -336,12 +336,12 @@ def test_a_refused_xlsx_is_said_and_the_table_stays(notebook: LabNotebook) -> No
         "import custdyn_widgets.widgets.download as d\n"
         "from custdyn_widgets.errors import ExportError\n"
         "def refuse(report): raise ExportError.too_many_rows(100_001, 100_000)\n"
-        "real, d.to_xlsx = d.to_xlsx, refuse"
+        "real, d.render.to_xlsx = d.render.to_xlsx, refuse"
     )
     assert notebook.ask(refusal) == ""
     panel.get_by_role("button", name="Export to XLSX").click()
     panel.get_by_role("alert").get_by_text("Choose csv").wait_for()
-    assert notebook.ask("d.to_xlsx = real") == ""
+    assert notebook.ask("d.render.to_xlsx = real") == ""
     assert panel.locator("tbody tr").count() == 3
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import openpyxl
 import pytest
 
+from custdyn_widgets import render
 from custdyn_widgets.errors import ExportError
 from custdyn_widgets.publish import report_pdf
 from custdyn_widgets.render.charts.presets import PRESETS
@@ -251,7 +252,7 @@ def test_a_refused_export_is_said_and_nothing_is_saved(
     def refuse(report: Report) -> bytes:
         raise ExportError.too_many_rows(100_001, 100_000)
 
-    monkeypatch.setattr(download, "to_xlsx", refuse)
+    monkeypatch.setattr(render, "to_xlsx", refuse)
     panel.show(make_report(2))
     ask(panel, {"ask": "xlsx"})
     assert sent == []
