@@ -188,7 +188,8 @@ def test_how_many_of_januarys_new_clients_are_still_active(person: Person) -> No
     assert [text for text in _texts(drawn)[0] if text] == list(map(str, of_january))
     assert person.clicks == 2
     person.page.set_viewport_size({"width": 430, "height": 1000})
-    person.page.wait_for_function(  # the triangle scrolls, not the notes below it; Lab takes a moment to narrow
+    # The triangle scrolls, not the notes below it; Lab takes a moment to narrow.
+    person.page.wait_for_function(
         """() => {
           const [scale, app] = [".custdyn-cohorts-scale", ".custdyn-app"].map(
             one => document.querySelector(one).getBoundingClientRect().right);
