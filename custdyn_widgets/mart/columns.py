@@ -18,6 +18,7 @@ Int64s = npt.NDArray[np.int64]
 
 _LARGE = 2**31  # bytes: the maximum size of a string array
 _WHOLE_NUMBER = r"^(0|-?[1-9][0-9]{0,17})$"  # as written by `as_text`, with up to 18 digits
+_LONG_NUMBER = r"^-?[1-9][0-9]{18}$"  # may fit in an int64
 _DENSE, _SMALL = 16, 2**16  # limits on the entries in a lookup table: per number, and in total
 
 
@@ -169,7 +170,9 @@ class _NumberPositions:
     """Looks up whole numbers among known strings: 7 matches "7", but not "07" or "+7"."""
 
     def __init__(self, known: pa.Array) -> None:
-        written = to_bools(pc.fill_null(pc.match_substring_regex(known, _WHOLE_NUMBER), False))
+        written = _match(known, _WHOLE_NUMBER)
+        for place in np.flatnonzero(_match(known, _LONG_NUMBER)):
+            written[place] = -(2**63) <= int(known[place].as_py()) < 2**63
         places = np.flatnonzero(written).astype(np.int32)
         numbers = np.asarray(known.filter(pa.array(written)).cast(pa.int64()).to_numpy(), np.int64)
         self._low, high = int(numbers.min(initial=0)), int(numbers.max(initial=0))
@@ -237,3 +240,8 @@ def _of_rows(column: pa.DictionaryArray, of_values: npt.NDArray[Any], of_null: o
 def is_text(kind: pa.DataType) -> bool:
     """Return whether a type is `string` or `large_string`."""
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _match(texts: pa.Array, pattern: str) -> Bools:
+    """Return a mask, which may be changed, of the texts that match a regular expression."""
+    return to_bools(pc.fill_null(pc.match_substring_regex(texts, pattern), False)).copy()

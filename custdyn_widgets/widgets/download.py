@@ -1,6 +1,6 @@
 """Downloads in JupyterLab and Voila.
 
-What writes files is loaded when one is asked for, so that the form is shown sooner.
+The code that writes files is loaded only when a file is requested, so that the form is shown sooner.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 SERIOUS = ("serious", "critical")
-# Lab's body has no height and hides what overflows: axe would take everything in it for hidden.
+# Lab's body has no height and hides what overflows: axe would consider everything in it hidden.
 _RUN = """async context => {
   if (!document.body.offsetHeight) document.body.style.minHeight = "100vh";
   const {violations} = await axe.run(context ?? document, {resultTypes: ["violations"]});
@@ -48,8 +48,10 @@ def serious(found: list[Fault]) -> list[Fault]:
 def darkened(page: Page) -> Iterator[None]:
     """Show Lab's page in the dark theme; nothing loses the focus, as it does when Lab changes the theme."""
     page.evaluate(_DARKEN)
-    yield
-    page.evaluate(_LIGHTEN)
+    try:
+        yield
+    finally:
+        page.evaluate(_LIGHTEN)
 
 
 def faults_in_both_themes(page: Page, context: str) -> list[Fault]:

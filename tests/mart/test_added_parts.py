@@ -23,10 +23,12 @@ from hypothesis import strategies as st
 
 from custdyn_widgets import Dialect, Source
 from custdyn_widgets.errors import CustDynError, MartError
+from custdyn_widgets.mart import building
 from custdyn_widgets.mart.checking import distinct_ids
-from custdyn_widgets.mart.facts import cache, merging
+from custdyn_widgets.mart.facts import cache, ledger_pass, merging
 from custdyn_widgets.mart.opening import open_mart
 from custdyn_widgets.mart.reading import files
+from custdyn_widgets.mart.reading.fingerprint import FileStatus
 from custdyn_widgets.mart.reading.stored import StoredLedger
 from custdyn_widgets.progress import listener as progress
 from tests.mart.test_doubts import Heard
@@ -197,7 +199,10 @@ def test_hashes_that_were_stored_are_compared(mart: Mart, real_hashes: None, rea
 
 
 @pytest.mark.parametrize("ids", IDS)
-def test_parts_read_before_are_not_read_again(mart: Mart, ids: str) -> None:
+def test_parts_read_before_are_not_read_again(mart: Mart, ids: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    of = FileStatus.of  # that of a hollow file would have another time, which cannot be set
+    unchanged = staticmethod(lambda *file: of(*file)._replace(status_changed=0))
+    monkeypatch.setattr(FileStatus, "of", unchanged)
     parts = [mart.add(str(day), rows(ids, 20 * day, 20 * day + 20)) for day in range(3)]
     expected = from_all_parts(mart.folder)
     added = mart.folder / parts.pop().name
@@ -503,7 +508,9 @@ def test_cached_facts_name_their_parts(tmp_path: Path, mart: Mart) -> None:
     [entry] = (tmp_path / "cache" / "facts").iterdir()
     status = part.stat()
     stored = json.loads((entry / "origin.json").read_bytes())
-    assert stored["parts"] == [[part.name, status.st_size, status.st_mtime_ns, status.st_ino]]
+    assert stored["parts"] == [
+        [part.name, status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns]
+    ]
     assert len(np.load(entry / "keys.npy")) == 20
 
 
@@ -513,3 +520,79 @@ def test_nothing_is_stored_for_a_ledger_in_one_file(tmp_path: Path, mart: Mart) 
     outcome(mart.folder)
     [entry] = (tmp_path / "cache" / "facts").iterdir()
     assert not {"origin.json", "keys.npy"} & {file.name for file in entry.iterdir()}
+
+
+def without_rows(mart: Mart, name: str) -> None:
+    """Add a part that has only headings, as Spark writes them."""
+    table = pa.Table.from_pylist([transaction(2)]).slice(0, 0)
+    path = mart.ledger / f"part-{name}.{mart.form}"
+    (pq.write_table if mart.form == "parquet" else pc.write_csv)(table, path)
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [[[], ["5"], ["9", "5"]], [["1"], [], ["5", "6"], ["9", "5"]], [[], ["a", "b", "c"], ["d", "b"], ["0"]]],
+)
+def test_beside_a_part_without_rows_a_repeated_id_is_a_fault(
+    mart: Mart, ids: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger_pass, "threads", lambda: 1)
+    for name, own in enumerate(ids):
+        if own:
+            mart.add(str(name), [transaction(n, transaction_id=one) for n, one in enumerate(own)])
+        else:
+            without_rows(mart, str(name))
+    assert outcome(mart.folder)[0] is MartError
+
+
+def test_beside_a_part_without_rows_ids_are_compared_with_added_ones(mart: Mart) -> None:
+    without_rows(mart, "0")
+    mart.add("1", [transaction(0, transaction_id="5")])
+    mart.add("2", [transaction(1, transaction_id="9"), transaction(2, transaction_id="6")])
+    assert outcome(mart.folder) == from_all_parts(mart.folder)
+    mart.add("3", [transaction(3, transaction_id="5"), transaction(4, transaction_id="4")])
+    assert outcome(mart.folder) == from_all_parts(mart.folder)
+    assert outcome(mart.folder)[0] is MartError
+
+
+@pytest.mark.parametrize("number", [10**17, 10**18 + 7, 2**63 - 1, -(2**63)])
+def test_a_package_may_have_any_number(tmp_path: Path, number: int) -> None:
+    mart = Mart(tmp_path / "mart", "parquet")
+    mart.add("0", [transaction(2, package_id=number), transaction(6, package_id=number)])
+    facts = open_mart(mart.folder).facts
+    assert (facts.names.packages, facts.package.tolist()) == (((str(number), str(number)),), [0, 0])
+
+
+def test_a_part_replaced_by_one_of_the_same_size_and_time_is_read_again(mart: Mart) -> None:
+    path = mart.add("0", rows("rising", 0, 4))
+    before = path.stat()
+    outcome(mart.folder)
+    mart.add("0", rows("rising", 0, 4, amount="9.75"))
+    changed = path.read_bytes()
+    path.write_bytes(changed[: before.st_size].ljust(before.st_size))
+    if mart.form == "parquet":  # padding would damage it
+        path.write_bytes(changed)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    mart.add("1", rows("rising", 4, 6))
+    assert outcome(mart.folder) == from_all_parts(mart.folder)
+
+
+@pytest.mark.parametrize(
+    "vanish", [Path.unlink, lambda path: path.write_bytes(b"")], ids=["removed", "emptied"]
+)
+def test_an_added_part_that_vanishes_before_it_is_read_is_no_traceback(
+    mart: Mart, monkeypatch: pytest.MonkeyPatch, vanish: Callable[[Path], Any]
+) -> None:
+    mart.add("0", rows("rising", 0, 4))
+    outcome(mart.folder)
+    added = mart.add("1", rows("rising", 4, 6))
+    real = building.find_base
+
+    def found_too_late(*asked: Any) -> Any:
+        base = real(*asked)
+        vanish(added)
+        monkeypatch.setattr(building, "find_base", real)
+        return base
+
+    monkeypatch.setattr(building, "find_base", found_too_late)
+    assert outcome(mart.folder) == from_all_parts(mart.folder)

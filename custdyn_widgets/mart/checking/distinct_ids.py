@@ -70,7 +70,7 @@ class DistinctIds:
     as_text
         Whether whole numbers are compared as text.
     earlier
-        The ids of rows before these, from which these must differ too.
+        The ids of rows read earlier; the ids added here must differ from them, too.
     """
 
     def __init__(
@@ -130,6 +130,8 @@ class DistinctIds:
         for batch in (batch for piece in pieces if self._rising for batch in piece()):
             if not self._rising:
                 break
+            if not batch.data.num_rows:  # the next batch has the same first row
+                continue
             if any(first_row == batch.first_row for first_row, _, _ in self._rising):
                 column = plain(batch.data.column("transaction_id"))
                 numbers = as_numbers(column)

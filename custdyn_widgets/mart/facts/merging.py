@@ -1,7 +1,7 @@
 """Merging the rows of cached facts with rows that were added to the ledger.
 
-Both are sorted by client and time, so no row is sorted again: each added row is placed after the last earlier
-row of its client that is not later.
+Both are sorted by client and time, so no row is sorted again: each added row is placed after the last cached
+row of its client whose time is not later.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def merge(
         The ids of the packages, with all that earlier and added rows refer to.
     comes_first
         Whether the earlier rows come first in the ledger, which determines the order of rows of a client with
-        the same time. If not, and there are both earlier and added rows with the same time, the result is
+        the same time. If not, and a client has a cached and an added row in the same second, the result is
         None.
     """
     counts = np.diff(facts.offset)

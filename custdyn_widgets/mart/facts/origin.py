@@ -25,7 +25,7 @@ _ORIGIN, _KEYS = "origin.json", "keys"
 
 @dataclass(frozen=True)
 class ReadLedger:
-    """What is known about a ledger without doubtful rows after it was read.
+    """What is known about a ledger that was read and has no rows in doubt.
 
     Attributes
     ----------
@@ -107,9 +107,9 @@ class Base:
 
 
 def find_base(identity: str, parts: Sequence[FileStatus]) -> Base | None:
-    """Return the cached facts of most of these parts of a ledger, if there are any.
+    """Return the cached facts that cover the most of these parts of a ledger, if there are any.
 
-    The parts must have the same order in both ledgers.
+    The parts must be in the same order in both ledgers.
     """
     found = []
     for path in cache.entry_folders() if parts else ():

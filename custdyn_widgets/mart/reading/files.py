@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from custdyn_widgets import progress
+from custdyn_widgets.errors import SourceError
 from custdyn_widgets.mart.dialect import NO_DIALECT, Dialect
 from custdyn_widgets.mart.reading.csv_files import read_csv
 from custdyn_widgets.mart.reading.csv_ledger import csv_ledger
@@ -61,6 +62,8 @@ def read_folder(
         is_csv, is_ledger = path.suffix != ".parquet", name == "transactions"
         if is_ledger and only is not None:
             parts = [part for part in parts if part.name in only]
+            if len(parts) < len(only):
+                raise SourceError.not_found(path.name, "changed while it was read")
         if is_ledger and not is_csv:
             client_count = tables["clients"].data.num_rows
             ledger = parts_ledger(path, parts, partial(parquet_ledger, spec=spec, client_count=client_count))

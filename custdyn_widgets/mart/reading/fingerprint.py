@@ -14,17 +14,21 @@ from custdyn_widgets.mart.synced import read_record
 
 
 class FileStatus(NamedTuple):
-    """The name and the status of a file; a file with the same status has the same content."""
+    """The name and the status of a file; a file with the same status has the same content.
+
+    `status_changed` is the time of the last change to its content or its status, which cannot be set.
+    """
 
     name: str
     size: int
     changed: int
     inode: int
+    status_changed: int
 
     @classmethod
     def of(cls, path: Path, status: os.stat_result) -> FileStatus:
         """Return the status of the file at a path."""
-        return cls(path.name, status.st_size, status.st_mtime_ns, status.st_ino)
+        return cls(path.name, status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns)
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class Stamp:
     Attributes
     ----------
     fingerprint
-        A hash of their names and status.
+        A hash of the files' names and statuses.
     last_changed
         The time of the latest change (Unix time); for a synced mart, when its database was read.
     place
@@ -61,9 +65,12 @@ def stamp(path: Path) -> Stamp:
     place = str(lasting_path(path))
     found = {name: [FileStatus.of(*file) for file in of_table] for name, of_table in files.items()}
     every = [file for of_table in found.values() for file in of_table]
-    seen = [place, *("\0".join(map(str, file)) for file in every)]
+    seen = [place, *("\0".join(map(str, file[:4])) for file in every)]
     digest = hashlib.sha256("\n".join(seen).encode("utf-8", "surrogateescape")).hexdigest()
     record = read_record(path)
     changed = record.read_at if record else max(file.changed for file in every) // 10**9
     in_parts = any(part.parent != path for part, _ in files.get("transactions", ()))
-    return Stamp(digest, changed, place, tuple(found["transactions"]) if in_parts else ())
+    parts = found["transactions"] if in_parts else []
+    if place != str(path.resolve()):  # copies share their files, which changes the status of these
+        parts = [file._replace(status_changed=0) for file in parts]
+    return Stamp(digest, changed, place, tuple(parts))

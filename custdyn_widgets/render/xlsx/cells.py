@@ -30,7 +30,7 @@ _LINES: dict[str | None, Side] = {
     "medium": Side(style="medium", color="3C4A5A"),
 }
 _ESCAPE = re.compile("_(?=x[0-9A-Fa-f]{4}_)")
-# Each workbook's styles by the arguments of `styled_cell`: openpyxl takes long to find a style that it has.
+# Styles of each workbook by the arguments of `styled_cell`: openpyxl is slow to find one that it already has.
 _KNOWN_STYLES: WeakKeyDictionary[Workbook, dict[tuple[object, ...], StyleArray]] = WeakKeyDictionary()
 
 
