@@ -18,7 +18,7 @@ Int64s = npt.NDArray[np.int64]
 
 _LARGE = 2**31  # bytes: the maximum size of a string array
 _WHOLE_NUMBER = r"^(0|-?[1-9][0-9]{0,17})$"  # as written by `as_text`, with up to 18 digits
-_LONG_NUMBER = r"^-?[1-9][0-9]{18}$"  # may fit in an int64
+_LONG_NUMBER = r"^-?[1-9][0-9]{18}$"  # 19 digits: may fit in an int64
 _DENSE, _SMALL = 16, 2**16  # limits on the entries in a lookup table: per number, and in total
 
 
@@ -171,8 +171,7 @@ class _NumberPositions:
 
     def __init__(self, known: pa.Array) -> None:
         written = _match(known, _WHOLE_NUMBER)
-        for place in np.flatnonzero(_match(known, _LONG_NUMBER)):
-            written[place] = -(2**63) <= int(known[place].as_py()) < 2**63
+        written |= _match(known, _LONG_NUMBER) & _at_most(known, str(-(2**63)), str(2**63 - 1))
         places = np.flatnonzero(written).astype(np.int32)
         numbers = np.asarray(known.filter(pa.array(written)).cast(pa.int64()).to_numpy(), np.int64)
         self._low, high = int(numbers.min(initial=0)), int(numbers.max(initial=0))
@@ -243,5 +242,12 @@ def is_text(kind: pa.DataType) -> bool:
 
 
 def _match(texts: pa.Array, pattern: str) -> Bools:
-    """Return a mask, which may be changed, of the texts that match a regular expression."""
-    return to_bools(pc.fill_null(pc.match_substring_regex(texts, pattern), False)).copy()
+    """Return a mask of the texts that match a regular expression."""
+    return to_bools(pc.fill_null(pc.match_substring_regex(texts, pattern), False))
+
+
+def _at_most(numbers: pa.Array, negative: str, positive: str) -> Bools:
+    """Return a mask of the numbers that do not lie beyond two limits; all are texts with as many digits."""
+    limits = [pa.scalar(limit, numbers.type) for limit in (negative, positive)]
+    found = pc.less_equal(numbers, pc.if_else(pc.starts_with(numbers, "-"), *limits))
+    return to_bools(pc.fill_null(found, False))

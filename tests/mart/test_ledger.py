@@ -28,6 +28,7 @@ from custdyn_widgets.mart import opening as cache
 from custdyn_widgets.mart.checking import balances
 from custdyn_widgets.mart.checking.checks import check
 from custdyn_widgets.mart.checking.distinct_ids import DistinctIds
+from custdyn_widgets.mart.columns import positions
 from custdyn_widgets.mart.facts import by_client, from_tables, in_pieces, large_arrays
 from custdyn_widgets.mart.facts import cache as entries
 from custdyn_widgets.mart.facts.by_client import Rows, SortedRuns
@@ -218,6 +219,13 @@ def test_a_number_is_not_an_id_that_is_written_in_another_way(ids: list[str], ma
     pq.write_table(CLIENTS.set_column(0, "client_id", pa.array(ids)), mart / "clients.parquet")
     built = both_ways(written(mart, ledger(9, client_id=[7, 8, 7] * 3)))
     assert built.offset.tolist() == [0, 0, 6, 9]
+
+
+def test_a_number_of_19_digits_is_found_if_it_fits_in_an_int64() -> None:
+    low, high = -(2**63), 2**63 - 1
+    known = pa.array([str(n) for n in (high + 1, high, low, low - 1, 10**18, 10**19 - 1, -(10**18))])
+    values = pa.array([low, high, 10**18, -(10**18), 10**18 + 1])
+    assert positions(values, known).tolist() == [2, 1, 4, 6, -1]
 
 
 @pytest.mark.parametrize("unknown", [-1, 0, 4, 2**62, -(2**62)])
