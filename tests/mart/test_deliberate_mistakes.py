@@ -239,7 +239,7 @@ MISTAKES: dict[str, tuple[Callable[[Frames], Frames], str, str]] = {
     "a file of usage twice": (a_file_of_usage_twice, "repeated_rows", "all of kind usage on 10 of the days"),
     "milliseconds in a smaller unit": (milliseconds_read_as_microseconds, "numbers_as_times", "January 1970"),
     "cents as units": (amounts_in_cents, "cents", "They may be in cents"),
-    "client ids shifted down": (shifted_down, "shifted_clients", "With the id of the row below in each row"),
+    "client ids shifted down": (shifted_down, "shifted_clients", "If each row had the id of the row below"),
     "client ids shifted up": (shifted_up_client_by_client, "shifted_clients", "of the row above"),
     "ids of clients shifted down": (
         lambda m: shifted_in_clients(m, 1),

@@ -302,7 +302,7 @@ def test_one_file_decides_for_those_that_decide_nothing() -> None:
         (tables(ISO, ["1,234", "2.5", "3.5"]), "row 1, amount: '1,234' is not a plain decimal number"),
         (
             tables(["44561", ISO, ISO], ["1", "2", "3"]),
-            "row 1, at: '44561' looks like the day number of a spreadsheet, not an ISO 8601 time",
+            "row 1, at: '44561' looks like a spreadsheet's day number, not an ISO 8601 time",
         ),
     ],
 )

@@ -43,7 +43,7 @@ def overflowing(client: Codes, second: npt.NDArray[Any], amount: Int64s, opening
     Parameters
     ----------
     client, second, amount
-        The client's position, the time in seconds and the amount of each transaction, in any order.
+        Each transaction's client position, time in seconds and amount; transactions may be in any order.
     opening
         Each client's opening balance.
     """
@@ -56,14 +56,14 @@ def overflowing(client: Codes, second: npt.NDArray[Any], amount: Int64s, opening
 def any_overflow(
     offset: Int64s, second: npt.NDArray[Any], amount: Int64s, opening: Int64s, largest: int
 ) -> bool:
-    """Return whether a balance exceeds the range of an int64 at the end of any second.
+    """Return whether any balance exceeds the range of an int64 at the end of any second.
 
     Parameters
     ----------
     offset
-        The transactions of client i are those from `offset[i]` to `offset[i + 1]`.
+        The transactions of client i are `offset[i]:offset[i + 1]`.
     second, amount
-        The time and the amount of each transaction.
+        The time in seconds and the amount of each transaction.
     opening
         Each client's opening balance.
     largest
@@ -73,7 +73,7 @@ def any_overflow(
     suspects = np.flatnonzero(_may_be_large(counts, largest, opening))
     ends = np.cumsum(counts[suspects])
     begin = 0
-    while begin < len(suspects):  # a bounded number of transactions at once
+    while begin < len(suspects):  # limits the number of transactions processed at once
         end = max(begin + 1, int(np.searchsorted(ends, ends[begin] - counts[suspects[begin]] + _AT_ONCE)))
         some = suspects[begin:end]
         rows = np.concatenate([np.arange(offset[i], offset[i + 1]) for i in some])
@@ -85,7 +85,7 @@ def any_overflow(
 
 
 def might_overflow(rows: Int64s, largest: int, opening: Int64s) -> bool:
-    """Return whether a balance might exceed the range of an int64.
+    """Return whether any balance might exceed the range of an int64.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def largest_amount(amount: Int64s) -> int:
 
 
 def _suspects(client: Codes, amount: Int64s, opening: Int64s) -> Int64s:
-    """Return the clients whose absolute amounts are large enough in total for a balance to overflow."""
+    """Return the clients whose absolute amounts add up to enough to overflow a balance."""
     rows = np.bincount(client, minlength=len(opening))
     if not might_overflow(rows, largest_amount(amount), opening):
         return np.empty(0, np.int64)

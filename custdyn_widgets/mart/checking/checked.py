@@ -34,7 +34,7 @@ class CheckedTable:
     blank
         For each column, a mask of the values that are missing because they are blank or faulty.
     codes
-        For each column of choices or references, the positions of the choices or of the rows that it
+        For each column of choices or references, the position of each row's choice or of the row that it
         refers to; -1 if there is none.
     """
 
@@ -97,7 +97,7 @@ class CheckedMart:
         return summary_html(self.summary())
 
     def summary(self, examples: int | None = EXAMPLES) -> CheckSummary:
-        """Return a summary of the check, with up to `examples` faults of each kind, or all if it is None."""
+        """Return a summary of the check, with up to `examples` faults of each kind; None means all."""
         sizes = {name: len(table) for name, table in self.tables.items()}
         return CheckSummary(self.name, sizes, group_faults(self.faults, examples), self.notes)
 
@@ -116,7 +116,7 @@ class CheckedMart:
 
 
 def fault_error(name: str, first: Sequence[Fault], count: int, more: str) -> MartError:
-    """Return the error for faulty data: the number of faults, the first ones, and how to see the others."""
+    """Return the error for faulty data: the number of faults, the first ones, and how to list them all."""
     lines = [f"The data of {shown(name)} has {count:,} fault{'s' if count > 1 else ''}:"]
     lines += [f"  {fault}" for fault in first]
     if count > len(first):

@@ -98,9 +98,9 @@ class BatchCheck:
 
 
 def check_tables(name: str, stored: Mapping[str, StoredTable], *, whole_ledger: bool = True) -> CheckedMart:
-    """Check tables in the order of the schema, in the formats that they have.
+    """Check tables, which must be in the order of the schema, without detecting their formats.
 
-    Balances are only checked if the table of transactions is complete: `whole_ledger`.
+    Balances are checked only if the table of transactions is complete (`whole_ledger`).
     """
     faults: list[Fault] = []
     notes: list[Note] = []
@@ -227,7 +227,7 @@ def _text_or_none(array: pa.Array, blank: columns.Bools) -> pa.Array | None:
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return None
     if pa.types.is_dictionary(text.type) or text.null_count == blank.sum():
-        return text  # looking up a blank dictionary value returns -1, as for a null
+        return text  # looking up a blank in a dictionary returns -1, as for a null
     return pc.if_else(pa.array(blank), None, text)
 
 

@@ -4,7 +4,8 @@ Ids usually increase from row to row, which proves that they are distinct. If th
 converted to a 64-bit key, and the keys are sorted: a numeric id is its own key, and the key of a text id is
 its hash. Ids with distinct keys are distinct.
 
-Rows can be added to a ledger later without reading its ids again: the greatest id or the keys are kept.
+Rows can be added to a ledger later without reading its ids again, because the greatest id or the keys are
+stored.
 """
 
 from __future__ import annotations
@@ -38,13 +39,13 @@ class EarlierIds:
     Attributes
     ----------
     is_numeric
-        Whether they are numbers rather than text; None if there are none.
+        Whether the ids are numbers rather than text; None if there are no ids.
     last
-        The greatest id, if they increase from row to row.
+        The greatest id, if the ids increase from row to row.
     keys
-        Their keys, ascending, if they do not.
+        The keys of the ids, ascending, if the ids do not increase.
     hashed_by
-        The version of the function that computed the keys; empty if they are numbers.
+        The version of the function that computed the keys; empty if the ids are numbers.
     """
 
     is_numeric: bool | None = None
@@ -54,7 +55,7 @@ class EarlierIds:
 
     @property
     def are_comparable(self) -> bool:
-        """Whether the keys of other ids can be compared with these."""
+        """Whether the keys of other ids can be compared with these keys."""
         return not self.hashed_by or self.hashed_by == _hash_version()
 
 
@@ -70,7 +71,7 @@ class DistinctIds:
     as_text
         Whether whole numbers are compared as text.
     earlier
-        The ids of rows read earlier; the ids added here must differ from them, too.
+        The ids of rows read earlier, which the ids added here must not repeat.
     """
 
     def __init__(
@@ -85,7 +86,7 @@ class DistinctIds:
         self._count, self._first_row, self._empty, self._as_text = count, first_row, empty, as_text
         self._earlier = earlier or EarlierIds()
         self._rising: list[tuple[int, Any, Any]] = []  # batches: first row, first id, last id
-        self._keys: Keys | None = None  # by row, then those of earlier ids, once the ids stop increasing
+        self._keys: Keys | None = None  # once the ids stop increasing: by row, then those of earlier ids
         self._numeric = set() if self._earlier.is_numeric is None else {self._earlier.is_numeric}
         if self._earlier.keys is not None:
             self._keys = self._new_keys()
@@ -117,11 +118,11 @@ class DistinctIds:
         return repeated is not None and not len(repeated)
 
     def repeated(self, pieces: Iterable[Piece]) -> Keys | None:
-        """Return the keys that occur more than once, sorted: those of equal ids, and perhaps of others.
+        """Return the sorted keys that occur more than once; different text ids may share a key.
 
         Batches that were added before the ids stopped increasing are read again from `pieces`. The result is
         None if some ids are numbers and others are text: 1 and "1" have different keys. It is also None if
-        the keys of earlier ids are needed and unknown.
+        the keys of earlier ids are needed but unknown.
         """
         if self._keys is None:
             return np.empty(0, np.uint64)
@@ -143,14 +144,14 @@ class DistinctIds:
         return np.unique(self._keys[1:][self._keys[1:] == self._keys[:-1]])
 
     def found(self) -> EarlierIds:
-        """Return all ids, for comparing them with those of rows added later; they must be distinct."""
+        """Return all ids, which must be distinct, to compare with those of rows added later."""
         is_numeric = next(iter(self._numeric), None)
         if self._keys is None:
             return EarlierIds(is_numeric, self._rising[-1][2] if self._rising else None)
         return EarlierIds(is_numeric, keys=self._keys, hashed_by="" if is_numeric else _hash_version())
 
     def keys(self, ids: pa.Array) -> Keys:
-        """Return the keys of a batch of ids; those of missing ids have no meaning."""
+        """Return the keys of a batch of ids; those of missing ids are meaningless."""
         return self._keys_of(self._comparable(ids))
 
     def _new_keys(self) -> Keys:

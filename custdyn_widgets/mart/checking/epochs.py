@@ -1,4 +1,4 @@
-"""Numbers that represent times: the time since 1970 in some unit, or the day number of a spreadsheet."""
+"""Numbers that represent times: the time since 1970 in some unit, or a spreadsheet's day number."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _SPREADSHEET = (36_526, 51_501)  # the same years, in days since 1899-12-30
 
 
 def not_a_time(value: object) -> FaultKind:
-    """Return the kind of fault for a value that is not a time; for a number, it names the likely unit."""
+    """Return the kind of fault for a value that is not a time, naming the likely unit if it is a number."""
     if isinstance(value, str):
         value = float(value) if _NUMBER.fullmatch(value) else None
     return number_as_time(value) if isinstance(value, (int, float)) else fault_kinds.NOT_A_TIME
 
 
 def number_as_time(value: float) -> FaultKind:
-    """Return the kind of fault for a number, which names the unit that makes it a time from 2000 to 2039."""
+    """Return the kind of fault for a number, naming the unit in which it is a time from 2000 to 2039."""
     if _SPREADSHEET[0] <= value < _SPREADSHEET[1]:
         return fault_kinds.SPREADSHEET_DAYS
     return next((kind for unit, kind in _UNITS if _is_recent(value / unit)), fault_kinds.NOT_A_TIME)

@@ -34,7 +34,7 @@ DUPLICATE = FaultKind(
 NOT_A_CURRENCY = FaultKind(
     "not_a_currency",
     "is not an ISO 4217 code of three capital letters",
-    "Use the code of the currency, such as USD.",
+    "Use the currency's code, such as USD.",
 )
 
 # Times and dates
@@ -82,7 +82,7 @@ EPOCH_NANOSECONDS = replace(
 SPREADSHEET_DAYS = replace(
     EPOCH_SECONDS,
     code="spreadsheet_days",
-    reason="looks like the day number of a spreadsheet, not an ISO 8601 time",
+    reason="looks like a spreadsheet's day number, not an ISO 8601 time",
 )
 NOT_A_DATE = FaultKind("not_a_date", "is not a date in the form YYYY-MM-DD", "Write dates as 2021-10-01.")
 EARLY_CLOSING = FaultKind(

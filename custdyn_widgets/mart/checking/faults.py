@@ -74,7 +74,7 @@ class FaultGroup:
 
 
 def group_faults(faults: Iterable[Fault], examples: int | None = EXAMPLES) -> list[FaultGroup]:
-    """Group faults by file, column and kind, ordered by the first fault of each group.
+    """Group faults by file, column and kind; groups are ordered by their first faults.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Errors for values whose format cannot be guessed, which name the setting to set."""
+"""Errors for values whose format cannot be guessed; each error names the setting to set."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def ambiguous_number(table: StoredTable, column: str, value: str) -> SourceError
 
 
 def ambiguous_date(table: StoredTable, column: str, value: str) -> SourceError:
-    """Return the error for a date whose day and month may be exchanged."""
+    """Return the error for a date whose day and month may be in either order."""
     parts = pc.extract_regex(pa.scalar(value), DATE_PATTERNS["DMY"]).as_py()
     first, second = int(parts["day"]), int(parts["month"])
     return SourceError(
@@ -39,7 +39,7 @@ def ambiguous_date(table: StoredTable, column: str, value: str) -> SourceError:
 def mixed(
     table: StoredTable, one: tuple[str, str], other: tuple[str, str], setting: str, *choices: str
 ) -> SourceError:
-    """Return the error for two values of a file, each given with its column, in different formats."""
+    """Return the error for a file with two values in different formats, each given with its column."""
     (column, value), (second, different) = one, other
     places = column if column == second else f"{column} and {second}"
     return SourceError(

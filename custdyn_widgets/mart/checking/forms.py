@@ -14,7 +14,7 @@ class Forms:
     Attributes
     ----------
     counts
-        The number of values that are in one form only, by form.
+        By form, the number of values that fit only this form.
     examples
         The first such value of each form, as (column, value).
     doubtful
@@ -26,7 +26,7 @@ class Forms:
     doubtful: tuple[str, str] | None = None
 
     def add(self, form: str, column: str, values: pa.Array) -> None:
-        """Count values that are in this form only."""
+        """Count values that fit only this form."""
         if len(values):
             self.counts[form] = self.counts.get(form, 0) + len(values)
             self.examples.setdefault(form, (column, values[0].as_py()))
@@ -51,11 +51,11 @@ class Dates:
     Attributes
     ----------
     forms
-        Values that show that dates begin with the year.
+        The values that show that dates begin with the year.
     short
-        Other values, which only count if they are most of the column's values.
+        Other dates and day numbers, which count only if they are most of the column's values.
     others, values
-        The numbers of values in `short`, and of values that are not blank.
+        The number of other dates and day numbers, and the number of values that are not blank.
     """
 
     forms: Forms = field(default_factory=Forms)

@@ -17,8 +17,8 @@ def guessed_dialects(tables: Mapping[str, StoredTable]) -> Iterator[Note]:
     for guessed, names in files.items():
         was = "was" if len(names) == 1 else "were"
         yield Note(
-            f"{_listing(names)} {was} read with {_listing(guessed)}, detected from the data. If that is "
-            "wrong, set it for the source in sources.toml.",
+            f"{_listing(names)} {was} read with {_listing(guessed)}, detected from the data. If this is "
+            "wrong, set the right format for the source in sources.toml.",
             "guessed_dialect",
             files=names,
             guessed=list(guessed),

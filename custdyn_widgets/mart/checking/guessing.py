@@ -65,7 +65,7 @@ def guess_dialects(
     tables
         All tables.
     each_batch
-        By name of a table, how to read its rows in batches; `tables` then needs only some of its rows.
+        By table name, how to read the table's rows in batches; `tables` then needs only some of the rows.
 
     Raises
     ------
@@ -92,7 +92,7 @@ def guess_dialects(
 
 
 def _reading(table: StoredTable, each_batch: EachBatch[Any] | None) -> EachBatch[Any]:
-    """Return how to read the rows of a table in batches; only text has formats, so the rest is not read."""
+    """Return how to read a table in batches; without text, a table has no formats and is not read."""
     has_text = any(True for _ in _text_columns(table, "amount", "positive", "time", "date"))
     if each_batch and has_text:
         return each_batch
@@ -131,7 +131,7 @@ def _unlike(text: pa.Array, plain: str) -> pa.Array:
 
 
 def _matching(text: pa.Array, *patterns: str, unlike: Sequence[str] = ()) -> pa.Array:
-    """Return the values that match all `patterns` and none of those in `unlike`."""
+    """Return the values that match all patterns in `patterns` and none in `unlike`."""
     for pattern in patterns:
         text = text.filter(pc.match_substring_regex(text, pattern))
     for pattern in unlike:
@@ -187,7 +187,7 @@ def _plain_number_forms(table: StoredTable) -> Forms:
 
 
 def _decimal(table: StoredTable, forms: Forms) -> DecimalMark | None:
-    """Return the only decimal separator that fits the values in a file, if they are not plain."""
+    """Return the only decimal separator that fits a file's numbers; None if they are plain or ambiguous."""
     commas, points = forms.counts.get("comma", 0), forms.counts.get("point", 0)
     if commas > points > 0:
         raise mixed(table, forms.examples["comma"], forms.examples["point"], "decimal", ",", ".")

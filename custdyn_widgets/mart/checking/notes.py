@@ -6,7 +6,7 @@ from typing import Any
 
 
 class Note(str):
-    """A sentence that also has the kind and the figures of the note, for use in programs."""
+    """A sentence, with the note's kind and figures for use in programs."""
 
     __slots__ = ("figures", "kind")
 

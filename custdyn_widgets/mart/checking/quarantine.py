@@ -45,7 +45,7 @@ def leave_out_faulty_rows(
 ) -> tuple[CheckedMart, Quarantine | None]:
     """Return a mart without its faulty rows, and the quarantine of these rows (None if there are none).
 
-    Balances are only checked if the table of transactions is complete: `whole_ledger`.
+    Balances are checked only if the table of transactions is complete (`whole_ledger`).
 
     Raises
     ------
@@ -68,9 +68,9 @@ def leave_out_faulty_rows(
 
 
 def others_without_faulty_rows(mart: CheckedMart) -> tuple[dict[str, CheckedTable], RowsLeftOut] | None:
-    """Return the tables other than the ledger without their faulty rows, and a mask of the rows left out.
+    """Return all tables but the ledger, without faulty rows, and a mask of each table's rows left out.
 
-    The mask is empty if there are no faults. The result is None if a table lacks a required column.
+    There are no masks if there are no faults. The result is None if a table lacks a required column.
     """
     if not mart.faults:
         return mart.tables, {}
@@ -110,7 +110,7 @@ def _mark(tables: Mapping[str, CheckedTable], left_out: RowsLeftOut, faults: lis
 
 
 def _referrers(tables: Mapping[str, CheckedTable], left_out: RowsLeftOut) -> Iterator[Fault]:
-    """Leave out rows that refer to a row left out, and yield a fault for each.
+    """Leave out the rows that refer to a row left out, and yield a fault for each of them.
 
     Only companies refer to their own table, so the loop runs once per level of companies. The references of
     each table are processed before the references to it.
@@ -177,7 +177,7 @@ def _absent(table: CheckedTable, column: str) -> Bools:
 
 
 def _currencies(clients: CheckedTable, left_out: Bools) -> tuple[list[str], Codes, Codes]:
-    """Return the currencies, and the index in them of each client row's currency and of its id's currency.
+    """Return the currencies, and for each client row, the indexes of its own currency and of its id's.
 
     An index is -1 if the currency is unknown; that of an id is unknown if its rows have different currencies.
     """
@@ -194,7 +194,7 @@ def _currencies(clients: CheckedTable, left_out: Bools) -> tuple[list[str], Code
 
 
 def _sums(amount: Int64s, unreadable: Bools, currency: Codes, names: list[str]) -> str:
-    """Return a phrase with the sums of amounts by currency, and the numbers of amounts not in them."""
+    """Return a phrase with the sums of amounts by currency, and the numbers of amounts not included."""
     known = ~unreadable & (currency >= 0)
     words = [
         f"{format_millionths(_exact_sum(amount[known & (currency == code)]))} {names[code]}"

@@ -32,12 +32,12 @@ def unknown_references(tables: Mapping[str, CheckedTable]) -> Iterator[Fault]:
 
 
 def has_key(tables: Mapping[str, CheckedTable], other: str, key: str) -> bool:
-    """Return whether a mart has a table with the column that others refer to."""
+    """Return whether a mart has this table, with the column that other tables refer to."""
     return other in tables and key in tables[other].stored.data.column_names
 
 
 def unknown(table: CheckedTable, column: str, other: CheckedTable) -> Iterator[Fault]:
-    """Yield a fault for each value of a column, whose codes are known, that is not in another table."""
+    """Yield a fault for each value of a column that is not in another table, according to the codes."""
     missing = np.flatnonzero((table.codes[column] < 0) & ~table.blank[column])
     kind = fault_kinds.unknown_reference(other.stored.origin)
     yield from (table.fault(int(i), column, kind) for i in missing)

@@ -51,11 +51,11 @@ _FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1
 _LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 _PLAIN_DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)", re.ASCII)
 _DATE_THEN_TIME = re.compile(r"\d{4}-?(\d{2}-?\d{2}|W\d{2}(-?\d)?)([T ].+)?", re.ASCII)
-_INFINITE = 2**63 - 1  # infinity in DuckDB and the latest time in pandas; its negative is the earliest
+_INFINITE = 2**63 - 1  # infinity in DuckDB, and the latest time in pandas; the negative is the earliest time
 _INT64 = range(-(2**63), 2**63)
 _LONGEST = 64  # the longest amount to read with Arrow, which returns wrong numbers for more than 127 digits
 _INSTANTS = pa.timestamp("us", "UTC")
-_EXACT_FLOAT = 2.0**32  # below it, doubles are closer together than decimals with 6 places
+_EXACT_FLOAT = 2.0**32  # below this, doubles are closer together than decimals with 6 places
 
 
 def times(column: pa.Array, blank: Bools, zone: str = "UTC") -> tuple[Int64s, Faults]:
@@ -88,7 +88,7 @@ def times(column: pa.Array, blank: Bools, zone: str = "UTC") -> tuple[Int64s, Fa
 
 def _in_micros(units: Int64s, unit: str) -> tuple[Int64s, Faults]:
     """Return times in microseconds; times outside the years 1 to 9999 are faults."""
-    if unit == "ns":  # covers only 1677 to 2262
+    if unit == "ns":  # int64 nanoseconds cover only 1677 to 2262
         infinite = np.flatnonzero((units == _INFINITE) | (units == -_INFINITE))
         return units // 1000, dict.fromkeys(infinite.tolist(), INFINITE_TIME)
     scale = {"us": 1, "ms": 1000, "s": MICROS}[unit]

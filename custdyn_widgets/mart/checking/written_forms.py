@@ -79,7 +79,7 @@ def _any_plain_numbers(text: pa.Array, decimal: DecimalMark) -> pa.Array:
 
 
 def iso_times(text: pa.Array, order: DateOrder) -> pa.Array:
-    """Return dates and times in ISO 8601; also accept dates with the year first, and Excel's day numbers."""
+    """Convert dates and times to ISO 8601; also accept dates with the year first, and Excel's day numbers."""
     simple = pc.replace_substring_regex(text, *_SIMPLE_TIMES[order])
     rest = pc.invert(pc.match_substring_regex(simple, _ISO_TIME))
     return _for_the_rest(simple, rest, text, lambda some: _any_iso_times(some, order))
@@ -93,7 +93,7 @@ def _any_iso_times(text: pa.Array, order: DateOrder) -> pa.Array:
 def _for_the_rest(
     simple: pa.Array, rest: pa.Array, text: pa.Array, convert: Callable[[pa.Array], pa.Array]
 ) -> pa.Array:
-    """Return `simple`, with the values of `text` in the mask `rest` converted in its place."""
+    """Return `simple`, but with values converted from `text` where the mask `rest` is true."""
     rest = pc.fill_null(rest, False)
     if not pc.any(rest, min_count=0).as_py():
         return simple
@@ -101,7 +101,7 @@ def _for_the_rest(
 
 
 def _iso(text: pa.Array, pattern: str) -> pa.Array:
-    """Return the times that match a pattern in ISO 8601, and null for other values."""
+    """Convert the times that match a pattern to ISO 8601, and other values to null."""
     found = pc.extract_regex(text, pattern)
     hour, minute, half = found.field("hour"), found.field("minute"), found.field("half")
     fits = found.is_valid()
@@ -129,7 +129,7 @@ def _in_24_hours(hour: pa.Array, half: pa.Array) -> tuple[pa.Array, pa.Array]:
 
 
 def _of_serials(text: pa.Array) -> pa.Array:
-    """Return Excel's day numbers as times, rounded to milliseconds, and null for other values."""
+    """Convert Excel's day numbers to times, rounded to milliseconds, and other values to null."""
     found = pc.extract_regex(text, SERIAL_PATTERN)
     digits = _joined(".", found.field("day"), found.field("part"))
     days = pc.if_else(found.is_valid(), digits, None).cast(pa.decimal128(20, 15))

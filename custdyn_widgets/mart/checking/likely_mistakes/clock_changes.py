@@ -27,11 +27,11 @@ _ZONES = (
     "Asia/Jerusalem", "Asia/Beirut", "Asia/Tehran", "Africa/Cairo", "Australia/Sydney", "Pacific/Auckland",
 )  # fmt: skip
 _WEEK = 7 * 24  # hours
-# The fewest transactions missing from skipped hours; a third of this number if there are three such hours.
+# The minimum number of transactions missing from skipped hours; a third of it for three or more such hours.
 _EXPECTED = 36
 _SPAN = 14  # days to compare before and after a clock change
-_ROWS = 300  # the fewest transactions in these days
-_CHANGES = 2  # the fewest clock changes
+_ROWS = 300  # the minimum number of transactions in these days
+_CHANGES = 2  # the minimum number of clock changes
 _REMEDY = "Convert them to UTC, or write them without an offset and set timezone."
 
 Floats = npt.NDArray[np.float64]
@@ -114,7 +114,7 @@ def _usual(hours: Int64s, places: Int64s) -> Floats:
 
 
 def _distances(daily: Int64s, day: int, direction: int) -> tuple[float, float] | None:
-    """Return how much the hours of the day differ after a change, as they are and moved back by an hour.
+    """Return how much the times of day differ after a change: as they are, and moved back by an hour.
 
     Return None if there are too few transactions before or after.
     """
@@ -129,7 +129,7 @@ def _distances(daily: Int64s, day: int, direction: int) -> tuple[float, float] |
 
 @functools.cache
 def _clock_changes(zone: str, first: int, last: int) -> tuple[tuple[int, int], ...]:
-    """Return the one-hour changes in these years, as (local hour since 1970, 1 for forward, -1 for back)."""
+    """Return one-hour changes in these years, as (local hour since 1970, 1 for forward or -1 for back)."""
     try:
         clock = ZoneInfo(zone)
     except ZoneInfoNotFoundError:  # the system's time zone database lacks the zone

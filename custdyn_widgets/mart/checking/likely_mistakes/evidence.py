@@ -1,4 +1,4 @@
-"""The input of the search for likely mistakes: the checked tables and the files that they come from."""
+"""The input to the search for likely mistakes: the checked tables and the files that they come from."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ class Evidence:
 
 
 def row_number(table: CheckedTable, position: int) -> int:
-    """Return the number of a table's row, as shown in messages."""
+    """Return the number of a row in a table, as shown in messages."""
     return int(position) + table.stored.first_row
 
 

@@ -14,12 +14,12 @@ from custdyn_widgets.mart.checking.values import DAY, MICROS
 from custdyn_widgets.mart.columns import Int64s
 from custdyn_widgets.mart.schema import KINDS
 
-_WEEKS = 4  # to compare before and after a gap
-# The length of a long gap in days; the number of transactions expected in a long and in a shorter gap.
+_WEEKS = 4  # the number of weeks to compare before and after a gap
+# The days in a long gap, and the minimum number of transactions expected in a long or a shorter gap.
 _LONG, _FEW, _MANY = 14, 30, 200
 _LONGEST = 20  # the number of gaps to look at
 _REGULAR = ("usage", "refill", "package_renewal")
-_EVENTS = 3  # clients created after the end of the ledger
+_EVENTS = 3  # the minimum number of clients created after the end of the ledger
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def missing_days(evidence: Evidence) -> Iterator[Note]:
 
 
 def early_end(evidence: Evidence) -> tuple[Gap, int] | None:
-    """Return the gap between the end of the ledger and the newest clients, and the number of such clients.
+    """Return the gap from the ledger's end to the newest clients, and the number of clients created since.
 
     Return None if there is no gap, or the ledger has too few transactions before it. (`closed_at` is
     ignored, because it may be in the future.)

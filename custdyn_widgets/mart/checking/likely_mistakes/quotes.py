@@ -14,11 +14,11 @@ from custdyn_widgets.mart.checking.notes import Note
 from custdyn_widgets.mart.columns import Int64s
 
 # A quote is inverted if its inverse is within the first factor of the next quote and the quote itself is not
-# within the second factor of it.
+# within the second factor.
 _SAME, _OTHER = 1.1, 1.2
 _JUMP = 5.0
-# Quotes that are plausible only if inverted: their minimum number, their minimum share, and how many times
-# as many as the other plausible quotes there must be.
+# Quotes that are plausible only if inverted: their minimum number, their minimum share, and their minimum
+# ratio to the quotes that are plausible as they are.
 _FEW, _MOST, _TIMES = 3, 0.2, 10
 # The lowest and highest number of units per US dollar since 2003, with a margin.
 _PER_DOLLAR = {

@@ -14,7 +14,7 @@ from custdyn_widgets.mart.schema import KINDS
 _ROWS, _CLIENTS = 500, 30
 _BETTER = 0.6  # share of clients whose balance is closer to 0 with the id of the row above or below
 _DESCENTS, _FEWER = 20, 10
-_MISPLACED, _MISPLACED_SHARE = 20, 0.1  # clients with transactions before they were created or after closing
+_MISPLACED, _MISPLACED_SHARE = 20, 0.1  # clients active before creation or after closing
 LONG_AGO = np.iinfo(np.int64).min // 2
 
 
@@ -32,8 +32,8 @@ def shifted_clients(evidence: Evidence) -> Iterator[Note]:
             other = "up" if shift == 1 else "down"
             yield Note(
                 f"{evidence.file}, client_id: the ids seem to be shifted by one row relative to "
-                f"the other columns. With the id of the row {where} in each row, balances are closer to 0 or "
-                f"times are in order. Move the ids {other} by one row.",
+                f"the other columns. If each row had the id of the row {where}, balances would be closer to "
+                f"0 or times would be in order. Move the ids {other} by one row.",
                 "shifted_clients",
                 rows=shift,
             )

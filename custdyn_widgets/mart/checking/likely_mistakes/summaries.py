@@ -15,7 +15,7 @@ from custdyn_widgets.mart.schema import KINDS
 _USAGE = KINDS.index("usage")
 _SAMPLE = 10_000  # usage rows to look at first
 _SCATTER = 2_654_435_761  # a factor that scatters the clients of these rows
-_FEW = 10  # summaries
+_FEW = 10  # the minimum number of summaries
 _MOST_CALLS = 3  # the minimum number of rows that rules out coincidence: two calls and their sum
 _ALONE = 0.1  # the maximum share of days with a single row, which is a call without a summary
 _DISTINCT = 20
@@ -73,7 +73,7 @@ def _shifts(at: Int64s) -> list[int]:
 
 
 def _summary_rows(evidence: Evidence, chosen: Int64s, period: str, shift: int) -> Int64s:
-    """Return the rows that equal the sum of the client's other rows in a period, if most periods have one.
+    """Return the rows that equal the sum of the client's other rows in a period, if most periods contain one.
 
     `chosen` contains rows sorted by client and time.
     """
@@ -90,7 +90,7 @@ def _summary_rows(evidence: Evidence, chosen: Int64s, period: str, shift: int) -
     equal = (2 * largest == total) & (largest != 0)
     several, pair = sizes >= _MOST_CALLS, sizes == 2
     most = int((equal & several).sum()) >= max(_FEW, 0.5 * several.sum())
-    apart = pair & (at[starts + sizes - 1] > at[starts])  # otherwise it is a repeated row
+    apart = pair & (at[starts + sizes - 1] > at[starts])  # otherwise the second row is a repeated one
     pairs = (
         int((equal & apart).sum()) >= max(5 * _FEW, 0.9 * pair.sum())
         and len(np.unique(largest[equal & pair])) >= _DISTINCT

@@ -67,7 +67,7 @@ def _count_without_offset(table: CheckedTable, column: str) -> int:
 
 
 def midnights_elsewhere(evidence: Evidence) -> Iterator[Note]:
-    """Yield a note if all transactions have one time of day, which seems to be midnight in another zone."""
+    """Yield a note if all transactions seem to be at midnight in another time zone."""
     ledger = evidence.ledger
     at = ledger.columns["at"][~ledger.blank["at"]]
     if len(np.unique(at[:_SAMPLE] % DAY)) > 2:  # the usual case: skip the rest
@@ -122,7 +122,7 @@ def future_times(evidence: Evidence) -> Iterator[Note]:
         words = "time is" if count == 1 else "times are"
         yield Note(
             f"{file}, {column}: {count:,} {words} in the future; the first is {first}, in row {row}. Reports "
-            "ignore a row until its time has come; correct those that are wrong.",
+            "ignore a row until its time has come. Correct any wrong times.",
             "future_times",
             file=file,
             column=column,
