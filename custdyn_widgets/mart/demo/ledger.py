@@ -78,7 +78,7 @@ class _Book:
         return (who.joined < day) & (day <= who.stops) & ~away
 
     def run_bills(self, day: int, due: Ints) -> None:
-        """Post the payments of the postpaid clients due on a day, then activate and renew packages."""
+        """Post a day's payments from postpaid clients, then activate and renew packages."""
         who, rng = self._clients, self._rng
         owing = due[who.postpaid[due] & (self._balance[due] < -5 * UNIT)]
         owing = owing[~rng.once_in(14, len(owing))]
@@ -104,7 +104,7 @@ class _Book:
         self._post(due[back], at[back] + 1800, RENEWAL, fee[back], package[back])
 
     def take_calls(self, day: int, present: Flags, level: int) -> None:
-        """Post the usage of a day and the top-ups that it requires."""
+        """Post a day's usage and the top-ups that it requires."""
         who, rng = self._clients, self._rng
         calls = rng.below(1_000_000, len(present)) < who.chance * level // 10_000
         idx = np.nonzero(present & calls)[0]

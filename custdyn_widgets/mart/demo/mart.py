@@ -229,7 +229,7 @@ def _csv(table: str, rows: Iterable[Sequence[object]]) -> bytes:
 
 
 def _reject_other_folder(place: Path) -> None:
-    """Raise if a folder contains anything other than a demo mart.
+    """Raise an error if a folder contains anything other than a demo mart.
 
     A demo mart is recognized by its companies, which never change.
     """
@@ -242,7 +242,7 @@ def _reject_other_folder(place: Path) -> None:
             return
     raise SourceError(
         f"{shown(str(place))} is not a demo mart, so it is left unchanged. "
-        "Give a folder that does not exist yet, or move its contents elsewhere.",
+        "Choose a folder that does not exist yet, or move this one elsewhere.",
         field="folder",
     )
 

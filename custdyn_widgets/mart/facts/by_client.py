@@ -1,8 +1,8 @@
 """Sorting ledger rows by client and time: each batch becomes a sorted run, then the runs are merged.
 
-In a run, rows are grouped by blocks of adjacent clients. To merge the runs, the rows of each block are
-concatenated in ledger order and sorted by client; a block is small enough for a processor's cache. No sort
-spans the entire ledger.
+In a run, rows are grouped into blocks of adjacent clients. To merge the runs, the rows of each block are
+concatenated in ledger order and sorted by client; a block is small enough to fit in a processor's cache. No
+sort spans the entire ledger.
 
 NumPy uses a counting sort for integers of 8 or 16 bits, and 8 bits are enough for blocks and usually for the
 clients in a block. Each row is one record, which is moved as a whole rather than column by column. Results
@@ -61,7 +61,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Merged:
-    """All rows by client and time, as in `Facts`, with amounts not yet summed."""
+    """All rows sorted by client and time, as in `Facts`, with amounts not yet summed."""
 
     offset: Int64s
     time: Times
@@ -79,7 +79,7 @@ class SortedRuns:
     count, client_count
         The numbers of rows and of clients.
     time_type, package_type
-        The types of times and of package codes.
+        The data types of the times and the package codes.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class SortedRuns:
     def put(self, first: int, rows: Rows) -> None:
         """Add rows of the ledger, from position `first` on, as a run; safe to call from several threads.
 
-        Positions may be left empty after the last of these rows.
+        Positions after the last of these rows may be left empty.
         """
         if not len(rows):
             return
@@ -120,12 +120,12 @@ class SortedRuns:
         records["client"] = rows.client & ((1 << self._bits) - 1)
         for name in ("amount", "time", "flow", "package"):
             records[name] = getattr(rows, name)
-        records.take(order, out=self._rows[first : first + len(rows)], mode="clip")  # other modes make a copy
+        records.take(order, out=self._rows[first : first + len(rows)], mode="clip")  # the default mode copies
         self._begins[first] = first + np.searchsorted(block.take(order), np.arange(self._block_count + 1))
         self._large.leave_memory()
 
     def merged(self, package_type: npt.DTypeLike | None = None) -> Merged:
-        """Return all rows by client and time, with package codes of the given type, if any."""
+        """Return all rows sorted by client and time, with package codes of the given type, if any."""
         none = np.zeros(self._block_count + 1, np.int64)
         begins = np.array([begins for _, begins in sorted(self._begins.items())] or [none], np.int64)
         ends = np.cumsum(np.diff(begins).sum(axis=0)).tolist()
@@ -152,7 +152,7 @@ class SortedRuns:
 
 
 def threads() -> int:
-    """Return the number of worker threads: one per core, but at most 4, because each takes memory."""
+    """Return the number of worker threads: one per core, but at most 4, because each uses memory."""
     return min(len(os.sched_getaffinity(0)), 4)
 
 
@@ -167,7 +167,7 @@ def in_uint32(seconds: Int64s) -> Bools:
 
 
 def _bits_within(client_count: int, blocks: int) -> int:
-    """Return the number of bits for the clients in a block, given the largest number of blocks."""
+    """Return the number of bits that number the clients in a block, given the maximum number of blocks."""
     bits = 0
     while client_count > blocks << bits:
         bits += 1
@@ -189,7 +189,7 @@ def _place_block(out: Merged, rows: npt.NDArray[Any], clients: slice, place: sli
 
 def _order(client: npt.NDArray[Any], time: Times) -> npt.NDArray[Any]:
     """Return the stable order of rows by client and time."""
-    if not (time[1:] < time[:-1]).any():  # most ledgers are in order of time
+    if not (time[1:] < time[:-1]).any():  # most ledgers are sorted by time
         return np.argsort(client, kind="stable")
     bits = max(len(client) - 1, 1).bit_length()
     if time.dtype != np.uint32 or int(client.max()).bit_length() + 32 + bits > 64:
@@ -204,7 +204,7 @@ def _order(client: npt.NDArray[Any], time: Times) -> npt.NDArray[Any]:
 
 
 def last_paid(time: Times, flow: Flows, first: Int64s) -> Times:
-    """Return the time of the client's last paid use up to each row, or the minimum of the type.
+    """Return the time of the client's last paid use up to each row, or the type's minimum if there is none.
 
     `first` contains the position of each client's first row.
     """

@@ -4,8 +4,8 @@ An entry is a folder that is written under a temporary name and then renamed, so
 absent even if several processes build it or one is killed. It never changes afterwards, and an entry that
 does not match its seal is rebuilt (`sealed.py`). Checksums are checked once per process.
 
-If the ledger is a folder of part files, an entry also has the origin of its facts. When parts are added, only
-these are read, and the other rows come from the entry (`origin.py`).
+If the ledger is a folder of part files, an entry also contains the origin of its facts. When parts are added,
+only these are read, and the other rows come from the entry (`origin.py`).
 
 The last entry opened stays mapped: mapping it again takes a seventh as long as a small report.
 
@@ -37,7 +37,7 @@ from custdyn_widgets.mart.facts.sealed import DAMAGED, SealedFolder, write_seale
 if TYPE_CHECKING:
     from custdyn_widgets.mart.facts.origin import Origin
 
-# Also increase it if values are checked or read differently: cached facts are not checked again.
+# Also increase this if values are checked or read differently: cached facts are not checked again.
 FORMAT = 9
 KEPT = 16  # entries
 KEPT_BYTES = 20 * 10**9
@@ -134,7 +134,7 @@ def entry_folders() -> list[Path]:
 
 
 def opened_entry(folder: SealedFolder) -> CacheEntry:
-    """Return an entry whose files are mapped; raises one of `DAMAGED` if it is damaged."""
+    """Return an entry whose files are mapped; raise one of `DAMAGED` if it is damaged."""
     text = folder.text(_NAMES)
     arrays = {name: folder.array(name) for name in ARRAYS}
     if (folder.path, folder.seal) not in _VERIFIED:

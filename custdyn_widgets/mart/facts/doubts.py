@@ -16,7 +16,7 @@ from custdyn_widgets.mart.columns import Bools, Codes, Int64s
 class Doubt(Enum):
     """A doubt about a ledger that stopped a pass over it."""
 
-    FORMAT = "its numbers or times may be in another format than those of a mart"
+    FORMAT = "its numbers or times may be in another format than a mart's"
     ROWS = "some of its rows were not read, or their numbers are wrong"
 
 
@@ -35,7 +35,7 @@ class Known:
     kept
         The numbers of rows that were in doubt and have no faults, ascending.
     has_early_or_late_times
-        Whether some of those have times that do not fit in 32 bits.
+        Whether some of these rows have times that do not fit in 32 bits.
     """
 
     is_guessed: bool = False
@@ -54,7 +54,7 @@ class OtherTables:
     tables
         The tables as stored.
     left_out
-        By table, a mask of the rows that are left out; empty if all are kept.
+        By table, a mask of the rows that are left out; empty if no row is left out.
     place
         For each row of the clients table, its place in the order of clients, or -1 if it is left out; None if
         the ledger need not be sorted.

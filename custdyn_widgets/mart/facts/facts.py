@@ -111,7 +111,7 @@ class Facts:
     name_offset: Int64s
     name_text: npt.NDArray[np.uint8]
     names: Names
-    is_distributed: ClassVar[bool] = False  # whether the rows are elsewhere, and only `each` reaches them
+    is_distributed: ClassVar[bool] = False  # whether the rows are elsewhere, and only `each` can reach them
 
     def each(self, work: Callable[[Facts, Int64s], T], clients: Int64s) -> list[tuple[Int64s, T]]:
         """Call a function on the rows of some clients, wherever they are stored.
@@ -133,7 +133,7 @@ class Facts:
     def value_of_each(
         self, work: Callable[[Facts, Int64s], npt.NDArray[Any]], clients: Int64s
     ) -> npt.NDArray[Any]:
-        """Return one value per client; `work`, as in `each`, returns those of the clients it is given."""
+        """Return one value per client; `work`, as in `each`, returns one per client that it is given."""
         parts = self.each(work, clients)
         found = np.empty(len(clients), parts[0][1].dtype)
         for own, values in parts:

@@ -44,7 +44,7 @@ def build_without_ledger(tables: Mapping[str, CheckedTable], packages: Sequence[
     tables
         All tables except the transactions.
     packages
-        The package ids in the ledger; used only without a table of packages.
+        The package ids in the ledger; used only if there is no table of packages.
 
     Returns
     -------
@@ -60,7 +60,7 @@ def with_rows(facts: Facts, rows: Merged) -> Facts:
 
 
 def _of_rows(rows: Merged, exists: Int64s) -> dict[str, Any]:
-    """Return the arrays of facts that depend on rows; `exists` is when each client begins without them."""
+    """Return the arrays of facts that depend on rows; `exists` is what it would be without rows."""
     return {
         "offset": rows.offset,
         "time": rows.time,
@@ -100,7 +100,7 @@ class ClientOrder:
 
 
 def facts_of(tables: Mapping[str, CheckedTable], clients: ClientOrder, ledger: Ledger) -> Facts:
-    """Return the facts of tables without faults and their sorted ledger."""
+    """Return the facts, given tables without faults and their sorted ledger."""
     table, order = tables["clients"], clients.order
     tags, tag_offset, tag = _tags(table, order)
     closed = np.where(table.blank["closed_at"], NEVER, table.columns["closed_at"] // MICROS)

@@ -1,8 +1,8 @@
 """Building the facts of a mart while reading its ledger in pieces, with bounded memory.
 
 Rows in doubt are set aside in each pass over the ledger, and then checked with the other tables as if they
-were the whole ledger. What that shows, such as the format of numbers, is known in the next pass; most ledgers
-need only one pass, and one with faulty rows two.
+were the whole ledger. What that shows, such as the format of numbers, is known in the next pass. Most
+ledgers need only one pass, and ledgers with faulty rows need two.
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ class BuiltMart:
 
 
 def build_in_pieces(stored: StoredMart, *, leave_out_faults: bool = False) -> BuiltMart | None:
-    """Build the facts of a mart; return None if that is only possible with all rows at once.
+    """Build the facts of a mart; return None if that requires all rows at once.
 
-    The result and the errors are those of building from all rows.
+    The result and the errors are the same as when building from all rows.
 
     Raises
     ------
@@ -131,7 +131,7 @@ class _Others:
     mart
         The checked tables with all their rows.
     tables
-        The tables without the rows to leave out; None if that is not possible or not wanted.
+        The tables without faulty rows; None if some faults cannot or must not be left out.
     order
         The order of the clients in `tables`.
     prepared
@@ -167,7 +167,7 @@ def _may_have_other_formats(others: _Others, done: LedgerPass | Doubt) -> bool:
 
 
 def _in_guessed_format(stored: StoredMart) -> StoredMart:
-    """Return a mart in the format that its values show, if they are in another than that of a mart."""
+    """Return a mart to be read in the formats detected in its values."""
     pieces = stored.ledger.pieces
 
     def each_batch(function: Callable[[StoredTable], Any]) -> Iterator[Any]:
@@ -192,7 +192,7 @@ def _all_tables(stored: StoredMart, ledger: StoredTable) -> dict[str, StoredTabl
 
 
 def _settled(stored: StoredMart, others: _Others, done: LedgerPass, known: Known) -> BuiltMart | Known | None:
-    """Return the facts after a pass, or what the next pass has to know, or None as `build_in_pieces` does."""
+    """Return the facts after a pass, what the next pass needs to know, or None as `build_in_pieces` does."""
     if known.repeated is None:
         repeated = done.repeated_ids()
         if repeated is None:
@@ -220,7 +220,7 @@ def _settled(stored: StoredMart, others: _Others, done: LedgerPass, known: Known
         assert numbers is not None
         is_wide = known.has_early_or_late_times or not fit_uint32(ledger.columns["at"] // MICROS)
         kept = np.union1d(known.kept, numbers)
-        if len(kept) == len(known.kept):  # another pass would find the same again
+        if len(kept) == len(known.kept):  # another pass would have the same result
             return None
         return replace(known, kept=kept, has_early_or_late_times=is_wide)
     _note_formats(tables)

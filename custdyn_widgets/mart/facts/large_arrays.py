@@ -1,4 +1,4 @@
-"""Arrays that may be larger than memory: each is then kept in a file, which has no name until it is saved."""
+"""Arrays that may be larger than memory, in files that have no name until they are saved."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import numpy.typing as npt
 from custdyn_widgets import settings
 from custdyn_widgets.mart.facts.memory import memory_limit
 
-_IN_MEMORY = 2**28  # bytes: larger arrays are kept in files
-_SHARE = 32  # so are arrays larger than this fraction, 1/_SHARE, of the memory limit
+_IN_MEMORY = 2**28  # bytes: larger arrays are stored in files
+_SHARE = 32  # arrays larger than 1/_SHARE of the memory limit are also stored in files
 
 
 class LargeArrays:
@@ -31,7 +31,7 @@ class LargeArrays:
         self._in_memory = min(_IN_MEMORY, memory_limit() // _SHARE)
 
     def empty(self, shape: int | tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-        """Return an array whose values are not set."""
+        """Return an uninitialized array."""
         kind = np.dtype(dtype)
         size = math.prod(np.atleast_1d(shape).tolist()) * kind.itemsize
         mapped = _mapped(size) if size > self._in_memory else None
@@ -41,7 +41,7 @@ class LargeArrays:
         return np.ndarray(shape, kind, mapped)
 
     def leave_memory(self) -> None:
-        """Let the system drop the arrays in files from memory; they are read again when they are used."""
+        """Let the system drop the arrays in files from memory; they are read again when used."""
         for mapped in self._maps:
             mapped.madvise(mmap.MADV_DONTNEED)
 
@@ -59,12 +59,12 @@ class _NamelessFile(mmap.mmap):
 def save_array(path: Path, array: npt.NDArray[Any]) -> None:
     """Write an array to a new file that ends with its values.
 
-    If it is kept in a file on the same disk, that file gets the name, and nothing is written.
+    If the array is already in a file on the same disk, that file gets the name, and nothing is written.
 
     Raises
     ------
     OSError
-        If it cannot be written.
+        If the file cannot be written.
     """
     kept = array.base
     if not isinstance(kept, _NamelessFile) or array.nbytes != len(kept) or not _named(kept.descriptor, path):
@@ -85,7 +85,7 @@ def _named(descriptor: int, path: Path) -> bool:
 
 
 def _mapped(size: int) -> _NamelessFile | None:
-    """Map a new file of this size, or return None if there is no room for it."""
+    """Map a new file of this size; return None if there is no room for it."""
     folder = settings.load().cache
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -81,5 +81,5 @@ def coded_rows(table: CheckedTable, seconds: Times, place: Codes, package: Packa
 
 
 def type_of_codes(packages: Sequence[str] | None) -> np.dtype[Any]:
-    """Return the smallest integer type for -1 and all package codes, or int32 if these are unknown."""
+    """Return the smallest integer type for -1 and all package codes, or int32 if the codes are unknown."""
     return np.dtype(np.int32) if packages is None else np.min_scalar_type(-max(len(packages), 1))

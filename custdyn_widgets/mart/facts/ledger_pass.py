@@ -2,7 +2,7 @@
 
 Each batch is added to the runs and freed. Only the rows in doubt are kept as stored: those with faults, those
 that refer to rows left out of other tables, and those whose times or ids need another pass. The caller
-settles the doubt about them alone.
+then decides on these rows alone.
 
 The checks are the same as for tables in memory, except for those that span batches: whether ids are unique,
 and whether a balance exceeds an int64.
@@ -50,17 +50,17 @@ class _Batch:
     rows
         The positions of its rows in the runs.
     end
-        The position after its last row, in doubt or not.
+        The position after its last row, including rows in doubt.
     packages
         The package ids by code.
     largest
         The largest absolute amount.
     no_rows, doubtful
-        The batch as stored without its rows, and with only its rows in doubt, if there are any.
+        The batch as stored: without its rows, and with only its rows in doubt, if there are any.
     may_have_other_formats
         Whether some of its faults may come from another format.
     ids_depend_on_batch
-        Whether its ids would be other texts if they were read with other rows.
+        Whether its ids would be read as different text together with other rows.
     """
 
     rows: slice
@@ -99,7 +99,7 @@ class LedgerPass:
 
     @property
     def ids_depend_on_batches(self) -> bool:
-        """Whether some ids would be other texts if all rows were read at once."""
+        """Whether some ids would be read as different text if all rows were read at once."""
         return any(batch.ids_depend_on_batch for batch in self.batches)
 
     @property
@@ -113,7 +113,7 @@ class LedgerPass:
         return self.ids.repeated(self.stored.pieces)
 
     def sorted(self) -> Ledger:
-        """Return the rows that are not in doubt by client."""
+        """Return the rows that are not in doubt, sorted by client."""
         progress.step("Grouping the transactions by client", 0.8)
         packages = _unify_package_codes(self.runs, self.batches)
         return Ledger(self.runs.merged(type_of_codes(packages)), packages)
@@ -124,7 +124,7 @@ def read_ledger(
 ) -> LedgerPass | Doubt:
     """Read, check and sort a ledger piece by piece.
 
-    `earlier` contains the ids of rows before these, from which ids must differ too.
+    `earlier` contains the ids of earlier rows, from which the ids must also differ.
 
     Raises
     ------
@@ -152,7 +152,7 @@ def read_ledger(
 
 
 def in_threads(work: Callable[[Piece], T], pieces: Sequence[Piece]) -> Generator[T]:
-    """Yield the result for each piece in order; when closed, cancel pieces not yet started."""
+    """Yield the result for each piece in order; when closed, cancel the pieces not yet started."""
     pool = ThreadPoolExecutor(threads())
     try:
         for future in [pool.submit(work, piece) for piece in pieces]:
@@ -229,16 +229,16 @@ class _LedgerWork:
         return found
 
     def _package_codes(self, table: CheckedTable, packages: Sequence[str]) -> Packages:
-        """Return the package code of each row; if there is a table, reuse the codes from its check."""
+        """Return the package code of each row; if packages have a table, reuse the codes from its check."""
         if self.others.packages is None:
             return positions(table.columns["package_id"], packages)
         codes = positions(self.others.tables["packages"].columns["package_id"], packages)
         of_table = np.append(codes, -1).astype(type_of_codes(self.others.packages))
-        return of_table.take(table.codes["package_id"], mode="wrap")  # -1 (none) takes the last code
+        return of_table.take(table.codes["package_id"], mode="wrap")  # -1 (none) selects the last code
 
 
 def _ids_depend_on_batch(batch: StoredTable) -> bool:
-    """Return whether ids are numbers that are not all whole: then whole ones are written in another way."""
+    """Return whether ids are numbers that are not all whole; whole ones are then written differently."""
     for spec in batch.spec.columns:
         if spec.kind == "id" and spec.name in batch.data.column_names:
             column = batch.data.column(spec.name)

@@ -1,4 +1,4 @@
-"""How much memory this process may use, and reusing what it freed."""
+"""How much memory this process may use, and how it reuses freed memory."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def keep_freed_memory() -> None:
 
 
 def memory_limit() -> int:
-    """Return the bytes of memory that this process may use: the machine's, or the lowest limit set on it.
+    """Return how many bytes this process may use: the machine's memory, or the lowest limit below it.
 
-    Limits are those of the process (`ulimit`) and of its control group, as containers and services have them.
+    Limits are those of the process (`ulimit`) and of its control group, such as a container's.
     """
     return min(_limits())
 

@@ -36,7 +36,7 @@ def used_packages(facts: Facts) -> tuple[str, ...]:
 def merge(
     facts: Facts, added: Ledger, clients: pa.Array, packages: Sequence[str], *, comes_first: bool
 ) -> Ledger | None:
-    """Return all rows by client and time; None if that is not possible.
+    """Return all rows sorted by client and time; None if that is not possible.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def merge(
         The ids of the clients in the order of the added rows. Each client with earlier rows must be among
         them, or the result is None.
     packages
-        The ids of the packages, with all that earlier and added rows refer to.
+        The ids of the packages, including all that earlier and added rows refer to.
     comes_first
         Whether the earlier rows come first in the ledger, which determines the order of rows of a client with
         the same time. If not, and a client has a cached and an added row in the same second, the result is
@@ -83,7 +83,7 @@ def merge(
 
 
 def _new_codes(ids: Sequence[str], packages: Sequence[str], kind: np.dtype[Any]) -> Packages:
-    """Return the new code of each old one, then that of -1; unused ids need not have a new code."""
+    """Return the new code of each old code, then that of -1; unused ids need not have a new code."""
     found = positions(pa.array(ids, pa.large_string()), packages)
     return np.append(found, np.int32(-1)).astype(kind)
 
@@ -152,7 +152,7 @@ class _Merge:
 
 
 def _rows(begin: Int64s, count: Int64s) -> slice | Int64s:
-    """Return the positions of the earlier rows of clients: usually, their order has not changed."""
+    """Return the positions of the earlier rows of clients, as a slice if they are contiguous."""
     begin, count = begin[count > 0], count[count > 0]
     if not len(begin):
         return slice(0, 0)

@@ -1,7 +1,7 @@
 """Folders of memory-mapped arrays and texts that never change.
 
 The seal of a folder contains the size, time and checksum of every other file, and a folder that does not
-match its seal is damaged. Sizes and times are checked whenever it is opened. Checksums are checked
+match its seal is damaged. Sizes and times are checked whenever a folder is opened. Checksums are checked
 separately, because reading every byte takes as long as a small report (12 ms for the facts of 10 million
 rows; a report on all of them takes 500 ms). A checksum is a sum of 64-bit words, which is fast enough and
 detects flipped bytes and blocks left empty by a crash.
@@ -65,7 +65,7 @@ class SealedFolder:
 
     @classmethod
     def opened(cls, path: Path) -> SealedFolder:
-        """Open a folder; raises one of `DAMAGED` if a file is missing or differs from the seal."""
+        """Open a folder; raise one of `DAMAGED` if a file is missing or differs from the seal."""
         seal, _, text = (path / _SEAL).read_text(encoding="ascii").partition(" ")
         if seal != f"{zlib.crc32(text.encode()):08x}":
             raise ValueError("the seal is damaged")
@@ -86,7 +86,7 @@ class SealedFolder:
         return (self.path / name).read_bytes()
 
     def verify(self, arrays: Mapping[str, npt.NDArray[Any]], texts: Mapping[str, bytes]) -> None:
-        """Raise a ValueError if some of its arrays or texts differ from their checksums."""
+        """Raise a ValueError if some of the arrays or texts differ from their checksums."""
         found = _sums(arrays, texts)
         if found != {name: self.sums[name] for name in found}:
             raise ValueError("a checksum differs")

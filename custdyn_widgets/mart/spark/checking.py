@@ -68,7 +68,7 @@ def check_on_spark(source: SourceLike) -> CheckSummary:
 
 @dataclass(frozen=True)
 class FoundFaults:
-    """The faults of a source by kind, with up to `LISTED` examples each, in the order of the first ones."""
+    """The faults of a source by kind, with up to `LISTED` examples each, ordered by their first examples."""
 
     name: str
     groups: Sequence[FaultGroup]

@@ -31,7 +31,7 @@ class SparkFacts(Facts):
     Attributes
     ----------
     parts
-        The sorted parts of the ledger (see `SortPart`), which Spark caches as long as these facts exist.
+        The sorted parts of the ledger (see `SortPart`), which Spark caches while these facts exist.
     has_rows
         bool[clients]: whether the client has transactions.
     source
@@ -75,6 +75,6 @@ class SparkFacts(Facts):
 
 
 def _release(parts: DataFrame) -> None:
-    """Let Spark forget the cached parts of a ledger."""
+    """Release the cached parts of a ledger."""
     with contextlib.suppress(Exception):  # the session may have been stopped, and the parts with it
         parts.unpersist()

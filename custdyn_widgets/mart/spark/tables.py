@@ -1,4 +1,4 @@
-"""Reading the tables of a mart with Spark: the ledger stays in Spark; the other tables are loaded."""
+"""Reading the tables of a mart with Spark: the ledger stays in Spark, and the other tables are loaded."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from custdyn_widgets.mart.spark.session import spark_errors, spark_session
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-FILE, ROW = "__file", "__row"  # columns with the file of each row and its position in the file, from 0
+FILE, ROW = "__file", "__row"  # columns with each row's file and its position in the file, from 0
 _UTC = pa.timestamp("us", "UTC")
 
 
@@ -127,7 +127,7 @@ def _place(source: SourceLike) -> _Place:
     if is_url:
         if chosen.mapping or chosen.system:
             raise SourceError(
-                "The spark engine cannot run a mapping on data at a URL. Give the URL of a mart.",
+                "The spark engine cannot run a mapping on data at a URL. Use the URL of a mart.",
                 field="mapping",
             )
         root = text.rstrip("/")
@@ -246,7 +246,7 @@ def joined(batches: Iterator[pa.RecordBatch], spec: MartTable) -> Iterator[pa.Ta
 
 
 def _as_read(table: pa.Table, spec: MartTable) -> pa.Table:
-    """Return rows with the types that this package uses for Parquet: repeating text is a dictionary."""
+    """Return rows with the types that this package uses for Parquet: repeated text becomes a dictionary."""
     table = utc(table.combine_chunks())
     for name in spec.repeating:
         if name in table.column_names and is_text(table.schema.field(name).type):
