@@ -65,7 +65,7 @@ class DistinctIds:
     Parameters
     ----------
     count, first_row
-        The number of rows in the ledger, and the row number of the first one.
+        How many rows the ledger has, and the row number of its first row.
     empty
         A function that returns an uninitialized array of a given length and type.
     as_text

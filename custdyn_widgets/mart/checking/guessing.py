@@ -58,7 +58,7 @@ def may_have_other_formats(faults: Iterable[Fault]) -> bool:
 def guess_dialects(
     tables: Mapping[str, StoredTable], each_batch: Mapping[str, EachBatch[Any]] | None = None
 ) -> dict[str, StoredTable]:
-    """Detect dialects, and return the tables to read in another dialect, by name.
+    """Detect dialects, and return by name the tables to read in another dialect.
 
     Parameters
     ----------

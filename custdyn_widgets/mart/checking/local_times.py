@@ -1,4 +1,4 @@
-"""Convert whole columns of local times to UTC, with the same results as Python with `fold=0`.
+"""Convert whole columns of local times to UTC, with the same results as Python's `fold=0`.
 
 If clocks repeat an hour, a time in it refers to the first occurrence. If clocks skip an hour, a time in it is
 read with the offset before the change. `zoneinfo` is called once for each day of the years in the data; the

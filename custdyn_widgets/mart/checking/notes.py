@@ -1,4 +1,4 @@
-"""Notes of a check: sentences about data that is allowed but may be a mistake."""
+"""Notes from a check: sentences about data that is allowed but may be a mistake."""
 
 from __future__ import annotations
 

@@ -112,8 +112,8 @@ def _mark(tables: Mapping[str, CheckedTable], left_out: RowsLeftOut, faults: lis
 def _referrers(tables: Mapping[str, CheckedTable], left_out: RowsLeftOut) -> Iterator[Fault]:
     """Leave out the rows that refer to a row left out, and yield a fault for each of them.
 
-    Only companies refer to their own table, so the loop runs once per level of companies. The references of
-    each table are processed before the references to it.
+    Only companies refer to their own table, so the loop runs once per level of companies. References
+    from each table are processed before references to it.
     """
     for name, column, other, _ in REFERENCES:
         if not _refers(tables, name, column):
@@ -179,7 +179,7 @@ def _absent(table: CheckedTable, column: str) -> Bools:
 def _currencies(clients: CheckedTable, left_out: Bools) -> tuple[list[str], Codes, Codes]:
     """Return the currencies, and for each client row, the indexes of its own currency and of its id's.
 
-    An index is -1 if the currency is unknown; that of an id is unknown if its rows have different currencies.
+    An index is -1 if the currency is unknown; an id's currency is unknown if its rows have different ones.
     """
     texts = clients.columns["currency"].to_pylist()
     names = sorted({text for text in texts if text and _CURRENCY.fullmatch(text)})

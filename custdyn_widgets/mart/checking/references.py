@@ -12,7 +12,7 @@ from custdyn_widgets.mart.checking import fault_kinds
 from custdyn_widgets.mart.checking.checked import CheckedTable
 from custdyn_widgets.mart.checking.faults import Fault
 
-# (table, column, referenced table, its key); the references of a table come before the references to it.
+# (table, column, referenced table, its key); references from a table come before references to it.
 REFERENCES = (
     ("companies", "parent", "companies", "company"),
     ("clients", "company", "companies", "company"),

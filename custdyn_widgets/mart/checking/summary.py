@@ -20,7 +20,7 @@ class CheckSummary:
     name
         The name of the source.
     sizes
-        The number of rows of each table.
+        The number of rows in each table.
     kinds
         The faults by file, column and kind.
     notes

@@ -40,7 +40,7 @@ _SIMPLE_TIMES: dict[DateOrder, tuple[str, str]] = {
     "MDY": (r"^(\d\d)[/.-](\d\d)[/.-](\d{4})" + _CLOCK, r"\3-\1-\2T\4"),
     "YMD": (r"^(\d{4})[/.-](\d\d)[/.-](\d\d)" + _CLOCK, r"\1-\2-\3T\4"),
 }
-_EXCEL_EPOCH = Decimal(25_569)  # the day 1970-01-01
+_EXCEL_EPOCH = Decimal(25_569)  # the day number of 1970-01-01
 _DAY_MILLIS = Decimal(86_400_000)
 
 
@@ -55,7 +55,7 @@ def number_pattern(decimal: DecimalMark) -> str:
 
 
 def plain_numbers(text: pa.Array, decimal: DecimalMark) -> pa.Array:
-    """Return numbers with only a sign, digits and a decimal point.
+    """Convert numbers to a form with only a sign, digits and a decimal point.
 
     If `decimal` is a comma, `1.500` is read as one thousand five hundred, and `1.5` becomes unreadable.
     """

@@ -225,7 +225,7 @@ def draw_clients(line: Timeline, rng: RandomStream) -> Clients:
 
 
 def _created(line: Timeline, rng: RandomStream) -> Ints:
-    """Return the creation times, sorted; the rate of sign-ups doubles over the years and varies by season."""
+    """Return the sorted creation times; the rate of sign-ups doubles over the years and varies by season."""
     days = np.arange(line.first, line.last, dtype=np.int64)
     month, _ = month_and_day(days)
     rate = np.array(_JOINS, np.int64)[month]

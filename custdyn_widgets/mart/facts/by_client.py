@@ -77,7 +77,7 @@ class SortedRuns:
     Parameters
     ----------
     count, client_count
-        The numbers of rows and of clients.
+        The numbers of rows and clients.
     time_type, package_type
         The data types of the times and the package codes.
     """
@@ -167,7 +167,7 @@ def in_uint32(seconds: Int64s) -> Bools:
 
 
 def _bits_within(client_count: int, blocks: int) -> int:
-    """Return the number of bits that number the clients in a block, given the maximum number of blocks."""
+    """Return how many bits identify a client in a block, given the maximum number of blocks."""
     bits = 0
     while client_count > blocks << bits:
         bits += 1

@@ -7,7 +7,7 @@ does not match its seal is rebuilt (`sealed.py`). Checksums are checked once per
 If the ledger is a folder of part files, an entry also contains the origin of its facts. When parts are added,
 only these are read, and the other rows come from the entry (`origin.py`).
 
-The last entry opened stays mapped: mapping it again takes a seventh as long as a small report.
+The last entry opened stays mapped: mapping it again takes a seventh of the time of a small report.
 
 The size of the cache is limited: the least recently opened entries are removed first.
 
@@ -66,7 +66,7 @@ class CacheEntry:
 
 
 def load(key: str) -> CacheEntry | None:
-    """Return an entry with memory-mapped arrays, or None if it is missing, damaged or lacks its listing.
+    """Return an entry with memory-mapped arrays, or None if it is missing or damaged, or lacks its listing.
 
     An entry that this process is still storing is returned from memory.
     """

@@ -119,8 +119,8 @@ class Facts:
         Parameters
         ----------
         work
-            Called with facts that have all rows of the given clients. A cluster calls it for each part of the
-            ledger, so it must be picklable, and the caller has to combine the results.
+            Called with facts that contain all rows of the given clients. A cluster calls it for each part of
+            the ledger, so it must be picklable, and the caller has to combine the results.
         clients
             Positions of the clients, int64, ascending.
 

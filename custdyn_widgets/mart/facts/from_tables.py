@@ -48,7 +48,7 @@ def build_without_ledger(tables: Mapping[str, CheckedTable], packages: Sequence[
 
     Returns
     -------
-    The facts, and for each of their clients its row in the clients table.
+    The facts, and for each client in them, its row in the clients table.
     """
     clients = ClientOrder.of(tables)
     return facts_of(tables, clients, no_ledger(len(clients.order), packages)), clients.order
@@ -74,7 +74,7 @@ def _of_rows(rows: Merged, exists: Int64s) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class ClientOrder:
-    """The order of clients: the sorted rows of the table, and the place and the codes of each row."""
+    """The order of clients: the rows of their table in order, and each row's place and codes."""
 
     order: Int64s
     place: Codes
@@ -146,7 +146,7 @@ def _named(clients: CheckedTable, column: str) -> tuple[tuple[str, ...], npt.NDA
 def _tags(
     clients: CheckedTable, order: npt.NDArray[np.int64]
 ) -> tuple[tuple[str, ...], Int64s, npt.NDArray[np.int32]]:
-    """Return the names of tags, and the offsets and codes of each client's tags, in the given order."""
+    """Return the tag names, and the offsets and codes of each client's tags, in the given order."""
     lists = clients.columns["tags"].take(pa.array(order))
     flat = lists.flatten()
     names = tuple(sorted(pc.unique(flat).to_pylist()))

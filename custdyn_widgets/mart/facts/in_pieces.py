@@ -234,7 +234,7 @@ def _note_formats(tables: Mapping[str, StoredTable]) -> None:
 
 
 def _read(done: LedgerPass, largest: int) -> ReadLedger | None:
-    """Return what is known about a ledger without rows in doubt, or None if its files differ in form."""
+    """Return what is known about a ledger without rows in doubt; None if its files must be read together."""
     if not done.stored.is_uniform or done.ids_depend_on_batches:
         return None
     return ReadLedger(done.stored.columns, largest, done.ids.found())

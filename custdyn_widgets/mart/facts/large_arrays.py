@@ -22,7 +22,7 @@ _SHARE = 32  # arrays larger than 1/_SHARE of the memory limit are also stored i
 class LargeArrays:
     """Allocates arrays; large ones are in files, which the system can drop from memory.
 
-    The files are in the folder of the cache, which needs room for the finished facts anyway. They have no
+    The files are in the cache folder, which needs room for the finished facts anyway. They have no
     name, so that nothing is left behind if the process is killed. If there is no room, arrays stay in memory.
     """
 
@@ -75,7 +75,7 @@ def _named(descriptor: int, path: Path) -> bool:
     """Try to give a nameless file this path, and return whether it worked."""
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        # With a folder, Python makes the system call that follows the link below /proc.
+        # With a folder descriptor, Python calls linkat, which can follow the link in /proc.
         os.link(f"/proc/self/fd/{descriptor}", path.name, dst_dir_fd=folder, follow_symlinks=True)
     except OSError:
         return False
@@ -93,7 +93,7 @@ def _mapped(size: int) -> _NamelessFile | None:
     except OSError:
         return None
     try:
-        os.posix_fallocate(descriptor, 0, size)  # a full disk would end the process at a later write
+        os.posix_fallocate(descriptor, 0, size)  # otherwise, a full disk would kill the process later
         return _NamelessFile(descriptor, size)
     except OSError:
         os.close(descriptor)

@@ -67,7 +67,7 @@ def whole_ledger(table: CheckedTable, place: Codes, packages: Sequence[str]) -> 
 
 
 def sort_rows(rows: Rows, client_count: int) -> Merged:
-    """Sort rows that are in memory by client and time."""
+    """Sort in-memory rows by client and time."""
     runs = SortedRuns(len(rows), client_count, rows.time.dtype, rows.package.dtype)
     runs.put(0, rows)
     return runs.merged()

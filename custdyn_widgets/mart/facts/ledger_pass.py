@@ -1,8 +1,8 @@
-"""One pass over a ledger: its pieces are read, checked and sorted by client, on all cores.
+"""One pass over a ledger: its pieces are read, checked and sorted by client, in parallel.
 
 Each batch is added to the runs and freed. Only the rows in doubt are kept as stored: those with faults, those
 that refer to rows left out of other tables, and those whose times or ids need another pass. The caller
-then decides on these rows alone.
+then checks only these rows.
 
 The checks are the same as for tables in memory, except for those that span batches: whether ids are unique,
 and whether a balance exceeds an int64.
@@ -60,7 +60,7 @@ class _Batch:
     may_have_other_formats
         Whether some of its faults may come from another format.
     ids_depend_on_batch
-        Whether its ids would be read as different text together with other rows.
+        Whether its ids could become different text if they were read with other rows.
     """
 
     rows: slice
@@ -99,7 +99,7 @@ class LedgerPass:
 
     @property
     def ids_depend_on_batches(self) -> bool:
-        """Whether some ids would be read as different text if all rows were read at once."""
+        """Whether some ids could become different text if all rows were read at once."""
         return any(batch.ids_depend_on_batch for batch in self.batches)
 
     @property
@@ -173,7 +173,7 @@ class _LedgerWork:
     ids: DistinctIds
 
     def process(self, piece: Piece) -> list[_Batch] | Doubt:
-        """Add the rows of a piece that are not in doubt to the runs."""
+        """Add the rows of a piece to the runs, except those in doubt."""
         found = []
         for stored in piece():
             table, faults = self.check.read(stored)
@@ -187,7 +187,7 @@ class _LedgerWork:
         return found
 
     def _added(self, stored: StoredTable, table: CheckedTable, faults: list[Fault]) -> _Batch:
-        """Add the rows of a batch that are not in doubt to the runs."""
+        """Add the rows of a batch to the runs, except those in doubt."""
         first, count = stored.first_row - self.stored.first_row, len(table)
         seconds = table.columns["at"] // MICROS
         doubtful = self._doubtful(table, seconds, faults)

@@ -50,7 +50,7 @@ def merge(
     packages
         The ids of the packages, including all that earlier and added rows refer to.
     comes_first
-        Whether the earlier rows come first in the ledger, which determines the order of rows of a client with
+        Whether the earlier rows come first in the ledger, which determines the order of a client's rows with
         the same time. If not, and a client has a cached and an added row in the same second, the result is
         None.
     """
@@ -89,7 +89,7 @@ def _new_codes(ids: Sequence[str], packages: Sequence[str], kind: np.dtype[Any])
 
 
 def _blocks(offset: Int64s) -> Iterator[slice]:
-    """Yield ranges of clients with about `_BLOCK` rows each, or more rows for a single client."""
+    """Yield ranges of clients with about `_BLOCK` rows each, or more if a single client has more."""
     bounds = np.searchsorted(offset, np.arange(0, offset[-1], _BLOCK))
     bounds = np.unique(np.append(bounds, len(offset) - 1)).tolist()
     return map(slice, bounds, bounds[1:])
@@ -170,7 +170,7 @@ def _keys(count: Int64s, time: Times) -> npt.NDArray[np.uint64]:
 
 
 def _amounts(running: Int64s, rows: slice | Int64s, begin: Int64s, count: Int64s) -> Int64s:
-    """Return the amounts of rows, given the positions and numbers of each client's rows."""
+    """Return the amounts of rows, given the first position and the number of each client's rows."""
     begin, count = begin[count > 0], count[count > 0]
     before = running[begin - 1]
     before[begin == 0] = 0

@@ -1,7 +1,7 @@
 """The origin of cached facts, from which the facts of a mart with added part files are built.
 
-When an export adds a part to a ledger, its rows are read and checked alone, and merged with the cached facts
-of the other parts. If there is any doubt, such as a faulty row, all parts are read.
+When an export adds a part to a ledger, only the rows of that part are read and checked, then merged with the
+cached facts of the other parts. If there is any doubt, such as a faulty row, all parts are read.
 """
 
 from __future__ import annotations

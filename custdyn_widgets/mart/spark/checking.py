@@ -173,7 +173,7 @@ class FindFaults:
     in_headings: frozenset[FaultKind]
 
     def __call__(self, batches: Batches) -> Batches:
-        """Yield the pickled groups of faults of each file in each batch."""
+        """Yield the pickled groups of faults in each batch, by file."""
         check = BatchCheck(self.references)
         for data in joined(batches, self.stored.spec):
             known = data.drop_columns([FILE, ROW])

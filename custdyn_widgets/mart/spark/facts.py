@@ -76,5 +76,5 @@ class SparkFacts(Facts):
 
 def _release(parts: DataFrame) -> None:
     """Release the cached parts of a ledger."""
-    with contextlib.suppress(Exception):  # the session may have been stopped, and the parts with it
+    with contextlib.suppress(Exception):  # the session may have been stopped, which releases the parts
         parts.unpersist()

@@ -135,7 +135,7 @@ class PartSummary:
     Attributes
     ----------
     clients, first
-        The clients with transactions, and the time of the first transaction of each.
+        The clients with transactions, and the time of each client's first transaction.
     has_faults
         Whether a batch had faults, in which case there are no rows.
     overflowing

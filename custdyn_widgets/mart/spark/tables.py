@@ -217,7 +217,7 @@ def _rows(frame: DataFrame, table: StoredTable) -> pa.Table:
 
 
 def _last_changed(frames: Mapping[str, DataFrame]) -> int:
-    """Return the Unix time of the last change to the files of any table."""
+    """Return the Unix time of the last change to any table's files."""
     times: list[int] = []
     for frame in frames.values():
         seconds = frame.selectExpr("unix_seconds(_metadata.file_modification_time) AS at")

@@ -64,7 +64,7 @@ def skipped_hours(evidence: Evidence) -> Iterator[str]:
 
 
 def moved_hours(evidence: Evidence) -> Iterator[str]:
-    """Compare the times of day in the two weeks before and after the clocks change."""
+    """Compare the times of day in the two weeks before and after each clock change."""
     daily = evidence.hourly.reshape(-1, 24)
     found = []
     for zone, changes in _changes_in_range(evidence):

@@ -53,7 +53,7 @@ def _reasons(table: CheckedTable) -> Iterator[str]:
 
 
 def _clients_at_the_end(evidence: Evidence) -> int:
-    """Return how many of the last clients have no transaction, if the ledger is sorted by client.
+    """Return how many of the last clients have no transactions, if the ledger is sorted by client.
 
     Clients created after the last transaction are not counted. If there are only a few, return 0.
     """
@@ -69,7 +69,7 @@ def _clients_at_the_end(evidence: Evidence) -> int:
 
 
 def clients_without_transactions(evidence: Evidence) -> Iterator[Note]:
-    """Yield a note if most clients have no transaction."""
+    """Yield a note if most clients have no transactions."""
     clients, ledger = evidence.clients, evidence.ledger
     if "client_id" not in ledger.codes:
         return

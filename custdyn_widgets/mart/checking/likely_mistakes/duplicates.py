@@ -109,7 +109,7 @@ def _on_repeated_days(evidence: Evidence, first: npt.NDArray[np.int64], repeated
     order = np.lexsort((day, kind))
     day, kind, repeated = day[order], kind[order], repeated[order]
     starts = np.flatnonzero(np.append(True, (np.diff(day) != 0) | (np.diff(kind) != 0)))
-    whole = np.logical_and.reduceat(repeated, starts)  # for each kind on each of its days
+    whole = np.logical_and.reduceat(repeated, starts)  # by kind and day
     begins = np.append(True, (whole[1:] != whole[:-1]) | (np.diff(kind[starts]) != 0))
     runs = starts[begins]
     sizes = np.diff(np.append(runs, len(day)))

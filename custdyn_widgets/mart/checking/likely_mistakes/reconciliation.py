@@ -96,7 +96,7 @@ def _sums_by_currency(evidence: Evidence, rows: Int64s, derived: Int64s, stored:
 
 
 def _cause(evidence: Evidence, rows: Int64s, derived: Int64s, stored: Int64s) -> str:
-    """Return a sentence on the cause of most differences, or an empty string if none is found."""
+    """Return a sentence with the likely cause of most differences, or an empty string if none is found."""
     if len(rows) < _FEW:
         return ""
     ours, theirs = derived[rows].astype(np.float64), stored[rows].astype(np.float64)

@@ -56,7 +56,7 @@ def shifted_lifetimes(evidence: Evidence) -> Iterator[Note]:
 
 
 def shift_of_lifetimes(evidence: Evidence) -> int:
-    """Return the shift of ids, in rows, that makes transactions fit the lifetimes of clients, or 0."""
+    """Return the shift of ids, in rows, that makes transactions fit clients' lifetimes, or 0 if none does."""
     misplaced = _misplaced(evidence)
     if misplaced < max(_MISPLACED, _MISPLACED_SHARE * len(evidence.clients)):
         return 0

@@ -16,7 +16,7 @@ _NULLS = ("\\N", "NULL", "null", "None", "NaN", "nan", "NaT", "<NA>", "(null)", 
 
 
 def words_for_null(evidence: Evidence) -> Iterator[Note]:
-    """Yield a note on optional values such as NULL that mean a missing value but were read as text."""
+    """Yield a note on optional values, such as NULL, that mean a missing value but were read as text."""
     found = []
     for table in evidence.tables.values():
         for spec in table.stored.spec.columns:
