@@ -111,7 +111,7 @@ def sync_source(name: str, engine: Engine | None = None) -> SyncResult:
 def grants_for(name: str) -> list[str]:
     """Return the GRANT statements that a source's mapping needs.
 
-    The statements are for the user in the URL, on any host. This does not connect to the database.
+    The statements are for the user in the URL, on any host. No connection to the database is needed.
 
     Raises
     ------
