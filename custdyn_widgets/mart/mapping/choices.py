@@ -11,7 +11,7 @@ from custdyn_widgets.mart.mapping.profiles import Column
 from custdyn_widgets.mart.mapping.words import meaning, rank
 
 Certainty = Literal["sure", "likely", "please check", "fill in"]
-# Returns the share of a column's values that occur in another column.
+# A function that returns the share of a column's values that occur in another column.
 Overlap = Callable[[Column, Column], float]
 
 FEW = 40  # the maximum number of distinct values in a column of kinds

@@ -37,7 +37,7 @@ def guess_tables(
     tables
         The columns of each table of the export.
     overlap
-        Returns the share of a column's values that occur in another column.
+        A function that returns the share of a column's values that occur in another column.
     currency
         The currency of all clients, for exports without a currency column.
     partly

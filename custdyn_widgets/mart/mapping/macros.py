@@ -1,4 +1,4 @@
-"""Functions for mappings of files, as DuckDB macros."""
+"""Functions for mappings that read files, as DuckDB macros."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def mapped_files(path: Path) -> list[Path]:
 
 
 def _write(mapping: Mapping, source: Source, root: Path, folder: Path) -> None:
-    """Write a mart under a temporary name and rename it; then remove marts created from earlier files."""
+    """Write a mart under a temporary name, rename it, and remove marts created from earlier files."""
     from custdyn_widgets.mart.mapping.running import write_mart  # imported late: only needed to write a mart
 
     make_folder(root)

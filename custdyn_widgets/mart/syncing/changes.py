@@ -144,7 +144,7 @@ class Changes:
         return {**asdict(self), "past": [asdict(change) for change in self.past]}
 
     def text(self) -> str:
-        """Return the changes for a terminal."""
+        """Return the changes as text for a terminal."""
         lines = [f"New transactions: {self.new:,}. Clients added: {self.clients_added:,}."]
         if self.past:
             rows = [("Month", "Kind", "Added", "Removed", "Changed")]

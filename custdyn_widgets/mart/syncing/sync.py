@@ -62,7 +62,7 @@ class SyncResult:
     changes: Changes | None = None
 
     def text(self) -> str:
-        """Return the result for a terminal."""
+        """Return the result as text for a terminal."""
         sizes = ", ".join(f"{rows:,} {table}" for table, rows in self.record.rows.items())
         lines = [self.changes.text()] if self.changes else []
         lines += [f"Note: {sentence}" for sentence in self.record.sentences]
