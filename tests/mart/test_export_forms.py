@@ -437,7 +437,7 @@ def test_a_currency_that_is_removed_is_to_be_checked(tmp_path: Path) -> None:
     draft = draft_mapping(write(tmp_path / "export", tables(iso, *AMOUNTS["dollar before"])))
     amounts = [c for guess in draft.guesses for c in guess.choices if c.column == "amount"]
     assert {c.certainty for c in amounts} == {"please check"}
-    assert "'$' is removed: it must be the currency of the clients" in amounts[0].why
+    assert "'$' is removed; it must be the clients' currency" in amounts[0].why
 
 
 # Forms

@@ -298,8 +298,8 @@ def test_a_listing_of_many_pages_is_read_to_its_end(storage: ObjectStorage, tmp_
         ((403, "InvalidAccessKeyId"), "the credentials were rejected, or have expired"),
         ((403, "SignatureDoesNotMatch"), "the credentials were rejected, or have expired"),
         ((400, "ExpiredToken"), "the credentials were rejected, or have expired"),
-        ((301, "PermanentRedirect"), "the bucket is in another region. Give its region"),
-        ((400, "AuthorizationHeaderMalformed"), "the bucket is in another region. Give its region"),
+        ((301, "PermanentRedirect"), "the bucket is in another region. Set its region"),
+        ((400, "AuthorizationHeaderMalformed"), "the bucket is in another region. Set its region"),
         (
             (403, "RequestTimeTooSkewed"),
             "the storage service rejected the time of this machine. Correct its clock",
@@ -347,7 +347,7 @@ def test_a_service_that_is_not_there_is_an_error(storage: ObjectStorage) -> None
 def test_a_misspelt_bucket_or_folder_is_named(mart: ObjectStorage) -> None:
     assert "'s3://biling/mart': there is no such bucket. Check its name" in refused("s3://biling/mart")
     assert f"'s3://{BUCKET}/Mart' contains no objects. Check the name" in refused(f"s3://{BUCKET}/Mart")
-    assert f"is an object. Give its folder: {URL}." in refused(f"{URL}/clients.csv")
+    assert f"is an object. Use its folder: {URL}." in refused(f"{URL}/clients.csv")
 
 
 def test_an_object_that_changes_while_it_is_read_is_read_again(mart: ObjectStorage, tmp_path: Path) -> None:
@@ -367,7 +367,7 @@ def test_objects_that_keep_changing_are_an_error(mart: ObjectStorage) -> None:
             mart.put("mart/transactions.csv", CSV["transactions"].encode(), LONG_AGO + len(mart.requests))
 
     mart.before = touch
-    assert "kept changing while it was copied" in refused()
+    assert "kept changing while it was being copied" in refused()
     assert copies() == []
 
 

@@ -1,4 +1,4 @@
-"""Add a source: write its section of `sources.toml`, and the `.sql` file of a drafted mapping."""
+"""Add a source: write its section in `sources.toml`, and the drafted mapping's `.sql` file."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def check_new_name(name: str) -> None:
 
 
 def add_source(source: Source, sql: str) -> tuple[Path, Path]:
-    """Write the mapping of a new named source and its section of `sources.toml`, and return both paths.
+    """Write a new source's mapping and its section in `sources.toml`, and return both paths.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def add_source(source: Source, sql: str) -> tuple[Path, Path]:
 
 
 def add_database(source: Source, system: str) -> Path:
-    """Add a section to `sources.toml` for a database with a shipped mapping, and return the path of the file.
+    """Add a section for a database with a shipped mapping to `sources.toml`, and return that file's path.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Guess which columns contain the times and amounts of transactions, or say why a table has none."""
+"""Guess which columns contain transaction times and amounts, or explain why a table has none."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ZERO = "0.,"
 
 @dataclass(frozen=True)
 class Amount:
-    """The amounts of a table: their SQL, their cells in the sample, their columns, and the reason."""
+    """A table's amounts: their SQL, sample cells and columns, and the reason for choosing these columns."""
 
     sql: str
     cells: tuple[str | None, ...]
@@ -32,12 +32,12 @@ class Amount:
 
     @property
     def numbers(self) -> list[str]:
-        """The numbers of the rows that contain one."""
+        """The cells that contain a number."""
         return [cell for cell in self.cells if cell]
 
 
 def find_time(columns: Sequence[Column]) -> Choice | None:
-    """Choose a column of times, or combine a date with a time of day."""
+    """Choose a column of times, or combine a column of dates with one of times of day."""
     times = [c for c in columns if c.is_time]
     column = pick(times, "at", lambda c: c.has_clock and not c.is_midnight)
     column = column or pick(times, "at", lambda c: c.is_time) or next(iter(times), None)
@@ -79,7 +79,7 @@ def _debit_and_credit(columns: Sequence[Column]) -> Amount | None:
     if debit is None or credit is None or debit is credit:
         return None
     cells: list[str | None] = []
-    turned = positive_share(debit.numbers) < 0.5  # debits are negative already
+    turned = positive_share(debit.numbers) < 0.5  # debits are already negative
     for less, more in zip(debit.number_cells, credit.number_cells, strict=True):
         if _has_value(less) and _has_value(more):
             return None

@@ -1,4 +1,4 @@
-"""Choices for the columns of a mart, each with its SQL and how certain it is."""
+"""Choices for the columns of a mart, each with its SQL and certainty."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from custdyn_widgets.mart.mapping.profiles import Column
 from custdyn_widgets.mart.mapping.words import meaning, rank
 
 Certainty = Literal["sure", "likely", "please check", "fill in"]
-# Returns the share of a column's values that occur in another column.
+# A function that returns the share of a column's values that occur in another column.
 Overlap = Callable[[Column, Column], float]
 
 FEW = 40  # the maximum number of distinct values in a column of kinds
 ROWS_OF_KIND = 20  # rows to look at for each kind that a sample lacks
 FOUND = 0.5  # the share of a column's values that must occur in another column for it to be a reference
 _NO_RANK = 99
-_OF_KINDS = ("kind", "client_type", "pair")  # columns of a mart whose SQL lists the exported values
+_OF_KINDS = ("kind", "client_type", "pair")  # mart columns whose SQL lists the exported values
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What to use for a column of a mart: the SQL, how certain the choice is, and why it was made."""
+    """A choice for a column of a mart: its SQL, its certainty, and the reason for it."""
 
     column: str
     sql: str
@@ -33,7 +33,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class TableGuess:
-    """A guessed SELECT: the mart's table, the exported table, the choices of columns, and a condition."""
+    """A guessed SELECT: the mart's table, the exported table, a choice for each column, and a condition."""
 
     table: str
     source: str
@@ -48,7 +48,7 @@ def heading_rank(column: Column, wanted: str) -> int:
 
 
 def pick(columns: Iterable[Column], wanted: str, fits: Callable[[Column], bool]) -> Column | None:
-    """Return the column whose heading matches best, among the columns that fit."""
+    """Return the best match by heading among the columns that fit."""
     found = [c for c in columns if rank(c.plain, wanted) is not None and fits(c)]
     return min(found, key=lambda c: heading_rank(c, wanted), default=None)
 
@@ -72,7 +72,7 @@ def by_heading(name: str, column: Column, sql: str | None = None) -> Choice:
 
 
 def heading_of(column: Column) -> str:
-    """Return the reason for a choice made by heading: the heading of the column, and its unit."""
+    """Return the reason for a choice made by heading: the column's heading and unit."""
     unit = f", in {column.small_unit}" if column.small_unit else ""
     return f"the heading {shown(column.name)}{unit}"
 
@@ -88,7 +88,7 @@ def time_by_heading(name: str, column: Column) -> Choice:
 def cases(name: str, column: Column, words: Mapping[str, tuple[str, ...]], other: str) -> Choice:
     """Return a CASE that turns a column's values into those of a mart.
 
-    If it lists all values in the sample, other values are left unchanged, so that checks report them.
+    If the CASE lists all values in the sample, it leaves other values unchanged, so that checks report them.
     """
     values = sorted(set(column.values))
     meanings = {value: meaning(value, words) for value in values if value.isprintable()}

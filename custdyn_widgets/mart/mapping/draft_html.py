@@ -9,7 +9,7 @@ from custdyn_widgets.mart.mapping.choices import TableGuess
 from custdyn_widgets.text import printable
 
 _HEADINGS = ("Column", "SQL", "Certainty", "Why")
-# JupyterLab narrows wide tables in outputs and right-aligns their text; overriding it takes two classes.
+# JupyterLab narrows wide tables in outputs and right-aligns their text. Overriding this takes two classes.
 _STYLE = """
 .custdyn-draft table { table-layout: auto; width: max-content; max-width: 100%; border-collapse: collapse;
   margin: 0 0 0.8em; }

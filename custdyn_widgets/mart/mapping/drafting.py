@@ -1,4 +1,4 @@
-"""Draft a mapping: guess what the tables of an export mean, and write SQL for a person to review."""
+"""Draft a mapping: guess what the tables of an export mean, and write SQL for the user to review."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _SAMPLE = 5_000  # rows
 _COMPARED = 100_000  # values
 _HEAD = """-- SELECTs that turn {source} into the tables of a mart, drafted by custdyn from the data.
 -- Check the lines that say "please check", and change what is wrong. number(text) reads an exact number with
--- the decimal separator of the source.
+-- the source's decimal separator.
 """
 
 
@@ -56,7 +56,7 @@ class Draft(Guesses):
     def save(self, mapping: str | Path) -> Source:
         """Write the mapping to a file, and return the source that uses it.
 
-        An existing file is not overwritten, so its edits are kept.
+        An existing file is not overwritten, so edits to it are not lost.
 
         Parameters
         ----------
@@ -77,7 +77,7 @@ def draft_mapping(path: str | Path, dialect: Dialect = NO_DIALECT, currency: str
     path
         A folder of CSV or Parquet files, a single such file, or a DuckDB file.
     dialect
-        The known parts of the dialect of the data; the rest is guessed.
+        The known parts of the data's dialect; the rest is guessed.
     currency
         The currency of all clients, for exports without a currency column.
 
@@ -210,7 +210,7 @@ def guess_dialect(dialect: Dialect, columns: Sequence[Column]) -> tuple[Dialect,
     if dates is None:
         dates, example = date_order(columns)
         if dates:
-            remarks.append(f"Order of dates: {dates} (sure: {example}).")
+            remarks.append(f"Date order: {dates} (sure: {example}).")
         elif example:
             raise SourceError(
                 f"The order of day and month in {shown(example)} is ambiguous. Set it with --dates DMY or "
@@ -220,6 +220,6 @@ def guess_dialect(dialect: Dialect, columns: Sequence[Column]) -> tuple[Dialect,
     if dialect.timezone is None and any(c.lacks_offset and c.has_clock for c in columns):
         remarks.append(
             "Time zone: times have no offset and are read as UTC (please check). If they are local times, "
-            "set their zone, such as --timezone Europe/Kyiv."
+            "set their zone, for example with --timezone Europe/Kyiv."
         )
     return replace(dialect, decimal=decimal, dates=dates), remarks

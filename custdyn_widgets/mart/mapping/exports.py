@@ -29,7 +29,7 @@ _ROWS = 50
 
 @dataclass(frozen=True)
 class ExportedFile:
-    """A file of an export, and the name of its table in SQL.
+    """An exported file, and the name of its table in SQL.
 
     `whole` is the name of the table formed by all files in its folder, or empty if they do not form one.
     """
@@ -123,7 +123,7 @@ def unread_files(path: Path) -> list[str]:
 
 
 def parts(files: list[ExportedFile]) -> Iterator[tuple[str, list[ExportedFile]]]:
-    """Yield tables split into several files, such as `calls`: `calls-2024-01.csv` and `calls-2024-02.csv`."""
+    """Yield tables split into several files, such as `calls-2024-01.csv` and `calls-2024-02.csv`."""
     found: dict[str, list[ExportedFile]] = defaultdict(list)
     for file in files:
         stem = _stem(file.path)
@@ -143,18 +143,18 @@ def _stem(path: Path) -> str:
 
 
 def table_name(stem: str) -> str:
-    """Return a name for SQL: in lowercase, with underscores in place of all but letters and digits."""
+    """Return a lowercase name for SQL, with underscores for characters other than letters and digits."""
     name = re.sub(r"\W+", "_", stem.casefold()).strip("_") or "file"
     return f"t_{name}" if name[0].isdigit() else name
 
 
 def delimiter_of(text: Path, name: str) -> str:
-    """Return the delimiter that gives all rows of a CSV file in UTF-8 the same number of cells.
+    """Return the delimiter with which all rows of a UTF-8 CSV file have the same number of cells.
 
     Parameters
     ----------
     text
-        The file, possibly a converted copy.
+        The path of the file, or of a converted copy.
     name
         The name of the original file, for messages.
 
@@ -192,7 +192,7 @@ def delimiter_of(text: Path, name: str) -> str:
 
 def _ambiguous(name: str, widths: dict[str, int], uneven: dict[str, tuple[int, int, str]]) -> SourceError:
     """Return the error for a file whose delimiter is ambiguous or unknown."""
-    remedy = r'Set it for the source, such as delimiter = ";" or "\t".'
+    remedy = r'Set it for the source, for example delimiter = ";" or "\t".'
     if not uneven or len(uneven) < len(widths):
         return SourceError(f"The delimiter of {name} is ambiguous. {remedy}", field="delimiter")
     best = max(uneven, key=lambda delimiter: widths[delimiter])
@@ -202,5 +202,5 @@ def _ambiguous(name: str, widths: dict[str, int], uneven: dict[str, tuple[int, i
     if "\\" in text:
         why += f"{NO_ESCAPES}. MySQL: ESCAPED BY '\"'"
     return SourceError(
-        f"{why}. Export it again, or set delimiter if it is a different one.", field="delimiter"
+        f"{why}. Export it again, or set delimiter if the file uses another one.", field="delimiter"
     )

@@ -1,7 +1,7 @@
 """Formats of amounts and times that only mappings can read, with the SQL that reads each.
 
-A format is used only if the values of a column are in it: for example, amounts such as `$1,250.00`,
-`1250.00-`, `(1250.00)` and `1250.00 DR`, and times such as `05-JAN-26`, `20260105` and seconds since 1970.
+Amounts may look like `$1,250.00`, `1250.00-`, `(1250.00)` or `1250.00 DR`. Times may look like `05-JAN-26` or
+`20260105`, or be seconds since 1970. Each format is used only for columns whose values have it.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def amount_form(values: Sequence[tuple[str, str, str]]) -> Form | None:
         whys.append("DR is negative")
     for mark in marks:
         sql = f"replace({sql}, {literal(mark)}, '')"
-        whys.append(f"{shown(mark)} is removed: it must be the currency of the clients")
+        whys.append(f"{shown(mark)} is removed; it must be the clients' currency")
     if any(side for _, _, side in values):
         sql = f"CASE WHEN {{}} ILIKE '%DR' THEN '-' ELSE '' END || {sql}"
     return Form(f"number({sql})", "; ".join(whys))
@@ -132,7 +132,7 @@ def _named_months(values: Sequence[str]) -> Form | None:
 
 
 def _format(match: re.Match[str]) -> str:
-    """Return the format for DuckDB's `strptime` of a time that contains the name of its month."""
+    """Return DuckDB's `strptime` format for a time that contains the name of a month."""
     gap, mark = match["gap"], match["mark"]
     found = f"%d{gap}%b{gap}{'%y' if len(match['year']) == 2 else '%Y'}"
     if match["hour"]:
@@ -148,11 +148,11 @@ def _numbers_as_times(values: Sequence[str], syntax: Syntax) -> Form | None:
     """Return how to read numbers such as 20260105, 20260105093000 or seconds since 1970."""
     if values and all(map(_COMPACT.fullmatch, values)) and len(set(map(len, values))) == 1:
         clock = len(values[0]) == 14
-        return Form(syntax.digits_as_time(has_clock=clock), "digits of a time", clock, family="naive")
+        return Form(syntax.digits_as_time(has_clock=clock), "times written as digits", clock, family="naive")
     if values and all(map(_SERIAL.fullmatch, values)):
         clock = not all(map(str.isdigit, values))
         text = "CAST({} AS VARCHAR)" if syntax == DUCKDB else syntax.text("{}")
-        return Form(text, "Excel's days since 1899-12-30", clock, family="text")
+        return Form(text, "Excel's day numbers, counted from 1899-12-30", clock, family="text")
     known = [value for value in values if value.strip("0.")]  # some systems write 0 for a missing time
     if not known or not all(map(_EPOCH.fullmatch, known)):
         return None

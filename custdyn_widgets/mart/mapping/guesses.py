@@ -37,7 +37,7 @@ def guess_tables(
     tables
         The columns of each table of the export.
     overlap
-        Returns the share of a column's values that occur in another column.
+        A function that returns the share of a column's values that occur in another column.
     currency
         The currency of all clients, for exports without a currency column.
     partly
@@ -53,7 +53,7 @@ def guess_tables(
     except SourceError as error:
         if not partly:
             raise
-        why = "the clients are unknown"
+        why = "no table of clients was found"
         blank = [_blank("clients", error.message), _blank("transactions", why)]
         return [*blank, *guess_rates(tables)], {}
     found = [_clients(clients, tables[clients], key, FILL_IN if partly and currency is None else currency)]
@@ -181,12 +181,12 @@ def _clients(name: str, columns: Sequence[Column], key: Column, currency: str | 
 def _created_at(column: Column | None) -> Choice:
     if column:
         return time_by_heading("created_at", column)
-    why = "no column has a creation time: all clients exist from the start"
+    why = "no column has creation times, so all clients exist from the start"
     return Choice("created_at", f"'{_NO_TIME}'", "please check", why)
 
 
 def currencies(columns: Sequence[Column]) -> list[str]:
-    """Return the currencies in a table's currency column; empty if there is none."""
+    """Return the currencies in a table's currency column, or an empty list if it has no such column."""
     column = pick(columns, "currency", _is_currency)
     return sorted({value.upper() for value in column.values}) if column else []
 
@@ -201,7 +201,7 @@ def _currency(column: Column | None, given: str | None) -> Choice:
         return by_heading("currency", column, f"upper({column.sql})" if lower else None)
     if given is None:
         raise SourceError(
-            "The clients have no currency column. Set their currency, such as --currency EUR.",
+            "The clients have no currency column. Set their currency, for example with --currency EUR.",
             field="currency",
         )
     if given == FILL_IN:

@@ -90,7 +90,7 @@ def _has_kinds(column: Column) -> bool:
 
 
 def _of_one_kind(table: str, amount: Amount, package: Column | None) -> list[Choice]:
-    """Return the choices for the kind and the amount, for a table whose name shows the kind."""
+    """Return the choices for the kind and the amount in a table whose name shows the kind."""
     kind = meaning(table, KINDS)
     named = Choice("kind", f"'{kind}'", "likely", f"the name of the table {shown(table)}")
     if kind is None and package:
@@ -106,7 +106,7 @@ def _of_one_kind(table: str, amount: Amount, package: Column | None) -> list[Cho
 
 
 def _by_kinds(kinds: Column, amount: Amount) -> list[Choice]:
-    """Return the choices for the kind and the amount, for a table with a column of kinds."""
+    """Return the choices for the kind and the amount in a table with a column of kinds."""
     why = amount.why
     kind = cases("kind", kinds, KINDS, "other")
     values = sorted(value for value in set(kinds.values) if value.isprintable())
@@ -122,7 +122,7 @@ def _by_kinds(kinds: Column, amount: Amount) -> list[Choice]:
 
 
 def _turned(amount: Amount) -> str:
-    """Return the SQL of amounts with the opposite sign."""
+    """Return the SQL for amounts with the opposite sign."""
     return f"-{amount.sql}" if len(amount.columns) == 1 else f"-({amount.sql})"
 
 

@@ -1,10 +1,10 @@
-"""Functions for mappings of files, as DuckDB macros."""
+"""Functions for mappings that read files, as DuckDB macros."""
 
 from __future__ import annotations
 
 from custdyn_widgets.mart.dialect import Dialect
 
-# For a regular expression: all thousands separators except the comma and the point.
+# All thousands separators except the comma and the point, as part of a regular expression.
 _SPACES = r" ''’\x{00A0}\x{202F}"
 # Most numbers are plain, and checking for these first takes a quarter of the time of the general case.
 _NUMBER = """

@@ -53,7 +53,7 @@ def mapped_mart(source: Source) -> tuple[Path, Stamp]:
 
 
 def sentences(folder: Path) -> list[str]:
-    """Return the counts of a mapping, each as a sentence."""
+    """Return a mapping's counts as sentences."""
     found: list[str] = json.loads((folder / _SENTENCES).read_text(encoding="utf-8"))
     return found
 
@@ -77,14 +77,14 @@ def _stamp(source: Source, mapping: Mapping) -> Stamp:
 
 
 def mapped_files(path: Path) -> list[Path]:
-    """Return the data files at a path that a mapping reads."""
+    """Return the data files that a mapping reads at a path."""
     if is_duckdb(path):
         return [file for file in (path, write_ahead_log(path)) if file.exists()]
     return [file.path for file in exported_files(path)]
 
 
 def _write(mapping: Mapping, source: Source, root: Path, folder: Path) -> None:
-    """Write a mart under a temporary name and rename it; then remove marts created from earlier files."""
+    """Write a mart under a temporary name, rename it, and remove marts created from earlier files."""
     from custdyn_widgets.mart.mapping.running import write_mart  # imported late: only needed to write a mart
 
     make_folder(root)

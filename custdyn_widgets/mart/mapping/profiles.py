@@ -29,7 +29,7 @@ _MIDNIGHT = re.compile(r"[ T,]+(00?:00(:00([.,]0+)?)?|12:00(:00)? ?AM)", re.ASCI
 _SHORT_YEAR = re.compile(r"\d{1,2}[/.\-]\d{1,2}[/.\-]\d\d(?!\d).*", re.ASCII)
 _SMALL_UNITS = {"cents": "0.01", "minorunits": "0.01", "minor": "0.01", "micros": "0.000001"}
 _PLAIN_NUMBER = "number({})"
-_GROUPS = " '’\u00a0\u202f"  # thousands separators besides a comma and a point
+_GROUPS = " '’\u00a0\u202f"  # thousands separators other than the comma and the point
 _ZERO_DATE = "0000-00-00"  # MySQL's placeholder for a missing date
 _MOST = 0.9  # the minimum share of values that fit; the others are faults, which checks report
 
@@ -49,9 +49,9 @@ class Column:
     typed
         Whether the column has a type other than text.
     syntax
-        The dialect of SQL that reads the column.
+        The SQL dialect in which the column is read.
     family
-        The type of the column in a database.
+        The family of the column's type in a database.
     decimal
         The decimal separator of numbers in text, if it is known.
     padding
@@ -75,7 +75,7 @@ class Column:
 
     @cached_property
     def sql(self) -> str:
-        """The column in SQL, with NULL in place of its word for blank cells."""
+        """The column in SQL, with NULL in place of the word that marks blank cells."""
         return f"nullif({self.quoted}, {self.syntax.literal(self.null)})" if self.null else self.quoted
 
     @property
@@ -128,12 +128,12 @@ class Column:
 
     @cached_property
     def number_cells(self) -> tuple[str | None, ...]:
-        """The number in each row of the sample, with a leading sign, or None if there is none."""
+        """The number in each row of the sample, with any minus sign in front; None if a row has no number."""
         return tuple(amount[0] if amount else None for amount in self._amounts)
 
     @cached_property
     def numbers(self) -> tuple[str, ...]:
-        """The numbers among the values, with leading signs."""
+        """The numbers among the values, with any minus signs in front."""
         return tuple(number for number in self.number_cells if number)
 
     @cached_property
@@ -160,7 +160,7 @@ class Column:
 
     @property
     def _number_of_text(self) -> str:
-        """The SQL that reads numbers from text on a server, which rejects ambiguous ones such as 1,234."""
+        """The SQL that reads numbers from text on a server, which rejects ambiguous text such as 1,234."""
         mark = self.decimal or decimal_mark([self])
         groups = [
             c for c in _GROUPS + {",": ".", ".": ",", None: ""}[mark] if any(c in v for v in self.numbers)

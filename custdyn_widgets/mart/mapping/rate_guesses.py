@@ -1,4 +1,4 @@
-"""Guess the exchange rates, from quotes of pairs such as EURUSD or of currencies against a base."""
+"""Guess exchange rates from quotes of pairs such as EURUSD, or of currencies against a base."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PAIR = re.compile(r"([A-Z]{3})[ /_:-]?([A-Z]{3})", re.ASCII)
 
 
 def guess_rates(tables: Mapping[str, Sequence[Column]]) -> list[TableGuess]:
-    """Return the SELECTs for rates from tables of quotes, all with the same base."""
+    """Return the SELECTs that read rates with the same base from tables of quotes."""
     found = [guess for name, columns in tables.items() for guess in _rates(name, columns)]
     bases = Counter(choice.sql for guess in found for choice in guess.choices if choice.column == "base")
     base = bases.most_common(1)[0][0] if bases else ""
@@ -43,7 +43,7 @@ def _rates(name: str, columns: Sequence[Column]) -> list[TableGuess]:
 
 
 def _pair(text: str) -> tuple[str, str] | None:
-    """Return the two currencies of a pair, or None; EURUSD is the price of one euro in dollars."""
+    """Return the two currencies of a pair such as EURUSD, the price of one euro in dollars, or None."""
     from babel.numbers import list_currencies  # imported late: rarely needed
 
     match = _PAIR.fullmatch(text)

@@ -41,7 +41,7 @@ class Mapping:
 
 
 def whole_number(value: object) -> int:
-    """Return the result of the SELECT of a count as a whole number; NULL counts as 0.
+    """Return the result of a count's SELECT as a whole number; NULL counts as 0.
 
     Raises
     ------

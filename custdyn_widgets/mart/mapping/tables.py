@@ -1,4 +1,4 @@
-"""Exported files as DuckDB tables: a view for each file, sheet, and table split into several files."""
+"""Exported files as DuckDB tables: a view for each file and sheet, and for each table in several files."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _create_sheets(
 def _create_view(
     connection: duckdb.DuckDBPyConnection, file: ExportedFile, dialect: Dialect, texts: ExitStack
 ) -> Path:
-    r"""Create the view of a CSV or Parquet file, and return the folder that it reads.
+    r"""Create the view of a CSV or Parquet file, and return the folder that the view reads.
 
     All cells of CSV files are text; `\N` is NULL, as MySQL, PostgreSQL and Hive write it.
     """

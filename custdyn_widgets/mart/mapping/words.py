@@ -83,7 +83,7 @@ call_shop: callshop shop
 
 
 def meaning(value: str, words: Words) -> str | None:
-    """Return the meaning of a value: the key of a word that equals it, or else of a word that it contains."""
+    """Return a value's meaning: the key of the word that it equals or, failing that, contains."""
     plain = normalized_name(value)
     for key, of in words.items():
         if plain in of or plain.removesuffix("s") in of:

@@ -54,7 +54,7 @@ def read_sheets(path: Path, folder: Path) -> list[Sheet]:
             for number, sheet in enumerate(book.worksheets):
                 if sheet.sheet_state != "visible":
                     continue
-                sheet.reset_dimensions()  # some programs write wrong dimensions, and rows would be lost
+                sheet.reset_dimensions()  # wrong dimensions, which some programs write, would lose rows
                 place = f"{path.name}, sheet {shown(sheet.title)}"
                 with closing(sheet.iter_rows(values_only=True)) as rows:
                     query = _write(rows, folder / f"{number}.csv", place)
@@ -69,7 +69,7 @@ def read_sheets(path: Path, folder: Path) -> list[Sheet]:
 
 
 def _write(rows: Iterator[tuple[Any, ...]], file: Path, place: str) -> str:
-    """Write the rows of a sheet, and return a query for them, or an empty string without headings."""
+    """Write the rows of a sheet, and return a query for them, or an empty string if there are no headings."""
     numbered = ((n, row) for n, row in enumerate(rows, start=1) if any(_is_value(v) for v in row))
     _, first = next(numbered, (0, ()))
     names = _headings(first)
@@ -110,7 +110,7 @@ def _is_value(value: object) -> bool:
 
 
 def _headings(row: Sequence[Any]) -> list[str]:
-    """Return the headings up to the last one; blank and repeated headings get a number."""
+    """Return the headings without trailing blanks; other blank and repeated headings get a number."""
     last = max((place for place, value in enumerate(row, start=1) if _is_value(value)), default=0)
     names: list[str] = []
     for place, value in enumerate(row[:last], start=1):

@@ -77,7 +77,7 @@ def object_address(url: str, endpoint: str | None = None, region: str | None = N
         )
     if "?" in rest or "#" in rest:
         raise SourceError(
-            "The address 's3://…' has options after a ? or #. Write s3://bucket/folder, and give endpoint "
+            "The address 's3://…' has options after a ? or #. Write s3://bucket/folder, and set endpoint "
             "and region in sources.toml.",
             field="source",
         )

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _BUILDING = ".building-"
 _ABANDONED = 3600  # seconds
 # Services may store times in whole seconds. An object stored shortly before it was listed could then be
-# replaced without a change of its time, so its copy is not reused.
+# replaced without a change to its time, so its copy is not reused.
 _TOO_RECENT = 3 * 10**9  # nanoseconds
 
 
@@ -68,7 +68,7 @@ def local_copy(address: ObjectAddress, *, mapped: bool) -> Path:
             field="source",
         ) from error
     raise SourceError(
-        f"Source {shown(address.url)} kept changing while it was copied. Try again when the export is "
+        f"Source {shown(address.url)} kept changing while it was being copied. Try again when the export is "
         "complete.",
         field="source",
     )

@@ -40,7 +40,7 @@ class Listing:
     objects
         The objects that are read.
     others
-        The names of objects that are not read, to which errors and notes of `check` may refer.
+        The names of objects that are not read, which errors and notes from `check` may mention.
     folders
         The paths of the folders.
     """
@@ -56,7 +56,7 @@ def list_objects(service: S3FileSystem, address: ObjectAddress, *, mapped: bool)
     Raises
     ------
     SourceError
-        If there are no objects, they cannot be listed, or one to read does not have a valid file name.
+        If there are no objects, they cannot be listed, or the name of one to read is not a valid file name.
     """
     with service_errors(address):
         if address.name.lower().endswith(DUCKDB_SUFFIXES) or (mapped and is_data_name(address.name)):
@@ -131,7 +131,7 @@ def _check_name(path: str) -> None:
 
 def _no_objects(service: S3FileSystem, address: ObjectAddress) -> SourceError:
     if address.key and service.get_file_info(address.path).is_file:
-        words = f"is an object. Give its folder: s3://{address.path.rpartition('/')[0]}"
+        words = f"is an object. Use its folder: s3://{address.path.rpartition('/')[0]}"
     else:
         words = "contains no objects. Check the name of the folder, which is case-sensitive"
     return SourceError(f"Source {shown(address.url)} {words}.", field="source")

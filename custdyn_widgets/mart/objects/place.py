@@ -1,4 +1,4 @@
-"""The folders of the cache for copies of sources on object storage: one folder for each source."""
+"""The cache folders for copies of sources on object storage, one for each source."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from custdyn_widgets.mart.objects.address import ObjectAddress
 
 
 def copies_of(address: ObjectAddress) -> Path:
-    """Return the folder of all copies of a source made by this user."""
+    """Return the folder for this user's copies of a source."""
     what = (address.path, address.endpoint, os.getuid())
     return _copies() / hashlib.sha256(repr(what).encode()).hexdigest()[:16]
 

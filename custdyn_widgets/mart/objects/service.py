@@ -38,7 +38,7 @@ _MEANINGS = (
     ),
     (
         r"PermanentRedirect|AuthorizationHeaderMalformed|HTTP status 301",
-        "the bucket is in another region. Give its region in sources.toml, or in AWS_REGION",
+        "the bucket is in another region. Set its region in sources.toml, or in AWS_REGION",
     ),
     (
         r"Failed to flush response stream",
@@ -76,7 +76,7 @@ def open_service(address: ObjectAddress) -> S3FileSystem:
 
 @contextmanager
 def service_errors(address: ObjectAddress) -> Iterator[None]:
-    """Convert errors of the storage service to errors about the source at an address.
+    """Convert errors from the storage service to errors about the source at an address.
 
     Raises
     ------

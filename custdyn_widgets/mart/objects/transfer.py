@@ -23,7 +23,7 @@ _REPORT_EVERY = 0.5  # seconds between reports of progress
 
 
 class ObjectChangedError(Exception):
-    """An object changed while it was read."""
+    """An object changed while it was being read."""
 
 
 class Transfer:

@@ -50,7 +50,7 @@ class Layout:
     delimiter, names
         The delimiter and the headings.
     known, extra
-        The heading of each column to read, by the name of the column, and the other headings.
+        The heading of each column to read, by column name, and the other headings.
     has_rows
         Whether there are rows below the headings.
     guessed
@@ -187,14 +187,14 @@ def _first_rows(path: Path, delimiter: str) -> list[list[str]]:
 
 
 def read_misshapen(lines: Iterable[str], table: StoredTable, layout: Layout) -> StoredTable:
-    """Return a table with rows of different lengths: pad short ones with blanks, truncate long ones.
+    """Return a table with all rows of a text, in which short ones are padded and long ones truncated.
 
     Parameters
     ----------
     lines
         The text, without headings.
     table
-        The table without these rows.
+        The table, whose rows are replaced.
     layout
         The layout of the text.
     """

@@ -1,7 +1,6 @@
 """Reading the ledger from a CSV file in pieces.
 
-A piece with rows of the wrong length or with quotes that may be misplaced is read by slower functions, which
-decide; the other pieces are not.
+Slower functions read the pieces with rows of the wrong length or with quotes that may be misplaced.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ class _CsvFile:
     name
         The name of the file.
     named
-        Opens a path of the text that has this name, for messages.
+        Opens a path to the text that ends in this name, for messages.
     spec, layout
         The schema of the table, and the layout of the text.
     """
@@ -55,13 +54,13 @@ class _CsvFile:
     layout: Layout
 
     def read(self, piece: CsvPiece) -> Iterator[StoredTable]:
-        """Read a piece in batches; nothing if it does not have as many rows as it should."""
+        """Read a piece in batches, or yield none if it does not have the expected number of rows."""
         table = self.table(piece)
         if table is not None and table.data.num_rows == piece.rows:
             yield from batches(table)
 
     def table(self, piece: CsvPiece) -> StoredTable | None:
-        """Read a piece; return None if its text is invalid, but no error is found in the file."""
+        """Read a piece; return None if its text is invalid but no error is found in the entire file."""
         with reporting_unreadable(Path(self.name)):
             with self.path.open("rb") as file:
                 file.seek(piece.begin)
@@ -87,7 +86,7 @@ class _CsvFile:
             return table
 
     def _reject(self, *, encoding: bool) -> None:
-        """Raise an error for text in another encoding or for misplaced quotes, if there are any."""
+        """Raise an error if the file is in another encoding or has misplaced quotes."""
         with self.named() as path:
             if encoding:
                 reject_encoding(path)
@@ -97,7 +96,7 @@ class _CsvFile:
 def csv_ledger(
     path: Path, spec: MartTable, dialect: Dialect = NO_DIALECT, *, small: bool = False
 ) -> StoredLedger:
-    """Return the ledger of a file; a large file is read later, in pieces, and a small one if `small` is set.
+    """Return the ledger of a file; a large file, or any file if `small` is set, is read later in pieces.
 
     Raises
     ------
@@ -153,7 +152,7 @@ def _ledger(
 
 
 def _counted(file: _CsvFile, pieces: Sequence[CsvPiece]) -> list[CsvPiece]:
-    """Return the pieces with the number of rows that reading each gives."""
+    """Read the pieces, and return them with the correct numbers of rows."""
 
     def rows(piece: CsvPiece) -> int:
         table = file.table(piece)

@@ -49,7 +49,7 @@ def csv_pieces(path: Path, *, small: bool = False) -> list[CsvPiece]:
     """Divide the rows below the headings into pieces of about `PIECE` bytes.
 
     The result is empty for a small file, unless `small` is set, and for one that cannot be divided because
-    its rows do not end in line feeds or a row is too long. A count is only wrong if there are empty lines or
+    its rows do not end in line feeds or a row is too long. A count is wrong only if there are empty lines or
     misplaced quotes.
     """
     size = path.stat().st_size
@@ -92,7 +92,7 @@ def _scanned(octets: bytes) -> _Block:
 
 
 def _whole_rows(content: _Content, places: Sequence[int], blocks: Sequence[_Block]) -> list[CsvPiece]:
-    """Return pieces that end with the row at each place, or none if such a row ends after the next place."""
+    """Return pieces that end with the row at each place, or none if a row ends after the next place."""
     pieces: list[CsvPiece] = []
     begin, first, inside = places[0], 0, False
     for place, limit, block in zip(places[1:], [*places[2:], places[-1]], blocks, strict=True):

@@ -56,7 +56,7 @@ def scan_quotes(path: Path, delimiter: str = ",") -> QuoteScan:
 
 
 def has_doubtful_quotes(content: bytes, delimiter: str, rows: int) -> bool:
-    """Return whether some rows of a file have an odd number of quotes, or one that may be misplaced.
+    """Return whether some rows of a file have an odd number of quotes, or a quote that may be misplaced.
 
     Parameters
     ----------

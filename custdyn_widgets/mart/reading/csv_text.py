@@ -1,7 +1,7 @@
 """CSV files as UTF-8 text: unpacked, decoded, and without the `sep=` line that only Excel uses.
 
-Plain UTF-8 files are read in place. Others are converted to a temporary file in the folder of the cache. It
-has no name in Linux, so that nothing of it is left after reading, even if the process is killed.
+Plain UTF-8 files are read in place. Others are converted to a temporary file in the cache folder. On Linux,
+this file has no name, so that it disappears after reading, even if the process is killed.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _MARKS = (  # UTF-32 first: its mark begins with that of UTF-16
     (codecs.BOM_UTF8, "utf-8-sig"),
 )
 _EXCEL_HINT = re.compile(r'"?sep=([^"\r\n]?)"?,*(\r\n|\r|\n)', re.IGNORECASE)
-_OPEN_FILES = Path("/proc/self/fd")  # only in Linux
+_OPEN_FILES = Path("/proc/self/fd")  # only on Linux
 _DAMAGED = (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError)
 
 
@@ -78,9 +78,9 @@ def csv_text(path: Path, dialect: Dialect) -> Iterator[CsvText]:
 
 
 class NamelessFile:
-    """A file in the folder of the cache, of which nothing is left even if the process is killed.
+    """A file in the cache folder that disappears even if the process is killed.
 
-    It exists as long as this object. Where the system does not list open files, it has a name, and is left if
+    It is deleted along with this object. On systems that do not list open files, it has a name and remains if
     the process is killed.
     """
 
@@ -101,7 +101,7 @@ class NamelessFile:
 
     @contextmanager
     def named(self, name: str) -> Iterator[Path]:
-        """Give the file a path whose last component is a name, for messages."""
+        """Yield a path to the file that ends in a given name, for messages."""
         with tempfile.TemporaryDirectory(prefix="custdyn-") as folder:
             path = Path(folder) / name
             path.symlink_to(self.path)
@@ -109,9 +109,9 @@ class NamelessFile:
 
 
 def converted_copy(path: Path, dialect: Dialect) -> tuple[NamelessFile | None, CsvText]:
-    """Return a copy of a CSV file as UTF-8 text, and its path and what was detected about the file.
+    """Return a UTF-8 copy of a CSV file, with the path of the text and what was detected about the file.
 
-    UTF-8 text is not copied: the copy is then None.
+    Plain UTF-8 files are not copied; None is returned in place of the copy.
 
     Raises
     ------
@@ -208,7 +208,7 @@ def _unpacked(path: Path) -> Iterator[IO[bytes]]:
             with zipfile.ZipFile(file) as archive, archive.open(_only_member(path, archive)) as member:
                 yield member
     except _DAMAGED as error:
-        if isinstance(error, OSError) and error.errno:  # an error of the disk, not a damaged archive
+        if isinstance(error, OSError) and error.errno:  # a disk error, not a damaged archive
             raise
         raise SourceError(
             f"{path.name} cannot be unpacked: {error}. Copy or export it again.", field="source"

@@ -51,7 +51,7 @@ def read_folder(
 ) -> StoredMart:
     """Read a folder of CSV or Parquet files, except a large ledger, which is read on demand.
 
-    `only` contains the names of the part files of the ledger to read; None reads them all.
+    `only` contains the names of the ledger's part files to read; None reads them all.
     """
     paths, files = mart_files(folder), files_with_status(folder)
     sizes = {name: sum(status.st_size for _, status in files[name]) for name in files}
@@ -63,7 +63,7 @@ def read_folder(
         if is_ledger and only is not None:
             parts = [part for part in parts if part.name in only]
             if len(parts) < len(only):
-                raise SourceError.not_found(path.name, "changed while it was read")
+                raise SourceError.not_found(path.name, "changed while it was being read")
         if is_ledger and not is_csv:
             client_count = tables["clients"].data.num_rows
             ledger = parts_ledger(path, parts, partial(parquet_ledger, spec=spec, client_count=client_count))

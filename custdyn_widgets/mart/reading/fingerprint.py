@@ -16,7 +16,7 @@ from custdyn_widgets.mart.synced import read_record
 class FileStatus(NamedTuple):
     """The name and the status of a file; a file with the same status has the same content.
 
-    `status_changed` is the time of the last change to its content or its status, which cannot be set.
+    `status_changed` is the time of the last change to its content or status; programs cannot set this time.
     """
 
     name: str
@@ -71,6 +71,6 @@ def stamp(path: Path) -> Stamp:
     changed = record.read_at if record else max(file.changed for file in every) // 10**9
     in_parts = any(part.parent != path for part, _ in files.get("transactions", ()))
     parts = found["transactions"] if in_parts else []
-    if place != str(path.resolve()):  # copies share their files, which changes the status of these
+    if place != str(path.resolve()):  # copies share files, and linking a file changes its status
         parts = [file._replace(status_changed=0) for file in parts]
     return Stamp(digest, changed, place, tuple(parts))

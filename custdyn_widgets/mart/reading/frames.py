@@ -101,7 +101,7 @@ def _from_arrow(stream: ArrowStream, spec: MartTable) -> StoredTable:
 
 
 def _without_views(column: pa.ChunkedArray) -> pa.Array:
-    """Convert string views in a column to strings: Arrow cannot select rows of string views."""
+    """Convert string views in a column to strings, because Arrow cannot select rows of string views."""
     kind = column.type
     if any(is_list(kind) for is_list in _LISTS) and pa.types.is_string_view(kind.value_type):
         column = column.cast(pa.large_list(pa.large_string()))

@@ -101,7 +101,7 @@ def _row_group_ranges(metadata: pq.FileMetaData) -> Iterator[tuple[range, int]]:
 def _gathered(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
     """Yield tables of up to `rows` rows, joining small batches.
 
-    A batch never spans row groups, and each batch takes time to check.
+    A batch never spans row groups, so it may be small, and each batch takes time to check.
     """
     gathered: list[pa.RecordBatch] = []
     for batch in batches:
@@ -133,7 +133,7 @@ def _table(file: pq.ParquetFile, path: Path, spec: MartTable, data: pa.Table, fi
 
 
 def _int96(file: pq.ParquetFile, names: Sequence[str]) -> list[str]:
-    """Return the columns of the old type INT96, which Spark writes for times in UTC without saying so."""
+    """Return the columns of the old type INT96, which Spark uses for UTC times without marking them so."""
     kinds = {column.path: column.physical_type for column in map(file.schema.column, range(len(file.schema)))}
     return [name for name in names if kinds.get(name) == "INT96"]
 
@@ -184,7 +184,7 @@ def _opened(
                 read_dictionary=repeating,
                 coerce_int96_timestamp_unit="us",
                 buffer_size=2**20,
-                pre_buffer=False,  # it would keep all compressed bytes of a piece in memory
+                pre_buffer=False,  # buffering would keep a piece's compressed bytes in memory
             ) as file:
                 yield file
     except (OSError, UnicodeDecodeError, pa.ArrowException) as error:

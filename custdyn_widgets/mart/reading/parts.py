@@ -36,7 +36,7 @@ def parts_ledger(path: Path, parts: Sequence[Path], ledger: Callable[[Path], Sto
 
 
 def _joined_ledger(path: Path, found: Sequence[StoredLedger]) -> StoredLedger:
-    """Join the ledgers of parts."""
+    """Join the ledgers of a table's parts."""
     before = [0, *accumulate(part.count for part in found)]
 
     def whole(wanted: Sequence[str] | None) -> StoredTable:
@@ -94,7 +94,7 @@ def _joined(origin: str, parts: Sequence[StoredTable]) -> StoredTable:
 
 
 def joined_rows(batches: Sequence[StoredTable]) -> StoredTable:
-    """Join rows of several batches of a table, which keep their numbers."""
+    """Join rows from several batches of a table; the rows keep their numbers."""
     first = batches[0]
     return replace(
         first,

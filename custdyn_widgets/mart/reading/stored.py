@@ -40,9 +40,9 @@ class StoredTable:
     dialect
         The format of its text, and the time zone of times without an offset.
     guessed
-        The parts of the dialect that were detected in the data, in words: `decimal ','`.
+        The parts of the dialect that were detected in the data, in words, such as `decimal ','`.
     numbers
-        The numbers of its rows in messages, ascending, if it has only some rows of a table.
+        The numbers of its rows in messages, in ascending order, if it has only some of a table's rows.
     """
 
     spec: MartTable
@@ -60,7 +60,7 @@ class StoredTable:
         return position + self.first_row if self.numbers is None else int(self.numbers[position])
 
     def position(self, number: int) -> int:
-        """Return the position of the row with a number."""
+        """Return the position of the row with the given number."""
         if self.numbers is None:
             return number - self.first_row
         return int(np.searchsorted(self.numbers, number))
@@ -100,9 +100,10 @@ class StoredLedger:
     columns
         The name and the type of each column: types that can be joined have the same name.
     is_uniform
-        Whether all files that it is read from have the same columns.
+        Whether all its files have the same columns.
     recounted
-        If `count` and the numbers of rows may be wrong: counts the rows, and returns the right ledger.
+        If `count` and the row numbers may be wrong, a function that counts the rows and returns the correct
+        ledger.
     """
 
     whole: Callable[[Sequence[str] | None], StoredTable]
@@ -157,7 +158,7 @@ def batches(table: StoredTable) -> Iterator[StoredTable]:
 
 @dataclass(frozen=True)
 class StoredMart:
-    """The name of a source, its ledger and its other tables.
+    """The name of a source, with its ledger and its other tables.
 
     `unread` contains warnings about tables that may be stored under an unknown name.
     """
@@ -179,7 +180,7 @@ class StoredMart:
         return replace(self, others=others, ledger=self.ledger.with_changes(dialect=dialect))
 
     def named_by_table(self) -> StoredMart:
-        """Return the mart with tables instead of files named in messages, for files that are generated."""
+        """Return the mart with table names instead of file names in messages, for generated files."""
         others = {name: replace(table, origin=name) for name, table in self.others.items()}
         return replace(self, others=others, ledger=self.ledger.with_changes(origin="transactions"))
 

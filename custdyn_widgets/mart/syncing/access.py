@@ -123,7 +123,7 @@ def invalid_url(why: str) -> SourceError:
 
 
 def password_variable(name: str) -> str:
-    """Return the name of the environment variable for the password of a source."""
+    """Return the name of the environment variable for a source's password."""
     return f"CUSTDYN_PASSWORD_{re.sub('[^A-Za-z0-9]', '_', name).upper()}"
 
 
@@ -150,7 +150,7 @@ def _password(name: str, kind: Kind, url: URL) -> str | None:
 
 
 def _from_connections_ini(name: str, url: URL) -> str | None:
-    """Return the password in JupySQL's file for the name of the source, or else for the same database."""
+    """Return the password from JupySQL's file for the source's name or, failing that, the same database."""
     parser = _ini(Path(".jupysql", "connections.ini"), interpolated=True)
     same = {"host": url.host, "port": url.port and str(url.port), "username": url.username}
     for section in (name, *parser.sections()):

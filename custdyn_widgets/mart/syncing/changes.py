@@ -128,7 +128,7 @@ class Changes:
     same_mapping
         Whether both syncs used the same mapping.
     new_ids
-        The number of transactions in the months that differ of which only the id changed.
+        The number of transactions, in the months that differ, whose only change is a new id.
     """
 
     new: int
@@ -144,7 +144,7 @@ class Changes:
         return {**asdict(self), "past": [asdict(change) for change in self.past]}
 
     def text(self) -> str:
-        """Return the changes for a terminal."""
+        """Return the changes as text for a terminal."""
         lines = [f"New transactions: {self.new:,}. Clients added: {self.clients_added:,}."]
         if self.past:
             rows = [("Month", "Kind", "Added", "Removed", "Changed")]
@@ -199,7 +199,7 @@ def _past(connection: duckdb.DuckDBPyConnection) -> tuple[int, tuple[PastChange,
     """Return the number of new transactions, the changes to past ones, and the number of changed ids."""
     for statement in (_DIFFERING, _DIFFERENT, _UNEQUAL, _CHANGED):
         connection.execute(statement)
-    [[rows]] = connection.execute(_NEW_IDS).fetchall()  # counts each in both ledgers
+    [[rows]] = connection.execute(_NEW_IDS).fetchall()  # each changed id is counted in both ledgers
     same = "o.client_id = n.client_id" if rows else "true"
     found = connection.execute(_PAST.format(same=same)).fetchall()
     past = (PastChange(*line[:5]) for line in found if any(line[2:5]))

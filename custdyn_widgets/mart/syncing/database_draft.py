@@ -25,7 +25,7 @@ _HEAD = """-- SELECTs that turn a database into the tables of a mart, in the SQL
 -- Check the lines that say "please check", and change what is wrong.{fill_in}
 """
 _FILL_IN = f"""
--- Write SQL in place of each {FILL_IN}: it could not be guessed."""
+-- Write SQL in place of each {FILL_IN}, which marks what could not be guessed."""
 _MOST_NAMES = 20
 
 

@@ -98,7 +98,7 @@ class MysqlSession:
 
     @classmethod
     def of_engine(cls, connection: pymysql.Connection[Any]) -> MysqlSession:
-        """Open a session that returns bytes on an engine's connection."""
+        """Make an engine's connection return bytes, and open a session with it."""
         connection.use_unicode, connection.decoders = False, {}
         connection.set_character_set("utf8mb4")
         return cls(connection)

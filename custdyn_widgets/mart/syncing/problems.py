@@ -17,7 +17,7 @@ from custdyn_widgets.mart.syncing.session import DriverProblem
 _UNCHANGED = "The mart from the last sync, if any, is unchanged."
 _TLS_HELP = (
     "Check that its url names the host for which the server's certificate was issued, and the file that "
-    f"contains the certificate of its issuer. {_UNCHANGED}"
+    f"contains the issuer's certificate. {_UNCHANGED}"
 )
 _FILES = {"postgresql": "~/.pgpass", "mysql": "~/.my.cnf"}
 

@@ -1,4 +1,4 @@
-"""Reading a database with a mapping: writing its tables, and reporting counts and rounding."""
+"""Reading a database with a mapping: writing the mart's tables, and reporting counts and rounding."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def mapping_of(source: Source, login: Login, session: Session) -> SqlMapping:
 
 
 def written_mapping(source: Source, login: Login) -> SqlMapping:
-    """Return the mapping of a source, from its file or a shipped one."""
+    """Return the mapping of a source, which is either a file or a shipped mapping."""
     if source.mapping is not None:
         return read_mapping(source.mapping)
     assert source.system is not None
@@ -67,9 +67,9 @@ class Reading:
         folder
             The folder to write to.
         expected
-            The numbers of rows of the previous sync.
+            The numbers of rows in the previous sync, by table.
         share
-            The share of the total progress for writing the tables.
+            The share of the total progress that is for writing the tables.
 
         Returns
         -------

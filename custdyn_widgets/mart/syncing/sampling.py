@@ -21,7 +21,7 @@ _COMPARED = 200  # values
 
 
 class Sample:
-    """The first rows of the tables of a database.
+    """The first rows of each table in a database.
 
     Parameters
     ----------

@@ -62,7 +62,7 @@ class SyncResult:
     changes: Changes | None = None
 
     def text(self) -> str:
-        """Return the result for a terminal."""
+        """Return the result as text for a terminal."""
         sizes = ", ".join(f"{rows:,} {table}" for table, rows in self.record.rows.items())
         lines = [self.changes.text()] if self.changes else []
         lines += [f"Note: {sentence}" for sentence in self.record.sentences]
@@ -111,7 +111,7 @@ def sync_source(name: str, engine: Engine | None = None) -> SyncResult:
 def grants_for(name: str) -> list[str]:
     """Return the GRANT statements that a source's mapping needs.
 
-    The statements are for the user in the URL, on any host. This does not connect to the database.
+    The statements are for the user in the URL, on any host. No connection to the database is needed.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Converting text from a database to the columns of a mart: exact amounts, instants, lists of tags.
+"""Converting text from a database to the columns of a mart: exact amounts, instants and lists of tags.
 
 Every value is fetched as text, so that no driver converts an amount to a float or shifts a time. A column
 with values that do not fit its type, such as a zero date or a NaN, stays text, and the check of the mart

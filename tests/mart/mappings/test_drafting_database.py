@@ -216,7 +216,7 @@ def test_times_and_amounts_in_the_forms_of_exports_are_read(database: Database) 
     )
     drafted = custdyn("mapping", "new", "shop", database.url, "--timezone", "Europe/Kyiv")
     assert drafted.exit_code == 0, drafted.output
-    assert "Order of dates: DMY (sure: 13/02/2026 10:00)." in drafted.stdout
+    assert "Date order: DMY (sure: 13/02/2026 10:00)." in drafted.stdout
     assert "milliseconds since 1970" in drafted.stdout
     assert custdyn("sync", "shop").exit_code == 0, mapping() + custdyn("sync", "shop").output
     mart = check_source("shop")
