@@ -14,11 +14,11 @@ _OBJECTS = ("s3://", "s3a://")
 
 
 def reject_url(data: object) -> None:
-    """Raise if the source is a URL or the address of a database; the message shows only the scheme."""
+    """Raise an error that shows only the scheme if the source is a URL or the address of a database."""
     text = str(data) if isinstance(data, str | Path) else ""
     scheme = URL.match(text)
     if scheme or (_has_login(text) and not os.path.lexists(text)):
-        begin = scheme[0].strip().rstrip("/") + "//" if scheme else ""  # `Path` removes a slash
+        begin = scheme[0].strip().rstrip("/") + "//" if scheme else ""  # `Path` removes one slash
         what = f"a URL ({shown(begin)}…)" if scheme else "the address of a database with a login"
         if begin.lower() in _OBJECTS:
             remedy = "Write s3://bucket/folder, as text"

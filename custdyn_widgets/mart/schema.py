@@ -41,7 +41,7 @@ class MartTable:
 
     @property
     def column_names(self) -> tuple[str, ...]:
-        """The names of its columns, in order."""
+        """The names of the columns, in order."""
         return tuple(c.name for c in self.columns)
 
     @property

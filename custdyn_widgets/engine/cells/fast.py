@@ -1,4 +1,4 @@
-"""Summing of pieces with the compiled kernel, if it is available."""
+"""Summing pieces with the compiled kernel, if it is available."""
 
 from __future__ import annotations
 
