@@ -147,7 +147,7 @@ def check_own_run(
 
 
 def check_scheduled(scheduled: bool, again: bool, within: str | None) -> None:
-    """Check the options that only apply to a scheduled run.
+    """Check the options that apply only to a scheduled run.
 
     Raises
     ------

@@ -69,7 +69,7 @@ def _list(store: Store, snapshot_id: str, *, as_json: bool) -> None:
 
 @click.command("history")
 @click.argument("given", metavar="ID")
-@json_option("Print the acts as JSON.")
+@json_option("Print the history as JSON.")
 def history_command(given: str, as_json: bool) -> None:
     """List the history of a snapshot: who revoked it, set its expiry, added a note or deleted it, and when.
 

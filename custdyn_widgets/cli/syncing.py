@@ -24,7 +24,7 @@ def sync_command(name: str, show_grants: bool, as_json: bool) -> None:
     """Read a source's database into its mart, on which reports are then based.
 
     NAME is a source with a url in sources.toml. The new mart is checked before it replaces the old one: if it
-    has faults, they are summarized, and the old mart stays. Past transactions that changed since the last
+    has faults, they are summarized, and the old mart is kept. Past transactions that changed since the last
     sync are listed.
     """
     from custdyn_widgets.mart import grants_for, sync_source

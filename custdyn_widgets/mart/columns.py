@@ -99,7 +99,7 @@ def as_text(column: pa.Array) -> pa.Array:
 
 
 def all_whole(column: pa.Array) -> bool:
-    """Return whether all values of a column of numbers are whole."""
+    """Return whether all values in a numeric column are whole."""
     return pc.all(pc.equal(pc.floor(column), column), min_count=0).as_py() is not False
 
 
@@ -121,7 +121,7 @@ def blanks(column: pa.Array, *, of_numbers: bool = False) -> Bools:
         starts, content = _bytes(column)
         missing |= starts[1:] == starts[:-1]
         if content.min(initial=0xFF) <= ord(" ") or content.max(initial=0) >= 0x80:
-            # Only text that starts with white space or a non-ASCII byte can be blank: few rows, if any.
+            # Only text that starts with white space or a non-ASCII byte can be blank. Few rows do.
             begins = content.take(starts[:-1] - starts[0], mode="clip")
             doubtful = np.flatnonzero(((begins <= ord(" ")) | (begins >= 0x80)) & ~missing)
             has_text = pc.match_substring_regex(column.take(pa.array(doubtful)), r"\S")

@@ -1,6 +1,6 @@
 """The five tables of a mart: their columns and the values allowed in each.
 
-The code that reads and checks marts and the documentation all use this schema.
+This schema is used by the code that reads and checks marts, and by the documentation.
 """
 
 from __future__ import annotations

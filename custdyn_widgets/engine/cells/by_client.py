@@ -26,7 +26,7 @@ Factor = Callable[[int, date], tuple[int, int]]
 
 @dataclass(frozen=True)
 class Contributions:
-    """The contributions of some clients to some rows; contributions of only zeros are left out.
+    """The contributions of some clients to some rows; all-zero contributions are left out.
 
     Attributes
     ----------

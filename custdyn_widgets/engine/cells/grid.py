@@ -94,7 +94,7 @@ class CounterArrays(NamedTuple):
     edges, table
         The edges, and the result for each granule, or -1 for a granule with an edge.
     first, bits
-        The number of the first granule in the table, and the number of bits in a granule.
+        The index of the first granule in the table, and the number of bits in a granule.
     """
 
     edges: Int64s

@@ -28,7 +28,7 @@ class Moment:
     alive
         Whether the client belongs to the row and is alive.
     last_paid
-        The time of the last paid use in the row before the instant; the minimum of int64 if there was none.
+        The time of the row's last paid use before the instant; the minimum of int64 if there was none.
     active
         Whether the client is alive and that paid use is in the window.
     balance
