@@ -95,7 +95,7 @@ class Amounts:
 
     @classmethod
     def joined(cls, parts: Sequence[Amounts]) -> Amounts:
-        """Return the amounts of several parts, one after the other."""
+        """Concatenate the amounts of several parts."""
         empty = np.zeros(0, np.int64)
         columns = zip(*((own.whole, own.part, own.missing) for own in parts), strict=True)
         return cls(*(map(np.concatenate, columns) if parts else (empty, empty, empty)))

@@ -118,7 +118,7 @@ def _files(mart: LocatedMart, source: Source) -> list[Path]:
 def _read(mart: LocatedMart, source: Source, only: Collection[str] | None = None) -> StoredMart:
     """Read the mart of a resolved source in the source's dialect.
 
-    `only` contains the names of the part files of the ledger to read; None reads them all.
+    `only` contains the names of the ledger's part files to read; None reads them all.
     """
     if only is None:
         stored = read_mart(mart.path, source.dialect)

@@ -23,7 +23,7 @@ def reject_url(data: object) -> None:
         if begin.lower() in _OBJECTS:
             remedy = "Write s3://bucket/folder, as text"
         elif begin.lower() in _FILES:
-            remedy = "Download its tables as CSV or Parquet to a folder, and give that folder"
+            remedy = "Download its tables as CSV or Parquet to a folder, and use that folder"
         else:
             remedy = (
                 "To report on a database, run custdyn mapping new NAME URL (without the password), and then "

@@ -110,7 +110,7 @@ class Cells:
 
     @classmethod
     def joined(cls, parts: Sequence[Cells], row_counts: Sequence[int]) -> Cells:
-        """Concatenate the cells of several reports, one after the other."""
+        """Concatenate the cells of several reports."""
         if len(parts) == 1:
             return parts[0]
         firsts = np.cumsum([0, *row_counts[:-1]]).tolist()

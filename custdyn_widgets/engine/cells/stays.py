@@ -135,7 +135,7 @@ class _PackageRows:
     first_use
         The bucket of its first paid use.
     paying, payer, cell_of
-        The rows of the ledger that are paid uses, sorted by package row and time, with the package row and
+        The ledger rows that are paid uses, sorted by package row and time, with the package row and
         the cell of each.
     """
 
@@ -158,7 +158,7 @@ class _PackageRows:
         starts = np.ones(len(key), np.bool_)
         np.not_equal(key[1:], key[:-1], out=starts[1:])
         owner, package_group = np.divmod(key[starts], grid.package_groups)
-        cell_of = np.zeros(len(key), np.int64)  # the cell of each row of the ledger
+        cell_of = np.zeros(len(key), np.int64)  # the cell of each ledger row
         cell_of[cells.last[:-1] + 1] = 1
         np.cumsum(cell_of, out=cell_of)
         begin = cell_of[order[starts]]
