@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 @click.option("--revoke", is_flag=True, help="Revoke the saved query's addresses permanently.")
 @json_option("Print the addresses as JSON.")
 def address_command(name: str | None, old: str | None, revoke: bool, as_json: bool) -> None:
-    """Print an address that always leads to the newest snapshot that a saved query made.
+    """Print an address that always leads to the newest snapshot of a saved query.
 
     The address is created when it is first requested. It cannot be guessed, leads only to visible snapshots
-    made by recorded runs under this account, and can be revoked. The newest snapshot is the one made for the
+    made by recorded runs under this account, and can be revoked. The newest snapshot is the one for the
     latest time. Without NAME, list all addresses of this account.
 
     After renaming a saved query, `custdyn queries address NEW --was OLD` makes the addresses of the old name
@@ -69,7 +69,7 @@ def revoke_addresses(store: Store, name: str, *, must_exist: bool = False) -> No
 def _ensured(
     store: Store, name: str, old: str | None, found: list[Address], settings: Settings
 ) -> list[Address]:
-    """Return the addresses of a saved query, after renaming those of its old name or making one."""
+    """Return the addresses of a saved query, after renaming those of its old name or creating one."""
     from custdyn_widgets import saved_queries
     from custdyn_widgets.snapshots import addresses
 
@@ -77,7 +77,7 @@ def _ensured(
     if saved.for_each is not None:
         raise SavedQueryError(
             f"The saved query {name} makes a report for each {saved.for_each.by}, so it cannot have an "
-            "address: it would show the report of one to the readers of another.",
+            "address: readers of one report would see another one.",
             field="for_each",
         )
     if old is not None:
@@ -89,7 +89,7 @@ def _ensured(
 
 
 def _since(store: Store, name: str, saved: SavedQuery) -> datetime:
-    """Return when a saved query's newest snapshot with its current query was generated; now if it has none.
+    """Return when a saved query's newest snapshot with its current query was created; now if there is none.
 
     Earlier versions of the saved query may have made reports on other clients, which readers should not see.
     """
@@ -147,4 +147,4 @@ def _print(store: Store, found: list[Address], settings: Settings, *, as_json: b
             if leads_to is None:
                 say(f"It leads nowhere until a run of {one.name} under this account makes a snapshot.")
             else:
-                say(f"It leads to {leads_to} now, and to each newer snapshot that a run of {one.name} makes.")
+                say(f"It leads to {leads_to} now, and later to each newer snapshot from a run of {one.name}.")

@@ -150,7 +150,7 @@ def query_command(
     help="Run the saved query as its schedule does, for its most recent scheduled time.",
 )
 @click.option(
-    "--again", is_flag=True, help="With --scheduled: run again even if the scheduled time has been run."
+    "--again", is_flag=True, help="With --scheduled: run even if a run for the scheduled time exists."
 )
 @click.option(
     "--within",
@@ -190,7 +190,7 @@ def run_command(
 
     --saved NAME with --scheduled, or with --as-of for another time, records the run: it is listed by
     "custdyn runs list", its report is sent to the recipients, and a failure is reported to the failure
-    recipients. A scheduled time is run only once, however often --scheduled is used; --again runs it again.
+    recipients. --scheduled makes only one run for each scheduled time, unless --again is given.
     """
     if scheduled or again or within or no_send or quiet or (saved_name is not None and as_of is not None):
         own = dict(parameter)

@@ -227,7 +227,7 @@ class _Runs:
 
 
 def _runs_of(entry: ListedQuery, entries: Sequence[ListedQuery], settings: Settings) -> _Runs:
-    """Return the runs of a saved query; a shared one with the name of one of the user's own has none."""
+    """Return the runs of a saved query; none for a shared one if the user's own has the same name."""
     from custdyn_widgets.saved_queries import is_name
     from custdyn_widgets.scheduling import Runs, crontab
 

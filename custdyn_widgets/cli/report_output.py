@@ -56,7 +56,9 @@ _BY_ENDING = {".csv": "csv", ".json": "json", ".xlsx": "xlsx", ".pdf": "pdf", ".
 _FILES = {"xlsx": "workbook", "pdf": "PDF"}  # formats that a terminal cannot show
 
 pdf_option = click.option(
-    "--pdf", is_flag=True, help="Add a PDF of the page to the snapshot; the setting pdf does so for all."
+    "--pdf",
+    is_flag=True,
+    help="Add a PDF of the page to the snapshot; the setting pdf does so for all snapshots.",
 )
 
 
@@ -204,7 +206,7 @@ def print_report(
 
 
 def _settings_for(form: str, *, frozen: bool, pdf: bool) -> Settings:
-    """Return the settings with `pdf` set to whether a PDF is made, after checking that one can be made."""
+    """Return the settings, with `pdf` set; raise an error if a PDF is needed but cannot be made here."""
     current = settings.load()
     current = replace(current, pdf=pdf or form == "pdf" or (frozen and current.pdf))
     if current.pdf:

@@ -62,14 +62,14 @@ def runs_list(as_json: bool, last: int | None, saved_name: str | None) -> None:
 @click.option(
     "--max-age",
     metavar="AGE",
-    help="Check all scheduled times of this age or younger, such as 3d. Default: the most recent one of each "
+    help="Check all scheduled times up to this age, such as 3d. Default: the most recent one of each "
     "saved query.",
 )
 @json_option("Print JSON.")
 def runs_check(max_age: str | None, as_json: bool) -> None:
-    """Check that the scheduled saved queries ran; exit 1 if a run was missed or killed, failed or is late.
+    """Check that the scheduled saved queries ran; exit 1 if a run was missed, was killed, failed or is late.
 
-    A problem is resolved once the scheduled time has been run successfully, by "custdyn run --saved NAME
+    A problem is resolved once a run for the scheduled time has succeeded, through "custdyn run --saved NAME
     --as-of TIME" or "custdyn runs resend RUN". This command is for monitoring: it neither sends nor changes
     anything.
     """
@@ -102,8 +102,8 @@ def runs_check(max_age: str | None, as_json: bool) -> None:
 def runs_resend(run: str) -> None:
     """Send the report of RUN to the recipients that it did not reach, and to no one else.
 
-    RUN is the id of a run, which "custdyn runs list --json" shows, or the name of a saved query for its
-    newest run. The email contains the report that the run froze; nothing is recomputed.
+    RUN is the id of a run, which "custdyn runs list --json" shows, or the name of a saved query, which
+    means its newest run. The email contains the report that the run froze; nothing is recomputed.
     """
     from custdyn_widgets import settings
     from custdyn_widgets.scheduling import resend
@@ -147,7 +147,7 @@ def check_own_run(
 
 
 def check_scheduled(scheduled: bool, again: bool, within: str | None) -> None:
-    """Check the options that only apply to a scheduled run.
+    """Check the options that apply only to a scheduled run.
 
     Raises
     ------
@@ -158,7 +158,7 @@ def check_scheduled(scheduled: bool, again: bool, within: str | None) -> None:
     if given and not scheduled:
         raise click.UsageError(f"{given[0]} needs --scheduled: with --as-of, a run always takes place.")
     if len(given) > 1:
-        raise click.UsageError("--again runs at any time: remove --within.")
+        raise click.UsageError("--again runs no matter how late it is: remove --within.")
 
 
 def run_saved_query(
@@ -207,7 +207,7 @@ def run_saved_query(
     if run.problem:
         say(f"custdyn: {run.problem}")
         if run.waiting:
-            say(f"The next run of {name} will send it to the remaining recipients.")
+            say(f"The next run of {name} will send the report to the remaining recipients.")
         raise click.exceptions.Exit(1)
 
 

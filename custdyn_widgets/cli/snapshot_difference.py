@@ -32,7 +32,8 @@ _MAX_LABEL = 60  # characters, as in the tables of reports
     "--source",
     "-s",
     metavar="SOURCE",
-    help=f"The current data. {SOURCE_HELP} Without NEW: the snapshot's source, if in sources.toml.",
+    help=f"The current data. {SOURCE_HELP} Default without NEW: the snapshot's source, if it is in "
+    "sources.toml.",
 )
 @click.option(
     "--clients",
@@ -52,12 +53,13 @@ def diff_command(
     form: str | None,
     as_json: bool,
 ) -> None:
-    """Print every cell that differs between two snapshots of the same query, and what else differs.
+    """Print every cell that differs between two snapshots of the same query, and all other differences.
 
     Give each ID in full, or the full link. Without NEW, the same query is run on the current data, for
     the interval and as-of time of OLD. With NEW, --source is needed only to name the clients that changed.
 
-    Reasons are printed to stderr; JSON includes them. The exit code is 0 even if cells differ.
+    What else differs, and why, is printed to stderr and included in JSON. The exit code is 0 even if cells
+    differ.
     """
     from custdyn_widgets.engine import compare_snapshots
     from custdyn_widgets.progress import ProgressBar

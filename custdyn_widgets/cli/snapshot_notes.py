@@ -69,7 +69,7 @@ def _list(store: Store, snapshot_id: str, *, as_json: bool) -> None:
 
 @click.command("history")
 @click.argument("given", metavar="ID")
-@json_option("Print the acts as JSON.")
+@json_option("Print the history as JSON.")
 def history_command(given: str, as_json: bool) -> None:
     """List the history of a snapshot: who revoked it, set its expiry, added a note or deleted it, and when.
 
@@ -86,7 +86,7 @@ def history_command(given: str, as_json: bool) -> None:
         raise SnapshotError(f"The store's acts/ {reason(error)}.", field="snapshots") from error
     owner = ownership.owner_of(store.folder, snapshot_id)
     if owner is None and not found:
-        store.kept_manifest(snapshot_id)  # raises the error that says so
+        store.kept_manifest(snapshot_id)  # raises an error unless it exists
     published = store.kept_manifest(snapshot_id).get("generated_at") if owner is not None else None
     lines = [(str(published), ownership.account(owner), "published", "")] if owner is not None else []
     lines += [(act.at, act.who, act.act, act.text) for act in found]
@@ -98,7 +98,9 @@ def history_command(given: str, as_json: bool) -> None:
         rows += [(format_clock(at), *(_one_line(cell) or "–" for cell in line)) for at, *line in lines]
         click.echo("\n".join(align_rows(rows)))
     if unreadable:
-        raise SnapshotError(f"{unreadable:,} acts on {snapshot_id} cannot be read.", field="id")
+        raise SnapshotError(
+            f"{unreadable:,} act{'' if unreadable == 1 else 's'} on {snapshot_id} cannot be read.", field="id"
+        )
 
 
 @click.command("protect")
@@ -107,7 +109,7 @@ def protect_command(group: str) -> None:
     """Protect a shared store, as root: only the owner of a snapshot and root can change or delete it.
 
     The store may be new or in use. Members of the group can add snapshots and see all of them. Everyone else
-    who can enter the folder above the store can read them, so only a viewer should be able to.
+    who can enter the folder above the store can read them, so give only a viewer access to that folder.
     """
     from custdyn_widgets.snapshots import protect
 

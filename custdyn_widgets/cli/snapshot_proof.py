@@ -72,7 +72,7 @@ def key_show(as_json: bool) -> None:
 
 @click.command("sign")
 @click.argument("given", metavar="ID...", nargs=-1, required=True)
-@click.option("--replace", is_flag=True, help="Replace a signature by another key, or a damaged one.")
+@click.option("--replace", is_flag=True, help="Replace a signature made with another key, or a damaged one.")
 def sign_command(given: tuple[str, ...], replace: bool) -> None:
     """Sign snapshots that you froze without a key, or with another key. Their ids and links stay the same."""
     from custdyn_widgets.snapshots import Store, grouped, signatures
@@ -107,7 +107,7 @@ def export_command(given: str, file: Path) -> None:
 )
 @json_option()
 def verify_command(given: tuple[str, ...], every: bool, key: str | None, as_json: bool) -> None:
-    """Compare every byte of the given snapshots, or all, with what was published. Exit 1 if any differs.
+    """Compare the given snapshots, or all, byte by byte with what was published. Exit 1 if any differs.
 
     A FILE.zip is a downloaded or exported snapshot. It is checked without the store; the exit code is 0 only
     if every byte is as published and signed with the given key. It is 1 if something differs or another key
@@ -116,7 +116,9 @@ def verify_command(given: tuple[str, ...], every: bool, key: str | None, as_json
     zips = [text for text in given if text.lower().endswith(".zip")]
     if not zips:
         if key is not None:
-            raise click.UsageError("--key is for a FILE.zip; the signatures of stored snapshots need none.")
+            raise click.UsageError(
+                "--key is only for a FILE.zip; the signatures of stored snapshots need none."
+            )
         verify_stored(given, every, as_json)
         return
     if len(given) > 1 or every:

@@ -67,7 +67,7 @@ def snapshots_show(given: str, as_json: bool) -> None:
 
 
 def verify_stored(given: tuple[str, ...], every: bool, as_json: bool) -> None:
-    """Compare every byte of the given snapshots, or all, with what was published. Exit 1 if any differs."""
+    """Compare the given snapshots, or all, byte by byte with what was published. Exit 1 if any differs."""
     from custdyn_widgets.progress import ProgressBar
     from custdyn_widgets.snapshots import listing, newer_formats, signatures
 
@@ -148,7 +148,7 @@ def change_each(given: Sequence[str], change: Callable[[str], str]) -> None:
 
 
 def _ids_in(given: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return the distinct ids in the arguments; report invalid arguments and return the messages too."""
+    """Return the distinct ids in the arguments; report invalid arguments, and return those messages too."""
     from custdyn_widgets.snapshots import id_in
 
     ids: dict[str, None] = {}
@@ -213,7 +213,7 @@ def _end(instant: str | None, days: int | None, never: bool) -> datetime | None:
     from custdyn_widgets.query import parse_as_of
 
     if (instant is not None) + (days is not None) + never != 1:
-        raise click.UsageError("Give one of --at TIME, --in DAYS and --never.")
+        raise click.UsageError("Give --at TIME, --in DAYS or --never.")
     if days is not None:
         return now() + timedelta(days=days)
     try:

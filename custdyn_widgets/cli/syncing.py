@@ -21,10 +21,10 @@ _NO_MISTAKES = ("mapping", "left_out", "guessed_dialect")  # kinds of notes
 )
 @json_option()
 def sync_command(name: str, show_grants: bool, as_json: bool) -> None:
-    """Read the database of a source into its mart, from which reports are then made.
+    """Read a source's database into its mart, on which reports are then based.
 
     NAME is a source with a url in sources.toml. The new mart is checked before it replaces the old one: if it
-    has faults, they are summarized, and the old mart stays. Past transactions that changed since the last
+    has faults, they are summarized, and the old mart is kept. Past transactions that changed since the last
     sync are listed.
     """
     from custdyn_widgets.mart import grants_for, sync_source
@@ -52,7 +52,7 @@ def _say_likely_mistakes(name: str) -> None:
 
 
 def sync_first(source: str | None) -> None:
-    """Read the database of a source before a run, and print the result to stderr.
+    """Read a source's database before a run, and print the result to stderr.
 
     Raises
     ------

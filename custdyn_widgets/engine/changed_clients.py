@@ -28,7 +28,7 @@ def changed_clients(
     old
         The evidence of the old report.
     new
-        The evidence of the new report if that is also a snapshot; None if it is on the current data.
+        The evidence of the new report; None if that report is on the current data.
     """
     changed = _differing(plan, labels, old)
     if changed is None:

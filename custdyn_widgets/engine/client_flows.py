@@ -46,9 +46,9 @@ class ClientFlows:
     clients
         Positions of the clients, int64, in any order.
     groups, package_group
-        The groups of the row, and its group of packages; None for all transactions.
+        The row's groups, and its group of packages; None for all transactions.
     periods
-        The periods.
+        The periods, as buckets.
     rows
         For each period, each client's first ledger row in the period and its first row after it, in ascending
         order of the clients' positions.

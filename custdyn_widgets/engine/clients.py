@@ -24,7 +24,7 @@ from custdyn_widgets.query import Bucket, ReportQuery, parse_as_of
 from custdyn_widgets.report import Report
 from custdyn_widgets.text import guard_formula
 
-# Each flow column, with the column of the lines that it is computed from, and its sign.
+# The column of the lines that each flow column is computed from, and its sign.
 _FLOWS = {
     "Refill Qty": ("refill_qty", 1),
     "Refill Total": ("refill", 1),

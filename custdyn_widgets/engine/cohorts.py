@@ -35,7 +35,7 @@ def cohort_triangle(
     Returns
     -------
     DataFrame
-        One line for each cohort that has a client, from the month in which the interval starts. The columns
+        One line for each cohort with a client, from the month in which the interval starts. The columns
         are `Cohort`, `Size` (int64), and `0`, `1`, `2` and so on (Int64): the number of clients with a paid
         use that many months later and before the effective end; missing for months that begin at or after it.
 

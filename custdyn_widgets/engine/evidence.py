@@ -1,10 +1,10 @@
 """The evidence in a snapshot: a keyed digest of each client's exact contribution to each row.
 
 A contribution is whatever the client adds to the row's cells, and to those of the period that the row is
-compared with. The key is a nonce that is kept only in the snapshot's manifest, which is never served. Clients
-and rows are also identified by keyed digests, so the evidence reveals nothing without the data. Digests of
-contributions have only 32 bits, so amounts cannot be found by brute force, because many of them have the same
-digest. About one change in four billion is therefore missed.
+compared with. The key is a nonce that is stored only in the snapshot's manifest, which is never served.
+Clients and rows are also identified by keyed digests, so the evidence reveals nothing without the data.
+Contributions have digests of only 32 bits. Many amounts share a digest and therefore cannot be found by brute
+force, but about one change in four billion is missed.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ UInt64s = npt.NDArray[np.uint64]
 class EvidenceMaker:
     """Computes the evidence for a report when it is published, from the data that the report is based on.
 
-    It keeps that data in memory as long as the report exists. Pickling replaces it with finished evidence.
+    It keeps that data in memory while the report exists. Pickling replaces it with the finished evidence.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -122,7 +122,7 @@ def digests(plan: Plan, nonce: str) -> pd.DataFrame | None:
 
 
 def row_tags(labels: Sequence[Labels], nonce: str) -> dict[int, Labels]:
-    """Return the labels of rows by their tags, including tags of the periods that they are compared with."""
+    """Return row labels by tag, including the tags of the periods that the rows are compared with."""
     keyed = _Keyed(bytes.fromhex(nonce))
     found: dict[int, Labels] = {}
     for period in ("", "before"):

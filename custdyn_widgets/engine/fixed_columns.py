@@ -1,8 +1,8 @@
-"""Columns of numbers in fixed point for pandas, with which built-in metrics compute all rows together.
+"""Fixed-point columns for pandas, with which built-in metrics compute all rows together.
 
-A column has the dtype `fixed`. It can be added, subtracted and negated, and divided by `ratio`. All other
-operations raise an error, so that no metric silently gets an inexact number. The numbers are explained in
-`fixed_point`. In a column, a number may also be missing, such as an undefined average.
+A column has the dtype `fixed`. Columns can be added, subtracted, negated and, with `ratio`, divided. All
+other operations raise an error, so that no metric silently gets an inexact number. The numbers are explained
+in `fixed_point`. In a column, a number may also be missing, such as an undefined average.
 """
 
 from __future__ import annotations

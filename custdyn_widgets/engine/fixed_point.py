@@ -30,7 +30,7 @@ _LARGEST_DIVISOR = 1 << 38
 
 @dataclass(frozen=True)
 class Amounts:
-    """Amounts in millionths: `whole`, plus `part` / 2**48, give or take `missing` / 2**48."""
+    """Amounts in millionths: `whole`, plus `part` / 2**48, with an error of at most `missing` / 2**48."""
 
     whole: Int64s
     part: Int64s
@@ -83,7 +83,7 @@ class Amounts:
         return self.whole + up, sure
 
     def nonzero(self) -> tuple[Bools, Bools]:
-        """Return whether each amount is not 0, and whether that is certain."""
+        """Return whether each amount is nonzero, and whether that is certain."""
         above = (self.whole > 0) | ((self.whole == 0) & (self.part > self.missing))
         below = (self.whole < -1) | ((self.whole == -1) & (self.part < _PART + 1 - self.missing))
         found = (above | below) & (self.missing <= _PART)
@@ -95,7 +95,7 @@ class Amounts:
 
     @classmethod
     def joined(cls, parts: Sequence[Amounts]) -> Amounts:
-        """Return the amounts of several parts, one after the other."""
+        """Concatenate the amounts of several parts."""
         empty = np.zeros(0, np.int64)
         columns = zip(*((own.whole, own.part, own.missing) for own in parts), strict=True)
         return cls(*(map(np.concatenate, columns) if parts else (empty, empty, empty)))
@@ -137,7 +137,7 @@ class Factors:
         return cls((first, second, third), inexact, np.array(above, np.int64))
 
     def times(self, amounts: Int64s, which: Int64s) -> Amounts:
-        """Multiply each amount by the factor at its position in `which`; `_fit` says which results fit."""
+        """Multiply each amount by the factor at its position in `which`; `_fit` says which products fit."""
         size = np.abs(amounts).view(np.uint64)
         upper, lower = size >> _WORD, size & _LOW
         first, second, third = (word.take(which) for word in self.words)
@@ -166,7 +166,7 @@ def add_up(amounts: Int64s, bounds: Int64s, factors: Factors | None, which: Int6
     amounts
         The amounts in millionths.
     bounds
-        int64[sums + 1]: the sum i consists of the amounts from `bounds[i]` to `bounds[i + 1]`.
+        int64[sums + 1]: sum i consists of the amounts from `bounds[i]` to `bounds[i + 1]`.
     factors
         The factors; None for amounts that need no conversion.
     which
@@ -206,7 +206,7 @@ def _fit(amounts: Int64s, bounds: Int64s, above: Int64s | None) -> Bools:
 
 
 def to_int64(amounts: npt.NDArray[Any]) -> Int64s:
-    """Return amounts as int64s; those that might overflow become too large for `add_up`."""
+    """Return amounts as int64s, clipped to ±2**62; `add_up` marks sums of clipped amounts as unknown."""
     if amounts.dtype != object:
         return amounts
     large = 1 << 62

@@ -1,4 +1,4 @@
-"""Detection of data that ends before the report does, so that the figures are too low."""
+"""Detecting data that ends before the report does, which makes its figures too low."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def data_gaps(mart: OpenedMart, interval: ResolvedInterval, time_group: str | No
     """Yield a sentence for each sign that the data ends before the report does.
 
     While an interval has not ended, the data may be slightly older than the report: by up to an hour if
-    the rows are days, otherwise by up to a day, but never from before the interval's start. A transaction
+    the rows are days, otherwise by up to a day, but never older than the interval's start. A transaction
     dated after the data was written does not show that the data is complete.
 
     Parameters
@@ -134,7 +134,7 @@ def _kinds_that_stopped(facts: Facts, end: int, recent: Sequence[_RecentUses]) -
 def _days_of_uses(
     facts: Facts, _: Int64s, *, places: Sequence[int], end: int
 ) -> dict[int, tuple[Int64s, int]]:
-    """Return the days with each of these kinds of use before `end`, and the time of the last one."""
+    """Return the days before `end` with each of these kinds of use, and the time of its last use."""
     found = {}
     for place in places:
         parts = [times[(use == place) & (times < end)] for times, use in _parts(facts)]

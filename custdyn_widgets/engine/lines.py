@@ -88,7 +88,7 @@ class Lines:
 def compute_lines(plan: Plan) -> tuple[Lines, Lines, pd.DataFrame]:
     """Return the lines of a report's rows, those of the earlier periods, and the flow cells of the rows.
 
-    Earlier periods that directly precede the report, or are rows of it, are summed together with its rows, so
+    Earlier periods that directly precede the report, or are among its rows, are summed with these rows, so
     comparing months with the previous months costs only one more month.
     """
     earlier = [bucket for bucket in plan.befores if bucket]

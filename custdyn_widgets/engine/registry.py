@@ -137,7 +137,7 @@ def metric(group: str, columns: Sequence[tuple[str, Unit, str]]) -> MetricDecora
     group
         The upper level of the column headings.
     columns
-        The label, unit (`count`, `money`, or `rate` for a fraction shown in percent) and definition of
+        The label, unit (`count`, `money`, or `rate` for a fraction shown as a percentage) and definition of
         each column, in order.
 
     Raises

@@ -52,8 +52,8 @@ def _divide(changes: FixedArray, befores: FixedArray) -> tuple[Int64s, Bools]:
     bottom = np.abs(bottom)
     quotient = 100 * MILLION * top // bottom
     rest = 100 * MILLION * top - quotient * bottom
-    # If top and bottom are off by their bounds at most, the quotient is off by `error` / (3/4 of bottom) at
-    # most.
+    # If top and bottom are off by at most their bounds, the quotient is off by at most
+    # `error` / (3/4 of bottom).
     error = 100 * MILLION * top_missing + (np.abs(quotient) + 1) * bottom_missing
     from_half = 2 * rest - bottom
     up = (from_half > 0) | ((from_half == 0) & (quotient % 2 != 0))

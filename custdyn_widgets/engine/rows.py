@@ -128,7 +128,7 @@ def _total(plan: Plan, now: Lines, before: Lines) -> Row:
 def _line_of_total(plan: Plan, lines: Lines, whole: Bucket) -> Lines:
     """Return the line of the same query without grouping, for the whole interval.
 
-    Without grouping by package, it is derived from the cells of the rows: flows add up, and stocks are those
+    Without grouping by package, it is derived from the rows' cells: flows add up, and stocks are those
     of the last rows, provided that the last window is also that of the Total (the windows may differ if the
     end or `as_of` is a skipped wall time).
     """

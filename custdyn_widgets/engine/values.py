@@ -1,8 +1,8 @@
 """Values of a report's rows, computed in fixed point, or exactly where the result would be uncertain.
 
-The exact numbers of a metric define its values. In fixed point, the built-in metrics give the same values
-much faster, or mark rows as uncertain; these are computed again from Fractions. Custom metrics
-are always computed from Fractions.
+A metric's exact numbers define its values. In fixed point, the built-in metrics compute the same values much
+faster, but mark some rows as uncertain, which are computed again from Fractions. Custom metrics are always
+computed from Fractions.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from custdyn_widgets.report import Column, Value
 
 Numbers = FixedArray | list[Number]  # a column of numbers
 ValueRow = tuple[Value, ...]
-_TOGETHER = 1 << 22  # the number of numbers rounded at a time
+_TOGETHER = 1 << 22  # how many numbers are rounded at a time
 
 
 def compute_values(

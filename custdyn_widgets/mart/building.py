@@ -1,4 +1,4 @@
-"""Building the facts of a source, and checking a source.
+"""Building a source's facts, and checking sources.
 
 With `on_fault = "quarantine"`, faulty rows are left out of the facts and listed in a file in the `quarantine`
 folder of the cache.
@@ -95,7 +95,7 @@ def build_in_memory(source: Source) -> tuple[cache.CacheEntry, str]:
 def build_unchanged(mart: LocatedMart, source: Source) -> cache.CacheEntry | None:
     """Build facts from files; return None if the files changed during the build.
 
-    If files changed, faults are ignored, because they may come from a mixture of old and new tables.
+    If files changed during the build, faults are ignored: they may come from a mixture of old and new tables.
     """
     try:
         entry = _build_with_base(mart, source) or _build(_read(mart, source), source, mart)
@@ -116,9 +116,9 @@ def _files(mart: LocatedMart, source: Source) -> list[Path]:
 
 
 def _read(mart: LocatedMart, source: Source, only: Collection[str] | None = None) -> StoredMart:
-    """Read the mart of a resolved source in the dialect of the source.
+    """Read the mart of a resolved source in the source's dialect.
 
-    `only` contains the names of the part files of the ledger to read; None reads them all.
+    `only` contains the names of the ledger's part files to read; None reads them all.
     """
     if only is None:
         stored = read_mart(mart.path, source.dialect)
@@ -135,18 +135,18 @@ def _build_with_base(mart: LocatedMart, source: Source) -> cache.CacheEntry | No
         return None
     try:
         built = build_with_base(_read(mart, source, base.added), base)
-    except CustDynError:  # building from all files gives the right error
+    except CustDynError:  # the build from all files reports the error
         return None
     return cache.CacheEntry(built.facts, origin=_origin(mart, source, built)) if built else None
 
 
 def _identity(mart: LocatedMart, source: Source) -> str:
-    """Return a hash of the place of a mart and of the settings that determine how it is read."""
+    """Return a hash of a mart's location and of the settings that determine how it is read."""
     return source.cache_key(mart.stamp.place)
 
 
 def _origin(mart: LocatedMart, source: Source, built: BuiltMart) -> Origin | None:
-    """Return the origin of facts to which rows can be added later, or None for others."""
+    """Return the origin of the facts, or None if no rows can be added to them later."""
     if built.ledger is None or not mart.stamp.parts:
         return None
     return Origin(_identity(mart, source), mart.stamp.parts, built.ledger)
@@ -173,7 +173,7 @@ def _build(stored: StoredMart, source: Source, located: LocatedMart | None) -> c
 def _listed(
     stored: StoredMart, source: Source, key: str | None, left_out: Quarantine | None
 ) -> tuple[str, Path | None]:
-    """Write the list of quarantined rows; return the warning for reports and the path of the list.
+    """Write the list of quarantined rows; return the warning for reports and the list's path.
 
     Tables in memory have no fingerprint, so their list is stored under the hash of its content.
     """

@@ -19,7 +19,7 @@ Int64s = npt.NDArray[np.int64]
 _LARGE = 2**31  # bytes: the maximum size of a string array
 _WHOLE_NUMBER = r"^(0|-?[1-9][0-9]{0,17})$"  # as written by `as_text`, with up to 18 digits
 _LONG_NUMBER = r"^-?[1-9][0-9]{18}$"  # 19 digits: may fit in an int64
-_DENSE, _SMALL = 16, 2**16  # limits on the entries in a lookup table: per number, and in total
+_DENSE, _SMALL = 16, 2**16  # a lookup table may have this many entries per number, or in total
 
 
 def plain(column: pa.ChunkedArray) -> pa.Array:
@@ -74,7 +74,7 @@ def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
         return pa.nulls(0, column.type)
     if column.num_chunks == 1:
         return column.chunk(0)
-    chunks = [chunk for chunk in column.chunks if len(chunk)]  # Arrow fails to combine some empty ones
+    chunks = [chunk for chunk in column.chunks if len(chunk)]  # Arrow cannot combine some empty chunks
     return pa.chunked_array(chunks or column.chunks[:1], column.type).combine_chunks()
 
 
@@ -99,7 +99,7 @@ def as_text(column: pa.Array) -> pa.Array:
 
 
 def all_whole(column: pa.Array) -> bool:
-    """Return whether all values of a column of numbers are whole."""
+    """Return whether all values in a numeric column are whole."""
     return pc.all(pc.equal(pc.floor(column), column), min_count=0).as_py() is not False
 
 
@@ -121,7 +121,7 @@ def blanks(column: pa.Array, *, of_numbers: bool = False) -> Bools:
         starts, content = _bytes(column)
         missing |= starts[1:] == starts[:-1]
         if content.min(initial=0xFF) <= ord(" ") or content.max(initial=0) >= 0x80:
-            # Only text that starts with white space or a non-ASCII byte can be blank: few rows, if any.
+            # Only text that starts with white space or a non-ASCII byte can be blank. Few rows do.
             begins = content.take(starts[:-1] - starts[0], mode="clip")
             doubtful = np.flatnonzero(((begins <= ord(" ")) | (begins >= 0x80)) & ~missing)
             has_text = pc.match_substring_regex(column.take(pa.array(doubtful)), r"\S")
@@ -135,7 +135,7 @@ def to_bools(column: pa.Array) -> Bools:
 
 
 def _bytes(column: pa.Array) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
-    """Return the offsets of the strings and of the end of the last one, and the bytes that they span."""
+    """Return the offsets of the strings and of the end of the last string, and the bytes that they span."""
     width = np.int64 if pa.types.is_large_string(column.type) else np.int32
     _, offsets, data = column.buffers()
     starts = np.frombuffer(offsets, width)[column.offset : column.offset + len(column) + 1]
@@ -177,7 +177,7 @@ class _NumberPositions:
         self._low, high = int(numbers.min(initial=0)), int(numbers.max(initial=0))
         self._table: Codes | None = None
         if high - self._low < max(_DENSE * len(numbers), _SMALL):
-            self._table = np.full(high - self._low + 2, -1, np.int32)  # the last entry is for all others
+            self._table = np.full(high - self._low + 2, -1, np.int32)  # the last entry is for other numbers
             self._table[numbers - self._low] = places
         else:
             order = np.argsort(numbers)
@@ -188,7 +188,7 @@ class _NumberPositions:
         valid = to_bools(values.is_valid()) if values.null_count else None
         numbers = np.asarray(pc.fill_null(values, 0).to_numpy(zero_copy_only=False), np.int64)
         if self._table is not None:
-            # The difference is negative for numbers below the lowest, and thus large as an unsigned integer.
+            # Numbers below the lowest one have a negative difference, which is large as an unsigned integer.
             places = (numbers - self._low).view(np.uint64)
             found = self._table.take(np.minimum(places, np.uint64(len(self._table) - 1)).view(np.int64))
         else:
@@ -224,7 +224,7 @@ class PositionLookup:
 
 
 def _of_rows(column: pa.DictionaryArray, of_values: npt.NDArray[Any], of_null: object) -> npt.NDArray[Any]:
-    """Return one value per row, given the values for the dictionary and the value for nulls."""
+    """Return one value per row, given a value for each dictionary entry and one for nulls."""
     rows = column.indices
     if rows.null_count:
         of_values = np.append(of_values, np.asarray([of_null], of_values.dtype))
@@ -247,7 +247,7 @@ def _match(texts: pa.Array, pattern: str) -> Bools:
 
 
 def _at_most(numbers: pa.Array, negative: str, positive: str) -> Bools:
-    """Return a mask of the numbers that do not lie beyond two limits; all are texts with as many digits."""
+    """Return a mask of the texts within two limits; correct only for numbers with as many digits as these."""
     limits = [pa.scalar(limit, numbers.type) for limit in (negative, positive)]
     found = pc.less_equal(numbers, pc.if_else(pc.starts_with(numbers, "-"), *limits))
     return to_bools(pc.fill_null(found, False))

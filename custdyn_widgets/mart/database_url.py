@@ -17,7 +17,7 @@ _OPTION = re.compile(r"[?&;\s]([^=?&;\s]+)=")
 def has_secret(url: str) -> bool:
     """Return whether a URL contains a password, before its host or among its options.
 
-    A password may contain a slash, so any URL with a colon before its last `@` counts as having one.
+    A password may contain a slash, so any URL with a colon before its last `@` is treated as containing one.
     """
     rest = url.partition("://")[2] or url
     user, at, _ = rest.rpartition("@")
@@ -25,7 +25,7 @@ def has_secret(url: str) -> bool:
 
 
 def check_url(url: str) -> None:
-    """Raise a SourceError, without secrets, if a URL is not that of a database or contains a password."""
+    """Raise a SourceError that shows no secrets if a URL is not a database URL or contains a password."""
     scheme = _SCHEME.match(url)
     masked = f"{scheme[0]}…" if scheme else "…"
     if has_secret(url):

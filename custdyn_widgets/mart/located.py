@@ -12,7 +12,7 @@ from custdyn_widgets.mart.synced import read_record
 
 @dataclass(frozen=True)
 class LocatedMart:
-    """The folder or file of a mart, and the stamp of the files that it was made from.
+    """The folder or file of a mart, and the stamp of the files that it was created from.
 
     `sentences` describes what a mapping left out or rounded. `is_written_by_us` is True if a mapping or a
     sync wrote the files.

@@ -61,7 +61,7 @@ def open_mart(source: SourceLike) -> OpenedMart:
         key = chosen.cache_key(mart.stamp.fingerprint)
         entry = cache.load(key)
         if entry is None:
-            from custdyn_widgets.mart.building import build_unchanged  # imported late: cached facts skip it
+            from custdyn_widgets.mart.building import build_unchanged  # imported late: not for cached facts
 
             entry = build_unchanged(mart, chosen)
             if entry is None:

@@ -1,4 +1,4 @@
-"""Rejecting addresses that are not sources, without showing passwords in them."""
+"""Rejecting addresses that are not sources, without showing the passwords in them."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _OBJECTS = ("s3://", "s3a://")
 
 
 def reject_url(data: object) -> None:
-    """Raise if the source is a URL or the address of a database; the message shows only the scheme."""
+    """Raise an error that shows only the scheme if the source is a URL or the address of a database."""
     text = str(data) if isinstance(data, str | Path) else ""
     scheme = URL.match(text)
     if scheme or (_has_login(text) and not os.path.lexists(text)):
-        begin = scheme[0].strip().rstrip("/") + "//" if scheme else ""  # `Path` removes a slash
+        begin = scheme[0].strip().rstrip("/") + "//" if scheme else ""  # `Path` removes one slash
         what = f"a URL ({shown(begin)}…)" if scheme else "the address of a database with a login"
         if begin.lower() in _OBJECTS:
             remedy = "Write s3://bucket/folder, as text"
         elif begin.lower() in _FILES:
-            remedy = "Download its tables as CSV or Parquet to a folder, and give that folder"
+            remedy = "Download its tables as CSV or Parquet to a folder, and use that folder"
         else:
             remedy = (
                 "To report on a database, run custdyn mapping new NAME URL (without the password), and then "

@@ -1,6 +1,6 @@
 """The five tables of a mart: their columns and the values allowed in each.
 
-The code that reads and checks marts and the documentation all use this schema.
+This schema is used by the code that reads and checks marts, and by the documentation.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class MartTable:
 
     @property
     def column_names(self) -> tuple[str, ...]:
-        """The names of its columns, in order."""
+        """The names of the columns, in order."""
         return tuple(c.name for c in self.columns)
 
     @property

@@ -1,4 +1,4 @@
-"""Sources of data: their location, their name in reports, and the handling of faulty rows.
+"""Sources of data: their location, their name in reports, and how their faulty rows are handled.
 
 A source is a path, a dict of tables in memory, or a name defined in `sources.toml`:
 
@@ -46,7 +46,7 @@ class ArrowStream(Protocol):
 TableLike = Union["pd.DataFrame", ArrowStream]
 
 _RULES = get_args(FaultRule)
-GENERIC = "generic"  # the mapping of a database that has the tables of a mart
+GENERIC = "generic"  # the mapping of a database whose tables are those of a mart
 _SYSTEM = re.compile(r"[a-z][a-z0-9_-]*")
 
 
@@ -61,9 +61,8 @@ class Source:
         (`s3://bucket/folder`), the word `demo`, or a dict of tables by name: pandas or Polars DataFrames,
         Arrow tables, DuckDB relations.
     on_fault
-        How to handle faulty rows: `refuse` makes no report and lists them in an error; `quarantine` leaves
-        out those rows and all rows that refer to them, lists them in a file, and adds a warning to every
-        report.
+        How to handle faulty rows: `refuse` raises an error that lists them; `quarantine` leaves out
+        those rows and all rows that refer to them, lists them in a file, and adds a warning to every report.
     name
         The name shown in reports. Defaults to the last component of the path.
     dialect
@@ -123,13 +122,13 @@ class Source:
 
     @property
     def path(self) -> Path:
-        """The path of the files of a resolved source."""
+        """The path of a resolved source's files."""
         assert isinstance(self.data, Path)
         return self.data
 
     @property
     def mart_dialect(self) -> Dialect:
-        """The dialect of the mart that is made from the source.
+        """The dialect of the mart that is created from the source.
 
         With a shipped mapping, `timezone` is ignored: the mapping knows the time zone of its system and
         returns times in UTC.

@@ -1,4 +1,4 @@
-"""The folder of synced marts: for each name, a link to the folder of its last sync, and a lock.
+"""The folder of synced marts: for each source, a link to the folder of its last sync, and a lock.
 
 A sync writes a new folder next to the old one and then atomically replaces the link, so readers always see a
 complete mart, either the old or the new one. Killed syncs leave folders behind that no link points to; the
@@ -27,14 +27,14 @@ _FORMAT = 1
 
 @dataclass(frozen=True)
 class SyncRecord:
-    """The record of a sync; it contains no secret and no host.
+    """The record of a sync; it contains no secrets and no host name.
 
     Attributes
     ----------
     read_at
         The Unix time at which the read transaction began, according to the database.
     rows
-        The number of rows of each table.
+        The number of rows in each table.
     duration_s
         The duration of the sync in seconds.
     server
@@ -42,9 +42,9 @@ class SyncRecord:
     mapping, mapping_sha256
         The name of the mapping and the hash of its text.
     sentences
-        Sentences that give the mapping's counts and describe rounding.
+        Sentences that state the mapping's counts and describe rounding.
     changes
-        The changes since the previous sync, as a JSON object; None for the first one.
+        The changes since the previous sync, as a JSON object; None for the first sync.
     """
 
     read_at: int

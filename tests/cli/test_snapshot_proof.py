@@ -116,7 +116,7 @@ def test_an_exported_snapshot_is_verified_without_the_store(
         (["x.zip", "y.zip"], "Give one FILE.zip and nothing else."),
         (["x.zip", "a" * 52], "Give one FILE.zip and nothing else."),
         (["x.zip", "--all"], "Give one FILE.zip and nothing else."),
-        (["--key", "11" * 32], "--key is for a FILE.zip"),
+        (["--key", "11" * 32], "--key is only for a FILE.zip"),
         (["x.zip", "--key", "none.pem"], "is neither a key (64 hexadecimal digits) nor a readable file"),
         (["x.zip", "--key", "x.zip"], "is not a text file with public keys"),
         (["x.zip", "--key", "11" * 31], "is neither a key"),

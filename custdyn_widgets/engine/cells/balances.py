@@ -33,7 +33,7 @@ def balance_frames(
     flows
         The balance flows of each row.
     ends
-        The day on which each bucket's end is valued.
+        The valuation day of each bucket's end.
     groups
         The number of rows in each bucket.
     """

@@ -1,4 +1,4 @@
-"""Cells of a report before they are added up over clients: the contribution of each client to each row.
+"""A report's cells before they are summed over clients: each client's contribution to each row.
 
 Converted amounts are exact fractions, and there may be millions of them. Each is therefore stored as its
 remainders modulo two primes, which NumPy can add and multiply. Equal amounts have equal remainders; different
@@ -26,14 +26,14 @@ Factor = Callable[[int, date], tuple[int, int]]
 
 @dataclass(frozen=True)
 class Contributions:
-    """The contributions of some clients to some rows; those that are all zero are left out.
+    """The contributions of some clients to some rows; all-zero contributions are left out.
 
     Attributes
     ----------
     client, bucket, package_group
         int64[contributions]: the position of the client in the facts, and the row.
     values
-        int64[contributions, values]: what the client adds to the cells of the row.
+        int64[contributions, values]: what the client adds to the row's cells.
     """
 
     client: Int64s
@@ -56,8 +56,8 @@ def client_contributions(
     grid
         The rows of the report.
     factor
-        A function that returns the value of one unit of a currency, given by its code, on a date: numerator
-        and denominator.
+        A function that returns the value of one unit of a currency, given by its code, on a date, as
+        numerator and denominator.
     """
     windows = np.maximum.accumulate(np.append(np.int64(grid.opening_window), grid.windows))
     grid = replace(grid, windows=windows[1:]).with_opening()
@@ -100,7 +100,7 @@ def _contributions(facts: Facts, clients: Int64s, grid: Grid, factor: Factor) ->
 def _stock_values(
     stocks: StockSums, grid: Grid, factor: Callable[[date], tuple[int, int]]
 ) -> Iterator[Int64s]:
-    """Yield the values of stocks and movement by row, for all buckets except the opening."""
+    """Yield the values of stocks and movement by row, for all buckets except the opening one."""
     counts, high, low = (both.sum(axis=1) for both in stocks.levels())  # level, group, bucket
     states = (counts * np.array([1, 2, 4])[:, None, None]).sum(axis=0).T  # alive, overall active, active
     balances = np.zeros((2, *states.shape), np.int64)
@@ -119,7 +119,7 @@ def _stock_values(
 
 
 def _flow_values(flows: FlowSums, grid: Grid, factor: Callable[[date], tuple[int, int]]) -> Iterator[Int64s]:
-    """Yield the values of flows by row, for all buckets except the opening."""
+    """Yield the values of flows by row, for all buckets except the opening one."""
     found, rows = flows.entries(), grid.bucket_count * grid.groups
     at = {c: np.flatnonzero(found.flow == c) for c in np.unique(found.flow).tolist()}
     of = {

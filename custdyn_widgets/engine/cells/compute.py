@@ -6,8 +6,8 @@ paid use. As a result:
 
 - Only a client's last row in a bucket matters for stocks. It becomes a *cell*, whose balance and last paid
   use are valid until the client's next cell.
-- The row before the first one in the report has the initial balance and last paid use, so earlier rows are
-  not read. Package rows are an exception: they depend on the packages of all transactions of a client.
+- The row before the first one in the report contains the initial balance and last paid use, so earlier rows
+  are not read. Package rows are an exception: they depend on the packages of all of a client's transactions.
 - The last paid use determines the cell's *reach*: the last bucket whose window contains it. Window starts
   increase with the buckets, so the reach is the number of windows that start by that time. The client is
   active from the cell's bucket up to the reach or the next cell, whichever comes first.
@@ -36,8 +36,8 @@ and valuation date. Common columns: `row` (int64, position of the row), `currenc
 (bool: whether any amount in the line is nonzero). All other columns are int64s, or Python ints if some sum
 might overflow: `…_qty` are counts, the rest are sums in millionths of `currency`.
 
-If the grid requests them, there are three more such DataFrames, and one of movement: int64 counts, with one
-line for each row of the report, in order.
+If the grid requests them, there are three more such DataFrames, and one for movement, which contains int64
+counts, with one line for each row of the report, in order.
 
 - flows: `refill_qty`, `refill`, `usage`, `activation_qty`, `activation`, `renewal_qty`, `renewal`,
   `ignored_refill_qty`, `ignored_refill` (refills with an amount ≤ 0, for a warning). Signs are those of
@@ -48,8 +48,8 @@ line for each row of the report, in order.
 - balance flows: `joined` (opening balances of new clients), `all_refills`, `all_usage`,
   `all_fees`, `other` (all transactions of these kinds, including fees of packages that the query leaves
   out).
-- left: `left`, minus the balances of clients that are closed at the row's end, plus those of clients that
-  were already closed at its start.
+- left: `left`, the balances of clients that were already closed at the row's start, minus those of clients
+  that are closed at its end.
 - movement: `opening_qty` (active at the row's start), `new_qty`, `reactivated_qty`, `lapsed_qty`,
   `closed_qty`, `first_use_qty`.
 """
@@ -110,7 +110,7 @@ class Cells:
 
     @classmethod
     def joined(cls, parts: Sequence[Cells], row_counts: Sequence[int]) -> Cells:
-        """Concatenate the cells of several reports, one after the other."""
+        """Concatenate the cells of several reports."""
         if len(parts) == 1:
             return parts[0]
         firsts = np.cumsum([0, *row_counts[:-1]]).tolist()
@@ -174,7 +174,7 @@ def _single(grid: Grid, k: int) -> Grid:
 
 
 def _with_active_of(own: pd.DataFrame, stocks: pd.DataFrame) -> pd.DataFrame:
-    """Return the stocks, with the active columns of the rows in `own` replaced by its values."""
+    """Return the stocks, with the active columns from `own` for the rows that it contains."""
     active = ["active_qty", "active_pos", "active_neg"]
     key = ["row", "currency"]
     changed = stocks.astype(dict.fromkeys(active, object)).set_index(key)
@@ -255,7 +255,7 @@ def _sums_of(facts: Facts, clients: Int64s, *, grid: Grid) -> dict[int, _Sums]:
 
 
 def _merged(parts: Iterable[dict[int, _Sums]]) -> list[tuple[int, _Sums]]:
-    """Add the sums of disjoint clients, by currency in the order of codes."""
+    """Add the sums of disjoint sets of clients; return them sorted by currency code."""
     merged: dict[int, _Sums] = {}
     for own in parts:
         for currency, (flows, stocks) in own.items():

@@ -53,14 +53,14 @@ BALANCE_FLOW_COLUMNS = tuple(_BALANCE_SUMS)
 
 
 class FlowTables(NamedTuple):
-    """Tables that tell the kernel where the amount of a row belongs (see `cells.kernel`).
+    """Tables that tell the kernel where a row's amount belongs (see `cells.kernel`).
 
     Attributes
     ----------
     segment_of, bucket_of
         The segment of a time, and the bucket of a segment.
     class_count, per_group
-        The number of flow classes, and of keys in a group.
+        The number of flow classes, and of keys per group.
     is_fee, fee_counts, not_counted
         Whether a class is a package fee, whether fees of a package count (empty if all do), and the class of
         fees that do not count.
@@ -102,7 +102,7 @@ class FlowEntries:
 
 @dataclass(frozen=True)
 class _Lines:
-    """Lines of cells: their keys, and counts and amounts by line and flow class; each pair occurs once."""
+    """Lines of cells: their keys, and counts and amounts for each pair of line and flow class."""
 
     keys: Mapping[str, Int64s]
     line: Int64s

@@ -18,7 +18,7 @@ _LARGEST = 17  # there are at most about 2**17 granules
 class Grid:
     """The edges and groups of a report's rows.
 
-    Each bucket has a row for each group: for each group of clients, and within it for each group of packages.
+    Each bucket has a row for each group of clients and, within it, for each group of packages.
     A client belongs to one group of clients, but to every group of packages in which it has transactions.
 
     Attributes
@@ -94,7 +94,7 @@ class CounterArrays(NamedTuple):
     edges, table
         The edges, and the result for each granule, or -1 for a granule with an edge.
     first, bits
-        The number of the first granule in the table, and the number of bits in a granule.
+        The index of the first granule in the table, and the number of bits in a granule.
     """
 
     edges: Int64s

@@ -39,7 +39,7 @@ class Ledger(NamedTuple):
 
 
 class Clients(NamedTuple):
-    """Clients of one currency: their rows within the report, and the values that `Piece` has for each."""
+    """Clients of one currency: their rows within the report, and their values, as in `Piece`."""
 
     begin: Int64s
     end: Int64s
@@ -175,7 +175,7 @@ def _position(counter: CounterArrays, at: np.int64) -> np.int64:
 
 @_inlined
 def _bucket(flows: FlowTables, stocks: StockTables, at: np.int64) -> np.int64:
-    """Return the bucket of a time; the first one for all times before it."""
+    """Return the bucket of a time; the first bucket for all earlier times."""
     if at >= flows.segment_of.edges[-1]:
         return np.int64(stocks.buckets)
     return np.int64(flows.bucket_of[_position(flows.segment_of, at)])

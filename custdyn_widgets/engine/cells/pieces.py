@@ -180,7 +180,7 @@ def first_row_at(facts: Facts, clients: Int64s, instant: int) -> Int64s:
 def transactions_within(
     facts: Facts, clients: Int64s, start: int, end: int
 ) -> tuple[int, int | None, int | None]:
-    """Return the number of transactions before `end`, and the times of the first and last since `start`."""
+    """Return how many transactions are before `end`, and the times of the first and last since `start`."""
     found = [own for _, own in facts.each(partial(_transactions_within, start=start, end=end), clients)]
     return (
         sum(count for count, _, _ in found),
@@ -219,7 +219,7 @@ def _first_row(facts: Facts, clients: Int64s, values: Times, least: int) -> Int6
     low[some] = np.where(values[high[some] - 1] < least, high[some], low[some])
     some = some[low[some] < high[some]]
     some = some[values[low[some]] < least]
-    left, right = low[some] + 1, high[some] - 1  # the last row is known to be at least `least`
+    left, right = low[some] + 1, high[some] - 1  # the last row's value is at least `least`
     while (left < right).any():
         middle = (left + right) >> 1
         below = values[middle] < least

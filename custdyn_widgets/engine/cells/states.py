@@ -28,7 +28,7 @@ class Moment:
     alive
         Whether the client belongs to the row and is alive.
     last_paid
-        The time of the last paid use in the row before the instant; the minimum of int64 if there was none.
+        The time of the row's last paid use before the instant; the minimum of int64 if there was none.
     active
         Whether the client is alive and that paid use is in the window.
     balance
@@ -64,7 +64,7 @@ class RowStates:
     row_after: Int64s
 
     def rows_of(self, chosen: Bools) -> tuple[Int64s, Int64s]:
-        """Return `first_row` and `row_after` of some of the clients."""
+        """Return `first_row` and `row_after` for some of the clients."""
         return self.first_row[chosen], self.row_after[chosen]
 
     @cached_property
@@ -91,9 +91,9 @@ def row_states(facts: Facts, clients: Int64s, grid: Grid, package_group: int | N
     clients
         Positions of the clients, int64, ascending.
     grid
-        A grid whose only bucket is that of the row.
+        A grid whose only bucket is the row's.
     package_group
-        The group of packages of the row; None for all transactions.
+        The row's group of packages; None for all transactions.
     """
     (start, end), window = grid.edges.tolist(), int(grid.windows[0])
     moments = [(start, grid.opening_window), (end, window)]

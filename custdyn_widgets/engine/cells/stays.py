@@ -13,7 +13,7 @@ from custdyn_widgets.engine.cells.grid import Grid
 from custdyn_widgets.engine.cells.pieces import Piece
 from custdyn_widgets.mart import PAID, Bools, Int64s, Times
 
-_MOST_STAYS = 2**17  # stays created at a time; each package row of a client repeats its cells
+_MOST_STAYS = 2**17  # the limit on stays created at a time: each package row repeats the cells of its client
 
 _Array = TypeVar("_Array", bound=npt.NDArray[Any])
 
@@ -99,7 +99,7 @@ def _untouched(piece: Piece, grid: Grid, bucket: Int64s, present: Int64s, gone: 
 
 
 def _of_packages(piece: Piece, grid: Grid, bucket: Int64s, cells: _Cells, gone: Int64s) -> Iterator[Stays]:
-    """Repeat each client's cells for every package row in which it has transactions, some rows at a time."""
+    """Repeat each client's cells for every package row in which it has transactions, in batches."""
     rows = _PackageRows.of(piece, grid, bucket, cells)
     balance = piece.running[cells.last] + np.repeat(piece.base, cells.count)
     group = _client_groups(piece)[rows.owner] * grid.package_groups + rows.package_group
@@ -131,11 +131,11 @@ class _PackageRows:
     owner, package_group
         The client and the group of packages of each package row.
     begin, count
-        The cell of its first transaction, and the number of the client's cells from that one onward.
+        The cell of its first transaction, and the number of the client's cells from that cell onward.
     first_use
         The bucket of its first paid use.
     paying, payer, cell_of
-        The rows of the ledger that are paid uses, sorted by package row and time, with the package row and
+        The ledger rows that are paid uses, sorted by package row and time, with the package row and
         the cell of each.
     """
 
@@ -158,7 +158,7 @@ class _PackageRows:
         starts = np.ones(len(key), np.bool_)
         np.not_equal(key[1:], key[:-1], out=starts[1:])
         owner, package_group = np.divmod(key[starts], grid.package_groups)
-        cell_of = np.zeros(len(key), np.int64)  # the cell of each row of the ledger
+        cell_of = np.zeros(len(key), np.int64)  # the cell of each ledger row
         cell_of[cells.last[:-1] + 1] = 1
         np.cumsum(cell_of, out=cell_of)
         begin = cell_of[order[starts]]
@@ -171,7 +171,7 @@ class _PackageRows:
         return cls(owner, package_group, begin, count, first_use, paying, payer, cell_of[paying])
 
     def cells(self, own: slice) -> tuple[Int64s, Int64s]:
-        """Return the position of the first cell of each of some package rows, and all their cells."""
+        """Return where each of some package rows starts in the list of their cells, and that list."""
         count = self.count[own]
         first = np.cumsum(count) - count
         return first, np.arange(int(count.sum())) + np.repeat(self.begin[own] - first, count)

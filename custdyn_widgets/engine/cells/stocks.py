@@ -30,7 +30,7 @@ STOCK_COLUMNS = tuple(f"{level}_{what}" for level in reversed(LEVELS) for what i
 
 
 class StockTables(NamedTuple):
-    """Tables that tell the kernel where the balance of a client belongs (see `cells.kernel`).
+    """Tables that tell the kernel where a client's balance belongs (see `cells.kernel`).
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class StockTables(NamedTuple):
     buckets, groups
         The numbers of buckets and groups.
     sums, movement
-        The sums by state, and the counts of movements; the latter are empty if none are counted.
+        The sums by state, and the counts of movements; the latter are empty if movements are not counted.
     """
 
     reach: CounterArrays
@@ -50,7 +50,7 @@ class StockTables(NamedTuple):
 
 
 class StockSums:
-    """Counts and balances of clients entering each state, minus those leaving it, in one currency.
+    """Counts and balances of clients entering each state, minus those of clients leaving it, in one currency.
 
     `movement` counts the movements of the same clients, if the grid requests them.
     """
@@ -107,7 +107,7 @@ class StockSums:
     def _keys(
         self, groups: Int64s | None, at: Int64s | slice, state: npt.NDArray[np.int8], bucket: Int64s
     ) -> Int64s:
-        """Return the keys of sums for clients that enter or leave these buckets, by group and state."""
+        """Return the keys of the sums for clients that enter or leave a state, by group, state and bucket."""
         keys = np.multiply(state[at], self._shape[2], dtype=np.int64)
         keys += bucket
         if groups is not None:
