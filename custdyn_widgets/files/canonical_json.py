@@ -19,7 +19,7 @@ def canonical_json(value: object, *, floats: bool = False) -> bytes:
     Parameters
     ----------
     value
-        None, booleans, integers, strings, and lists and string-keyed mappings of these.
+        None, a boolean, an integer, a string, or a list or string-keyed mapping of such values.
     floats
         Whether to allow finite floats (only chart specs need them, for widths and opacities).
 
@@ -68,7 +68,7 @@ def _plain(value: object, where: str, floats: bool) -> object:
     if isinstance(value, Mapping):
         plain = {_key(key, where): _plain(item, f"{where}.{key}", floats) for key, item in value.items()}
         if len(plain) != len(value):
-            raise SnapshotError(f"Two keys of {where.lstrip('.') or 'the value'} are equal.")
+            raise SnapshotError(f"Two keys in {where.lstrip('.') or 'the value'} are equal.")
         return plain
     if isinstance(value, list | tuple):
         return [_plain(item, f"{where}[{i}]", floats) for i, item in enumerate(value)]

@@ -104,7 +104,7 @@ class ResolvedInterval:
         return self.effective_end <= self.start
 
     def whole(self) -> Bucket:
-        """Return the only bucket of a query without a time grouping, with an empty label."""
+        """Return the single bucket of a query without a time grouping; its label is empty."""
         return self._bucket(
             "",
             self.start,

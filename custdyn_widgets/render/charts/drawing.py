@@ -1,7 +1,7 @@
 """Drawings of a report's charts: Altair charts for notebooks, and inert SVG for pages.
 
-SVG is drawn in this process. A chart shows values from the report's rows. No metrics are computed and no
-query is run.
+SVG is drawn in this process, from the values in the report's rows: no metrics are computed and no query is
+run.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def _drawn(spec: str) -> str:
 
 
 def chart_png(svg: str) -> bytes:
-    """Return an inert drawing as PNG, at twice its size and in dark ink on white to be readable anywhere."""
+    """Return an inert drawing as PNG, at twice its size and dark on white to be readable anywhere."""
     import vl_convert  # imported late because it loads a JavaScript engine
 
     inked = svg.replace(f'color="{INK}"', f'color="{_DARK_INK}"', 1)
@@ -193,7 +193,7 @@ def _printable_spec(value: Any, *, is_data: bool = False) -> Any:
 
 def _altair(spec: dict[str, Any]) -> alt.TopLevelMixin:
     load_jsonschema()
-    import altair as alt  # imported late because it takes a second
+    import altair as alt  # imported late because this takes a second
 
     drawn: alt.TopLevelMixin = alt.Chart.from_dict({**spec, "$schema": alt.SCHEMA_URL or SCHEMA})
     return drawn

@@ -29,7 +29,7 @@ class Preset:
     columns
         The one-level names of the columns to draw.
     mark
-        One of `MARKS`. Bars of packages over time are stacked, since flows of packages add up.
+        One of `MARKS`. Bars of packages over time are stacked, because their flows add up.
     description
         One sentence on what the chart shows.
     """

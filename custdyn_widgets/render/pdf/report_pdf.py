@@ -1,6 +1,6 @@
 """A report as a PDF: the content of its page, with the table split if it is too wide for a sheet.
 
-Nothing is computed, and the same report always produces the same bytes.
+No values are computed, and the same report always produces the same bytes.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def to_pdf(
     Raises
     ------
     ExportError
-        If the table has more than 20,000 cells, or this machine cannot make PDFs.
+        If the table has more than 20,000 cells, or this machine cannot create PDFs.
     SettingsError
         If the paper size is unknown.
     """
