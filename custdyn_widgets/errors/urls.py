@@ -77,7 +77,7 @@ def has_password(text: str) -> bool:
 
 
 def mask_passwords(text: str) -> str:
-    """Return text with each password in an address or a login replaced by `***`."""
+    """Return text with each password replaced by `***`."""
     for pattern in _PATTERNS:
         text = pattern.sub(r"\g<before>***", text)
     return _LOGIN.sub(lambda found: f"{found[found.lastgroup or 0]}***", text)

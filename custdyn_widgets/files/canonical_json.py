@@ -47,10 +47,10 @@ def parse_canonical(data: bytes) -> Any:
     try:
         value = json.loads(data.decode("utf-8"), parse_float=_reject, parse_constant=_reject)
     except (ValueError, RecursionError) as error:
-        raise SnapshotError(f"It is not canonical JSON: {error}.") from error
+        raise SnapshotError(f"The data is not canonical JSON: {error}.") from error
     # Reject duplicate keys, unsorted keys, whitespace and other escapes.
     if canonical_json(value) != data:
-        raise SnapshotError("It is not canonical JSON: the canonical form of its value is different.")
+        raise SnapshotError("The data is not canonical JSON: the canonical form of its value is different.")
     return value
 
 

@@ -72,7 +72,7 @@ def render_page(report: Report, charts: Mapping[str, str], sections: Sequence[Se
     report
         The report. At most 2,000 of its rows are shown; the page has a note if there are more.
     charts
-        SVG drawings by title. They are reduced to inert shapes and text again.
+        SVG drawings by title. They are reduced to inert shapes and text, even if already inert.
     sections
         The author's sections around the report. If none has the kind `report`, the report comes last.
 

@@ -14,7 +14,7 @@ class CohortTriangle:
     Attributes
     ----------
     cohorts
-        The labels of the cohorts, such as `2021-10`, in order.
+        The cohorts' labels, such as `2021-10`, in order.
     sizes
         The number of clients in each cohort.
     counts

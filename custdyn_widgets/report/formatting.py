@@ -1,6 +1,6 @@
 """Formatting of numbers, times and Info, shared by pages, text tables, charts and the Info sheet.
 
-These functions convert values of a report to text. They compute nothing.
+These functions convert a report's values to text and compute nothing.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ def format_value(value: Value, column: Column, currency: str) -> str:
     str
         The value with thousands separators, rounded to the currency's minor digits, with U+002D as the minus
         sign and never a negative zero; an en dash for None. Rates are shown as percentages with one decimal
-        place. They are rounded half away from zero, like the number formats of spreadsheets, so that a
-        workbook shows the same text; stored values are rounded half to even.
+        place. Values are rounded half away from zero, as in spreadsheets' number formats, so that a workbook
+        shows the same text; stored values are rounded half to even.
     """
     if value is None:
         return NULL
@@ -86,7 +86,7 @@ def format_instant(instant: str, timezone: str) -> str:
     moment = datetime.fromisoformat(instant)
     try:
         local = moment.astimezone(ZoneInfo(timezone))
-    except OverflowError:  # the local time is outside years 1 to 9999
+    except OverflowError:  # the local time is outside the years 1 to 9999
         local = moment.astimezone(UTC)
     offset = "UTC" if not local.utcoffset() else local.isoformat()[-6:].replace("-", MINUS)
     return f"{local:%Y-%m-%d %H:%M:%S} {offset}"

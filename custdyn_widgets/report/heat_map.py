@@ -1,8 +1,8 @@
 """The retention triangle as a heat map: a static HTML table whose colours show shares of cohorts.
 
 A cell shows the number of clients; its colour shows the share of the cohort in eleven steps of one hue, from
-pale to dark on light backgrounds and on paper, and from dark to bright on dark ones. Numbers are readable on
-every colour.
+pale to dark on light backgrounds and on paper, and from dark to bright on dark backgrounds. Numbers are
+readable on every colour.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ def _scale() -> Iterator[str]:
 
 
 def _colours(theme: Theme) -> str:
-    """Return the rules that define the colours, for light and dark backgrounds and for paper."""
+    """Return the CSS rules that define the colours, for light and dark backgrounds and for paper."""
     parts = ".custdyn-cohorts,.custdyn-cohorts-scale"
     light, dark = _variables(LIGHT, LIGHT_INK), _variables(DARK, DARK_INK)
     paper = f"{parts}{{{light};-webkit-print-color-adjust:exact;print-color-adjust:exact}}"

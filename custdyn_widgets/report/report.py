@@ -209,7 +209,7 @@ class Report:
 
     @property
     def currency(self) -> str:
-        """The ISO 4217 code of the currency of every amount."""
+        """The ISO 4217 currency code of every amount."""
         return self.info.currency
 
     @property
@@ -252,7 +252,7 @@ class Report:
         Parameters
         ----------
         floats
-            Return amounts as float64, with NaN for an undefined average. Floats are convenient for
+            Whether to return amounts as float64, with NaN for an undefined average. Floats are convenient for
             statistics and plots, but have only about 15 significant digits.
         """
         from custdyn_widgets.report.frames import report_frame

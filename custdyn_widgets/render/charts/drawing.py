@@ -134,8 +134,8 @@ def report_charts(report: Report, drawn: Mapping[str, str] | None = None) -> dic
     report
         The report.
     drawn
-        Drawings of this report made in another process, by title. Those that are inert are used; others are
-        drawn again.
+        Drawings of this report created in another process, by title. Inert ones are used; others are drawn
+        again.
     """
     if not report.rows:
         return {}
@@ -162,7 +162,7 @@ def with_own_presets(report: Report) -> Report:
 
 
 def _inert(drawn: Mapping[str, str] | None, title: str) -> str | None:
-    """Return a drawing made in another process, or None if it is missing or not inert."""
+    """Return a drawing created in another process, or None if it is missing or not inert."""
     svg = drawn.get(title) if drawn else None
     try:
         return svg if isinstance(svg, str) and inert_svg(svg) == svg else None

@@ -113,7 +113,7 @@ class Points:
 
 
 def points_of(report: Report, x: str, columns: Sequence[Column], *, joined: bool) -> Points:
-    """Return the points of columns plotted against x.
+    """Return the points of the columns, plotted against x.
 
     Parameters
     ----------
@@ -230,7 +230,7 @@ def _ranked(names: list[str], found: Sequence[Point]) -> list[str]:
 def _by_colour(
     report: Report, shown: Mapping[str, str], names: Sequence[str], chosen: list[str]
 ) -> list[str]:
-    """Return the package series that have a colour, in the order of the colours.
+    """Return the package series with their own colours, in the order of the colours.
 
     The packages with the most clients get the first colours, so each has the same colour in every chart.
     """
@@ -249,7 +249,7 @@ def _by_colour(
 def _within_limit(ranked: list[str], found: Sequence[Point], categories: int) -> tuple[list[str], int]:
     """Return the series to draw, and how many were left out.
 
-    Even a few points can have many series and categories, so filling all gaps with zeros could add too many.
+    Even a few points can have so many series and categories that filling gaps with zeros adds far too many.
     """
     fits = len(found) <= MAX_POINTS and len(ranked) * categories <= MAX_FILLED
     if fits or len(ranked) <= MAX_SERIES:

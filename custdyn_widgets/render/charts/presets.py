@@ -78,7 +78,7 @@ PRESETS: dict[str, Preset] = {
         ),
     )
 }  # fmt: skip
-"""The presets of this process by name, in display order."""
+"""This process's presets by name, in display order."""
 
 _STANDARD = dict(PRESETS)
 

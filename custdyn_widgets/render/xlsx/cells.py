@@ -113,7 +113,7 @@ def styled_cell(
 
 
 def set_height(sheet: Any, row: int, text: str, width: float, size: int = _SIZE) -> None:
-    """Make a row that is not yet written tall enough for text wrapped at a width in characters.
+    """Make an unwritten row tall enough for text wrapped at a width in characters.
 
     Otherwise, programs that rely on the file's row heights would draw lines on top of each other.
     """
