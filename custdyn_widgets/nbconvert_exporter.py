@@ -43,7 +43,7 @@ class CustomerDynamicsExporter(Exporter):
         Raises
         ------
         ConversionException
-            If no page can be made. The message says why.
+            If the page cannot be created. The message says why.
         """
         from custdyn_widgets.notebook import notebook_page
 

@@ -1,4 +1,4 @@
-"""Output formats for the dialog of jupyter-scheduler, which otherwise offers only Notebook and HTML.
+"""Output formats for jupyter-scheduler's dialog, which otherwise offers only Notebook and HTML.
 
 This module is loaded only if `jupyter_server_config.py` contains:
 

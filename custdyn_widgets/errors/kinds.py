@@ -109,7 +109,7 @@ class RateError(CustDynError):
         """Return the error for a currency without a quote on or before a date."""
         return cls(
             f"There is no quote for {currency} on or before {date}, and the report in {target} needs one. "
-            f"Add it to the rates table, or choose another currency.",
+            f"Add one to the rates table, or choose another currency.",
             field="currency",
         )
 
@@ -225,9 +225,9 @@ class SavedQueryError(FieldError):
             "shared": ("the shared saved queries", "CUSTDYN_QUERIES", "save the query as your own"),
         }[place]
         left = "" if doing == "read" else " Nothing was changed."
-        todo = f"or {other}" if doing == "written to" else "and try again"
+        todo = f", or {other}" if doing == "written to" else " and try again"
         return cls(
-            f"The folder of {whose} ({setting}) cannot be {doing}: {why}.{left} Fix that, {todo}.",
+            f"The folder for {whose} ({setting}) cannot be {doing}: {why}.{left} Fix that{todo}.",
             field="place",
         )
 

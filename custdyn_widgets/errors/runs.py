@@ -18,7 +18,7 @@ class StillRunningError(RunError):
 
 
 class NotDueError(RunError):
-    """No run is due for a scheduled time; `failed` says whether an earlier one failed or was missed."""
+    """No run is due for a scheduled time; `failed` says whether an earlier run failed or was missed."""
 
     code = "not-due"
 

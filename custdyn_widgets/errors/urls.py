@@ -1,4 +1,4 @@
-"""Finding and masking passwords in database URLs, which must never be printed or published."""
+"""Finding and masking database passwords, which must never be printed or published."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PASSWORD = re.compile(
 )
 
 # Passwords in URL options, in connection strings such as `host=db password=…` and `Server=db;Pwd=…`, and in
-# printed dicts and JSON. Searching is ten times as fast for patterns that begin with a literal character.
+# printed dicts and JSON. Searching is ten times as fast if a pattern begins with a literal character.
 _OPTION = re.compile(
     r"""
     (?P<before> = (?: (?<=password=) | (?<=passwd=) | (?<=passphrase=) | (?<=pwd=) ) )
@@ -77,7 +77,7 @@ def has_password(text: str) -> bool:
 
 
 def mask_passwords(text: str) -> str:
-    """Return text with each password in an address or a login replaced by `***`."""
+    """Return text with each password replaced by `***`."""
     for pattern in _PATTERNS:
         text = pattern.sub(r"\g<before>***", text)
     return _LOGIN.sub(lambda found: f"{found[found.lastgroup or 0]}***", text)

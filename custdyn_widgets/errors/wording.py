@@ -15,7 +15,7 @@ _FEW, _LISTED = 12, 20
 def shown(value: object) -> str:
     """Return a value as shown in messages: quoted, on one line, and at most 80 characters long.
 
-    Passwords in URLs are masked.
+    Passwords are masked.
     """
     if isinstance(value, str):
         # Escaping never shortens text, so it can be cut first.

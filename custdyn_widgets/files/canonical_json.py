@@ -19,7 +19,7 @@ def canonical_json(value: object, *, floats: bool = False) -> bytes:
     Parameters
     ----------
     value
-        None, booleans, integers, strings, and lists and string-keyed mappings of these.
+        None, a boolean, an integer, a string, or a list or string-keyed mapping of such values.
     floats
         Whether to allow finite floats (only chart specs need them, for widths and opacities).
 
@@ -47,10 +47,10 @@ def parse_canonical(data: bytes) -> Any:
     try:
         value = json.loads(data.decode("utf-8"), parse_float=_reject, parse_constant=_reject)
     except (ValueError, RecursionError) as error:
-        raise SnapshotError(f"It is not canonical JSON: {error}.") from error
+        raise SnapshotError(f"The data is not canonical JSON: {error}.") from error
     # Reject duplicate keys, unsorted keys, whitespace and other escapes.
     if canonical_json(value) != data:
-        raise SnapshotError("It is not canonical JSON: the canonical form of its value is different.")
+        raise SnapshotError("The data is not canonical JSON: the canonical form of its value is different.")
     return value
 
 
@@ -68,7 +68,7 @@ def _plain(value: object, where: str, floats: bool) -> object:
     if isinstance(value, Mapping):
         plain = {_key(key, where): _plain(item, f"{where}.{key}", floats) for key, item in value.items()}
         if len(plain) != len(value):
-            raise SnapshotError(f"Two keys of {where.lstrip('.') or 'the value'} are equal.")
+            raise SnapshotError(f"Two keys in {where.lstrip('.') or 'the value'} are equal.")
         return plain
     if isinstance(value, list | tuple):
         return [_plain(item, f"{where}[{i}]", floats) for i, item in enumerate(value)]

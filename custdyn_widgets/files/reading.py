@@ -23,7 +23,7 @@ class TooLargeError(NotPlainError):
 
 
 class ReplacedError(NotPlainError):
-    """A file was replaced after it was inspected but before it was opened; try again to read the new one."""
+    """A file was replaced after it was inspected but before it was opened; try again to read the new file."""
 
 
 def error_text(error: OSError) -> str:
@@ -99,7 +99,7 @@ def owned_bytes(folder: int, name: str, most: int) -> tuple[bytes, int]:
     """Return the content of a plain file, read as in `plain_bytes`, and the user id of its owner."""
     with open_plain_file(folder, name) as file:
         size = file_size(file)
-        if size > most:  # a sparse file takes up no disk space, but its full size in memory
+        if size > most:  # a sparse file takes up little disk space, but its full size in memory
             raise NotPlainError(f"has {size:,} bytes; at most {most:,} are allowed")
         return file.read(size), os.fstat(file.fileno()).st_uid
 

@@ -64,7 +64,7 @@ def _shared_mode(folder: os.stat_result) -> int:
 def new_folder(folder: Path, files: Mapping[str, bytes], private: Collection[str] = ()) -> Iterator[None]:
     """Create a folder with these files, all synced to disk when the block begins.
 
-    Those named in `private` can be read only by their owner and, in a shared folder, by its group.
+    Files named in `private` can be read only by their owner and, in a shared folder, by its group.
 
     The folder stays locked until the block ends, so that `is_unlocked` is False while its writer is active.
     """
@@ -72,7 +72,7 @@ def new_folder(folder: Path, files: Mapping[str, bytes], private: Collection[str
     own = os.open(folder, OPEN_FOLDER)
     try:
         shared = _shared_mode(folder.parent.stat())
-        if shared & stat.S_ISVTX:  # in a sticky folder, only the owner of a new folder may change it
+        if shared & stat.S_ISVTX:  # in a sticky folder, only a new folder's owner can change it
             shared &= ~(stat.S_ISVTX | stat.S_IWGRP)
         if shared:
             os.fchmod(own, shared)

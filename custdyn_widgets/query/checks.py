@@ -67,7 +67,7 @@ def _is_allowed_zone(zone: str) -> bool:
 
 
 def check_interval(name: str, value: object, presets: Sequence[str]) -> str | Period:
-    """Check the name of a preset, a `Period`, or the JSON object for one."""
+    """Check an interval: a preset's name, a `Period`, or a period as a JSON object."""
     if isinstance(value, str):
         return check_choice(name, value, presets)
     if isinstance(value, Period):
@@ -139,7 +139,7 @@ def check_strings(name: str, value: object) -> tuple[str, ...]:
 
 
 def check_groups(name: str, value: object, allowed: Sequence[str]) -> tuple[str, ...]:
-    """Check a list of groupings, at most one by time and one by another attribute, and sort it."""
+    """Check and sort a list of groupings: at most one by time and one by another attribute."""
     chosen = check_strings(name, value)
     for group in chosen:
         check_choice(name, group, allowed)

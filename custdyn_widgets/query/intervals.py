@@ -44,7 +44,7 @@ class Bucket:
     start, end
         The edges of the bucket as instants.
     starts_at, ends_at
-        The wall times that resolve to these instants.
+        The wall times that resolve to `start` and `end`.
     opens_at
         The wall time that ends the opening window: the `ends_at` of the previous row. It differs from
         `starts_at` only if the clocks skipped a period between them.
@@ -104,7 +104,7 @@ class ResolvedInterval:
         return self.effective_end <= self.start
 
     def whole(self) -> Bucket:
-        """Return the only bucket of a query without a time grouping, with an empty label."""
+        """Return the single bucket of a query without a time grouping; its label is empty."""
         return self._bucket(
             "",
             self.start,
@@ -252,7 +252,7 @@ def _calendar(time_group: str, period: Period) -> Iterator[tuple[str, datetime, 
     """Yield the label, start and end of each calendar period, including one extra period on either side.
 
     The extra periods are needed when clocks skip an hour: the wall time of an instant and the edge of its
-    calendar period may then resolve in the opposite order.
+    calendar period may then resolve to instants in the opposite order.
     """
     first = period.start.date()
     last = period.end.date()

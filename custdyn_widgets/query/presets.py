@@ -47,6 +47,6 @@ def _preset_dates(name: str, today: date) -> tuple[date, date]:
 
 
 def first_of_month(day: date, months: int = 0) -> date:
-    """Return the first day of a date's month, or of the month that many months later."""
+    """Return the first day of a date's month, or of the month that is `months` later."""
     year, month0 = divmod(day.year * 12 + day.month - 1 + months, 12)
     return date(year, month0 + 1, 1)

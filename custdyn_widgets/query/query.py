@@ -40,7 +40,7 @@ class ReportQuery:
     company, include_descendants
         Only clients of these resellers, and of those below them; `(none)` for clients without a reseller.
     owner_user
-        Only clients of these users; `(none)` for clients without one.
+        Only clients of these users; `(none)` for clients without a user.
     package
         Only clients that ever had one of these packages, by id or name.
     group_by
@@ -119,10 +119,10 @@ class ReportQuery:
         return cls(**{"interval": None, **data})
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the query as a JSON object, including fields with their default values.
+        """Return the query as a JSON object, including default values.
 
-        `columns` and `compare` are omitted if unset, so that the digests of queries that were created before
-        these fields existed do not change.
+        `columns` and `compare` are omitted if unset, so that queries created before these fields existed
+        keep their digests.
         """
         return {
             name: _to_json(value)
@@ -164,7 +164,7 @@ class ReportQuery:
         return ", ".join(parts)
 
 
-# In the order of the fields, so that an error names the first invalid one. Defaults are not checked.
+# In the order of the fields, so that an error names the first invalid field. Defaults are not checked.
 _DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(ReportQuery)}
 
 
@@ -200,7 +200,7 @@ def parse_as_of(value: str | datetime | None) -> datetime:
     Parameters
     ----------
     value
-        An ISO 8601 string or a datetime, in UTC if it has no offset; None for now.
+        An ISO 8601 string or a datetime, in UTC if it has no offset; None for the current time.
 
     Raises
     ------

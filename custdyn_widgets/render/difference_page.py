@@ -50,7 +50,7 @@ def _figures(difference: ReportDifference) -> Iterator[tuple[str, str, str]]:
         "Cells that differ": f"{len(difference.cells):,}",
         "Rows": f"{len(rows):,}",
         "Columns": f"{len(columns):,}",
-        "Clients whose contribution changed": f"{clients.count:,}" if clients else "not known",
+        "Clients whose contribution changed": f"{clients.count:,}" if clients else "unknown",
     }
     for (label, text), colour in zip(counts.items(), _COLOURS, strict=True):
         yield label, text, colour
@@ -78,7 +78,7 @@ def _both(difference: ReportDifference) -> Iterator[tuple[str, str, str]]:
 
 def _texts(info: Info) -> Iterator[str]:
     for instant in (info.generated_at, info.as_of, info.data_as_of):
-        yield format_instant(instant, info.timezone) if instant else "not known"
+        yield format_instant(instant, info.timezone) if instant else "unknown"
     yield info.source
     yield f"{info.clients:,}"
     yield f"{info.transactions:,}"

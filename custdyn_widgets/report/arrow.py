@@ -16,11 +16,11 @@ _DIGITS, _PLACES = 38, 6
 
 
 def arrow_table(report: Report) -> pa.Table:
-    """Return the rows, without the Total, so that the sum of a column counts nothing twice.
+    """Return the rows without the Total, so that summing a column counts nothing twice.
 
-    The columns are the labels (string); the numbers, under their one-level names (int64, or decimal128(38, 6)
-    with amounts in the report's currency, and null for an undefined average); the `start` and `end` of the
-    bucket (timestamp in UTC, end exclusive, null if the report has none); and `partial` (bool).
+    The columns are the labels (string); the numbers, under their one-level names (int64 for counts, otherwise
+    decimal128(38, 6); amounts are in the report's currency, and an undefined average is null); the bucket's
+    `start` and `end` (UTC timestamps, end exclusive, null if there is no bucket); and `partial` (bool).
     """
     import pyarrow as pa
 
@@ -51,5 +51,5 @@ def _instant(text: str) -> datetime | None:
 
 
 def encodable(text: str) -> str:
-    """Return text that UTF-8 can encode: split surrogate pairs joined, lone surrogates as U+FFFD."""
+    """Return text that UTF-8 can encode, with split surrogate pairs joined and lone ones as U+FFFD."""
     return replace_surrogates(join_surrogates(text))

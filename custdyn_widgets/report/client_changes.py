@@ -35,13 +35,13 @@ class ClientChanges:
         One line for each client and row where the client's contribution changed, ordered by row and then by
         id. Empty in a frozen difference, which does not contain client names.
     count
-        The number of these clients.
+        The number of clients whose contribution changed.
     gone
-        The number of other clients that contributed to the old report, but are no longer in the data or no
-        longer match the filters. Their names are not known.
+        The number of other clients that contributed to the old report but are no longer in the data or no
+        longer match the filters. Their names are unknown.
     undecided
-        The number of clients that changed after the second of two snapshots, so that it is not known whether
-        they also changed between the snapshots.
+        The number of clients whose data changed after the second of two snapshots, so it is unknown whether
+        their contribution changed between the snapshots.
     """
 
     headings: tuple[str, ...]
@@ -52,7 +52,7 @@ class ClientChanges:
 
     @property
     def text(self) -> str:
-        """Return a sentence that says how many clients changed, without their names."""
+        """A sentence that says how many clients changed, without their names."""
         if not (self.count or self.gone or self.undecided):
             return "No client's contribution changed."
         plural = "" if self.count == 1 else "s"
@@ -60,12 +60,12 @@ class ClientChanges:
         parts = [changed if self.count else "No client's contribution changed"]
         if self.gone:
             parts.append(
-                f"{_clients(self.gone)} of the old report {'is' if self.gone == 1 else 'are'} no longer in "
+                f"{_clients(self.gone)} in the old report {'is' if self.gone == 1 else 'are'} no longer in "
                 "the data or no longer selected"
             )
         if self.undecided:
             parts.append(
-                f"it is not known whether {_clients(self.undecided)} changed too, because their data changed "
+                f"it is unknown whether {_clients(self.undecided)} also changed, because their data changed "
                 "again after the second snapshot"
             )
         return f"{'; '.join(parts)}."
@@ -76,7 +76,7 @@ class ClientChanges:
         return (*self.headings, *_CLIENT_HEADINGS)
 
     def texts(self) -> list[tuple[str, ...]]:
-        """Return the row's labels, and the client's id, name, company and owner user, for each line."""
+        """Return each line as text: the row's labels, then the client's id, name, company and owner user."""
         return [
             (*line.labels, line.client_id, line.name, line.company, line.owner_user) for line in self.lines
         ]
@@ -111,7 +111,7 @@ class ClientChanges:
 
 
 def few(items: Sequence[str], most: int, separator: str = ", ") -> str:
-    """Join the first `most` items, and say how many more there are."""
+    """Join the first `most` items, followed by how many more there are."""
     more = f" and {len(items) - most:,} more" if len(items) > most else ""
     return separator.join(items[:most]) + more
 

@@ -1,4 +1,4 @@
-"""The retention triangle: how many clients of each cohort had a paid use, month by month."""
+"""The retention triangle: how many clients in each cohort had a paid use, month by month."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any
 
 @dataclass(frozen=True)
 class CohortTriangle:
-    """The number of clients by cohort (the month of their first paid use) and by months since then.
+    """The number of clients by cohort (the month of their first paid use) and by the number of months since.
 
     Attributes
     ----------
     cohorts
-        The labels of the cohorts, such as `2021-10`, in order.
+        The cohorts' labels, such as `2021-10`, in order.
     sizes
-        The number of clients of each cohort.
+        The number of clients in each cohort.
     counts
         For each cohort, how many of its clients had a paid use in its own month, one month later, and so on;
-        None for months that begin at or after the report's end. All have the same length.
+        None for months that begin at or after the report's end. All rows have the same length.
     """
 
     cohorts: tuple[str, ...]

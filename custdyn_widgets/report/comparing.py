@@ -39,14 +39,14 @@ class Cell:
 
 
 def value_positions(columns: Sequence[Column]) -> tuple[int, ...]:
-    """Return the positions of the columns that are not part of a comparison."""
+    """Return the positions of the columns with values, excluding earlier values and changes."""
     return tuple(position for position, column in enumerate(columns) if column.part == "value")
 
 
 def number_cells(
     texts: Sequence[str], values: Sequence[Value], columns: Sequence[Column], currency: str
 ) -> Iterator[Cell]:
-    """Yield a cell for each number of a row from all of its columns, values and formatted values."""
+    """Yield a cell for each number in a row, given the row's formatted and unformatted values."""
     for position in value_positions(columns):
         parts = range(position + 1, min(position + _PARTS, len(columns)))
         if [columns[i].part for i in parts] != ["before", "change", "change_percent"]:

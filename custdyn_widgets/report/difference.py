@@ -18,7 +18,7 @@ from custdyn_widgets.report.same_query import refuse_other_query
 if TYPE_CHECKING:
     import pandas as pd
 
-NOT_KNOWN = "It is not known which clients changed"
+NOT_KNOWN = "It is unknown which clients changed"
 _EXACT = Context(prec=1_000)
 _FEW = 5
 _Key = tuple[tuple[str, ...], int]
@@ -37,7 +37,7 @@ class CellDifference:
     column
         The column.
     old, new
-        The values; None for an undefined average, or if the report does not have the row.
+        The values; None for an undefined average, or if the report lacks the row.
     change
         `new` - `old`; None if either is None.
     """
@@ -50,7 +50,7 @@ class CellDifference:
     change: Value
 
     def texts(self, currency: str) -> tuple[str, str, str]:
-        """Return old, new and change as text, with all decimal places if old and new would look equal."""
+        """Return old, new and change as text, with all decimals if old and new would otherwise look equal."""
         column = self.column
         old, new = (format_value(value, column, currency) for value in (self.old, self.new))
         change_column, change = column, self.change
@@ -83,13 +83,13 @@ class ReportDifference:
     reasons
         Other recorded differences between the reports.
     old, new
-        The Info of both reports.
+        The reports' Info.
     query
         The query of the new report.
     clients
         The clients whose contribution changed; None if they are unknown.
     clients_unknown
-        A sentence that says why the changed clients are unknown.
+        A sentence that says why it is unknown which clients changed.
     compared
         The ids of the snapshots that were compared, if any.
     """
@@ -121,7 +121,7 @@ class ReportDifference:
         return (*self.headings, "Column", "Old", "New", "Change")
 
     def lines(self) -> list[tuple[str | Value, ...]]:
-        """Return the row's labels, the column's name, the old and new value and the change for each cell."""
+        """Return each cell as its row's labels, its column's name, the old and new values, and the change."""
         return [(*self._names(cell), cell.old, cell.new, cell.change) for cell in self.cells]
 
     def texts(self) -> list[tuple[str, ...]]:
@@ -130,7 +130,7 @@ class ReportDifference:
         return [self.line_headings, *lines]
 
     def notes(self) -> Iterator[str]:
-        """Yield notes on what the cells do not show: rows and columns of only one report, and the reasons."""
+        """Yield notes on what the cells do not show: rows and columns in only one report, and reasons."""
         for where, rows, columns in (
             ("old", self.rows_only_in_old, self.columns_only_in_old),
             ("new", self.rows_only_in_new, self.columns_only_in_new),

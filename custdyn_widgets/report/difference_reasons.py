@@ -13,13 +13,13 @@ from custdyn_widgets.report.report import Info, Quote, Report
 Kind = Literal["quotes", "definitions", "versions", "source", "clients", "transactions", "data_as_of", "data"]
 
 _FEW = 3
-# Any one of these shows that the data or its meaning differs.
+# Each of these shows that the data or its meaning differs.
 _EXPLAIN = frozenset(("quotes", "definitions", "clients", "transactions"))
 
 
 @dataclass(frozen=True)
 class Reason:
-    """A difference between two reports other than in their cells, described in a sentence.
+    """A difference between two reports outside their cells, described in a sentence.
 
     `kind` is `data` if cells differ and nothing recorded in the reports explains why.
     """
@@ -29,7 +29,7 @@ class Reason:
 
 
 def reasons_for(old: Report, new: Report, *, cells_differ: bool) -> tuple[Reason, ...]:
-    """Return the recorded differences, and say so if none of them explains the cells that differ."""
+    """Return the recorded differences, with a note if none of them explains the cells that differ."""
     found = [*_recorded(old, new)]
     kinds = {reason.kind for reason in found}
     if cells_differ and not kinds & _EXPLAIN:
@@ -59,7 +59,7 @@ def _recorded(old: Report, new: Report) -> Iterator[Reason]:
     if before.transactions != after.transactions:
         yield Reason("transactions", f"Transactions: {before.transactions:,}, now {after.transactions:,}.")
     if before.data_as_of != after.data_as_of:
-        was, now = (info.data_as_of or "not known" for info in (before, after))
+        was, now = (info.data_as_of or "unknown" for info in (before, after))
         yield Reason("data_as_of", f"Data as of {was}, now {now}.")
 
 
@@ -72,7 +72,7 @@ def _quotes(before: Sequence[Quote], after: Sequence[Quote]) -> str:
     changed, gone, added = [], [], []
     for key in sorted({*old, *new}):
         currency, date, base = key
-        name = f"{currency} of {date}"
+        name = f"{currency} as of {date}"
         if key not in new:
             gone.append(name)
         elif key not in old:

@@ -1,6 +1,6 @@
 """Formatting of numbers, times and Info, shared by pages, text tables, charts and the Info sheet.
 
-These functions convert values of a report to text. They compute nothing.
+These functions convert a report's values to text and compute nothing.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ def format_value(value: Value, column: Column, currency: str) -> str:
     str
         The value with thousands separators, rounded to the currency's minor digits, with U+002D as the minus
         sign and never a negative zero; an en dash for None. Rates are shown as percentages with one decimal
-        place. They are rounded half away from zero, like the number formats of spreadsheets, so that a
-        workbook shows the same text; stored values are rounded half to even.
+        place. Values are rounded half away from zero, as in spreadsheets' number formats, so that a workbook
+        shows the same text; stored values are rounded half to even.
     """
     if value is None:
         return NULL
@@ -86,7 +86,7 @@ def format_instant(instant: str, timezone: str) -> str:
     moment = datetime.fromisoformat(instant)
     try:
         local = moment.astimezone(ZoneInfo(timezone))
-    except OverflowError:  # the local time is outside years 1 to 9999
+    except OverflowError:  # the local time is outside the years 1 to 9999
         local = moment.astimezone(UTC)
     offset = "UTC" if not local.utcoffset() else local.isoformat()[-6:].replace("-", MINUS)
     return f"{local:%Y-%m-%d %H:%M:%S} {offset}"
@@ -103,7 +103,7 @@ def format_duration(milliseconds: int) -> str:
 
 
 def describe_query(report: Report) -> str:
-    """Describe the query, with isolated names and the report's currency if the query has none."""
+    """Describe the query, with isolated names, and with the report's currency if the query sets none."""
     return report.query.describe(isolate) + (
         "" if report.query.currency else f", amounts in {report.currency}"
     )
@@ -112,8 +112,8 @@ def describe_query(report: Report) -> str:
 def info_rows(report: Report, *, warnings: bool = True) -> list[tuple[str, str]]:
     """Return Info as pairs of label and text, in display order.
 
-    Each warning has its own row labelled `Warning`, unless `warnings` is False. Quotes are listed by
-    currency: in full if there are few, otherwise as a number and a range of dates. `report.info.quotes`
+    Each warning has its own row, labelled `Warning`, unless `warnings` is False. Quotes are listed by
+    currency: in full if there are few, otherwise as a count and a range of dates. `report.info.quotes`
     contains all of them.
     """
     info = report.info
@@ -132,7 +132,7 @@ def info_rows(report: Report, *, warnings: bool = True) -> list[tuple[str, str]]
         ("As of", format_instant(info.as_of, zone)),
         (
             "Data as of",
-            format_instant(info.data_as_of, zone) if info.data_as_of else "not known (data in memory)",
+            format_instant(info.data_as_of, zone) if info.data_as_of else "unknown (data in memory)",
         ),
         ("Source", printable(info.source)),
         ("Clients read", f"{info.clients:,}"),
@@ -155,14 +155,14 @@ def _format_quotes(quotes: tuple[Quote, ...]) -> str:
 def _format_currency_quotes(quotes: list[Quote]) -> str:
     """Format the quotes of one currency, which are sorted by date."""
     if len(quotes) <= _FEW_QUOTES:
-        text = ", ".join(f"{q.units_per_base} of {q.date}" for q in quotes)
+        text = ", ".join(f"{q.units_per_base} as of {q.date}" for q in quotes)
     else:
         text = f"{len(quotes):,} quotes from {quotes[0].date} to {quotes[-1].date}"
     return f"{quotes[0].currency} per {quotes[0].base}: {text}"
 
 
 def interval_slug(report: Report) -> str:
-    """Return the interval for a file name: a preset's name and last day, or the first and last day."""
+    """Return the interval as used in file names: a preset's name and last day, or the first and last day."""
     last = report.info.interval_end[:10]
     if isinstance(report.query.interval, str):
         return f"{report.query.interval.replace('_', '-')}-{last}"

@@ -18,9 +18,9 @@ def report_frame(report: Report, *, floats: bool = False) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The index contains the labels, or is a plain range without grouping. The columns have two levels,
-        group and label. Counts are Int64; amounts are Decimals with 6 places in the report's currency, with
-        None for an undefined average; with `floats`, they are float64 with NaN.
+        The index contains the labels, or is a plain range if there is no grouping. The columns have two
+        levels, group and label. Counts are Int64. Amounts are in the report's currency: Decimals with 6
+        places, with None for an undefined average; or with `floats`, float64 with NaN.
     """
     inexact = "float64" if floats else "object"
     values = {

@@ -1,8 +1,8 @@
 """The retention triangle as a heat map: a static HTML table whose colours show shares of cohorts.
 
 A cell shows the number of clients; its colour shows the share of the cohort in eleven steps of one hue, from
-pale to dark on light backgrounds and on paper, and from dark to bright on dark ones. Numbers are readable on
-every colour.
+pale to dark on light backgrounds and on paper, and from dark to bright on dark backgrounds. Numbers are
+readable on every colour.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from custdyn_widgets.report.cohorts import CohortTriangle
 
 Theme = Literal["page", "notebook"]
 
-MAX_COHORTS = 120  # a browser is slow with much larger tables
+MAX_COHORTS = 120  # browsers are slow with much larger tables
 STEPS = (0, 5, 10, 15, 20, 30, 40, 50, 60, 80)  # the share, in percent, at which each colour begins
 LIGHT = (
     "#ffffff", "#f1f7fc", "#e2effa", "#d2e6f7", "#c1dcf3", "#aed1ee",
@@ -29,9 +29,9 @@ DARK = (
 LIGHT_INK, DARK_INK = "#10151b", "#ffffff"
 _NOTE_CLASSES: dict[Theme, str] = {"page": "under", "notebook": "note"}
 TRIANGLE_NOTE = (
-    "A cohort consists of the clients whose first paid use was in that month; Size is their number. Columns "
-    "0, 1, 2 and so on show how many of them had a paid use in that month, one month later, two months "
-    "later. The colour shows this as a share of Size."
+    "A cohort consists of the clients whose first paid use was in the month shown; Size is their number. "
+    "Columns 0, 1, 2 and so on show how many of them had a paid use in that month, one month later, two "
+    "months later and so on. The colour shows this as a share of Size."
 )
 
 # The selectors are specific enough to override the styles of pages and notebooks.
@@ -90,7 +90,7 @@ def triangle_html(triangle: CohortTriangle, theme: Theme = "notebook") -> str:
 
 
 def share_step(count: int, size: int) -> int:
-    """Return the colour of a count, from 0 for no clients to 10 for 80% of the cohort or more."""
+    """Return the colour of a count, from 0 (no clients) to 10 (80% or more of the cohort)."""
     return sum(100 * count >= step * size for step in STEPS) if count else 0
 
 
@@ -136,7 +136,7 @@ def _scale() -> Iterator[str]:
 
 
 def _colours(theme: Theme) -> str:
-    """Return the rules that define the colours, for light and dark backgrounds and for paper."""
+    """Return the CSS rules that define the colours, for light and dark backgrounds and for paper."""
     parts = ".custdyn-cohorts,.custdyn-cohorts-scale"
     light, dark = _variables(LIGHT, LIGHT_INK), _variables(DARK, DARK_INK)
     paper = f"{parts}{{{light};-webkit-print-color-adjust:exact;print-color-adjust:exact}}"

@@ -13,7 +13,7 @@ from custdyn_widgets.report.cohorts import CohortTriangle
 from custdyn_widgets.report.report import Column, Info, Quote, Report, Row
 
 FORMAT = 1
-_EXTENDED_FORMAT = 2  # for units and keys that the first format does not have
+_EXTENDED_FORMAT = 2  # for units and keys that the first format lacks
 
 
 def report_to_dict(report: Report) -> dict[str, Any]:

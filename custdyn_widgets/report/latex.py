@@ -58,7 +58,7 @@ def latex_text(text: str) -> str:
 
 
 def _table(view: TableView, block: Sequence[ColumnGroup]) -> Iterator[str]:
-    """Yield the lines of a table with some groups of columns and headings that are repeated on each page."""
+    """Yield the lines of a table for some groups of columns, with its headings repeated on each page."""
     labels = len(view.headings)
     shown = [*range(labels), *(labels + i for group in block for i in group.positions)]
     headings = [*view.headings, *(column.label for column in view.columns)]

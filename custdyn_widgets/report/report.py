@@ -34,7 +34,7 @@ class Column:
         The two levels of the heading, e.g. `Clients - Active` and `Qty`.
     unit
         `count`: ints. `money`: Decimals with 6 places in the report's currency. `rate`: fractions as
-        Decimals, shown in percent. `points`: differences between rates as Decimals, shown in percentage
+        Decimals, shown as percentages. `points`: differences between rates as Decimals, shown in percentage
         points. `percent`: percentages as Decimals.
     definition
         The meaning of the column, in a sentence or two.
@@ -197,7 +197,7 @@ class Report:
         return mime_bundle(self, include, exclude)
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
-        """Return the rows, without the Total, as an Arrow stream, such as for `pyarrow.table(report)`."""
+        """Return the rows, without the Total, as an Arrow stream, as used by `pyarrow.table(report)`."""
         from custdyn_widgets.report.arrow import arrow_table
 
         return arrow_table(self).__arrow_c_stream__(requested_schema)
@@ -209,7 +209,7 @@ class Report:
 
     @property
     def currency(self) -> str:
-        """The ISO 4217 code of the currency of every amount."""
+        """The ISO 4217 currency code of every amount."""
         return self.info.currency
 
     @property
@@ -252,7 +252,7 @@ class Report:
         Parameters
         ----------
         floats
-            Return amounts as float64, with NaN for an undefined average. Floats are convenient for
+            Whether to return amounts as float64, with NaN for an undefined average. Floats are convenient for
             statistics and plots, but have only about 15 significant digits.
         """
         from custdyn_widgets.report.frames import report_frame

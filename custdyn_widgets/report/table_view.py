@@ -23,8 +23,8 @@ MAX_QUERY_TEXT = 5_000
 LIMIT_NOTE = "Showing {shown:,} of {total:,} rows; the CSV has them all."
 _NAMED = ("package", "company", "owner_user")  # groupings whose labels are names from the data
 _OVERLAP_NOTE = (
-    "Clients and balances of packages overlap and do not add up: a client that used two packages is counted "
-    "in both rows, but only once in the Total."
+    "Clients and balances overlap between packages and do not add up: a client that used two packages is "
+    "counted in both rows, but only once in the Total."
 )
 
 
@@ -137,7 +137,7 @@ class TableView:
 
     @cached_property
     def numbers(self) -> tuple[Column, ...]:
-        """The number columns without those of the comparison, one for each of `TableRow.cells`."""
+        """The number columns except those of the comparison, one for each of `TableRow.cells`."""
         return tuple(self.columns[position] for position in value_positions(self.columns))
 
     @cached_property
@@ -184,7 +184,7 @@ def table_view(
     partial_note
         The note on partial rows, with the mark used in the output.
     limit_note
-        The note on omitted rows; may contain the numbers of rows `{shown}`, `{total}` and `{hidden}`.
+        The note on omitted rows; may contain the row counts `{shown}`, `{total}` and `{hidden}`.
     """
     columns = tuple(_printable_column(column) for column in report.columns)
 
@@ -216,7 +216,7 @@ def table_view(
 
 
 def _type_note(client_type: str) -> str:
-    """Say which types are counted, because "Clients - All" could be understood as all types."""
+    """Return the note on which client types are counted, because "Clients - All" could mean all types."""
     if client_type == "all":
         return "Clients of all types are counted."
     name = client_type.replace("_", " ").capitalize()

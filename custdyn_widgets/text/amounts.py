@@ -16,7 +16,7 @@ def format_amount(amount: Decimal) -> str:
 
 
 def format_millionths(millionths: int) -> str:
-    """Return an amount given in millionths, formatted as `format_amount` does."""
+    """Format an amount given in millionths as `format_amount` does."""
     whole, places = divmod(abs(millionths), _MILLION)
     return _without_zeros(f"{'-' if millionths < 0 else ''}{whole}.{places:06}")
 

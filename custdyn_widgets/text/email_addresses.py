@@ -11,7 +11,7 @@ _MAX_LOCAL_LENGTH, _MAX_LENGTH = 64, 254
 
 
 def ascii_address(text: str) -> str | None:
-    """Return a plain address (`local@domain`) with its domain in ASCII, or None if it is not plain.
+    """Return a plain address (`local@domain`) with its domain in ASCII, or None if the text is not one.
 
     The local part must be ASCII: few servers accept anything else.
     """

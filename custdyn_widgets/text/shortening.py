@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 _ELLIPSIS = "…"
 _HEAD = 0.4  # the fraction of the width for a common prefix
-_LEAD = 12  # the maximum number of characters of a word to keep before its first difference
+_LEAD = 12  # the maximum number of characters of a word to keep before it first differs
 
 
 def short_names(names: Iterable[str], room: float, width: Callable[[str], float] = len) -> dict[str, str]:

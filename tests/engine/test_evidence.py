@@ -170,7 +170,7 @@ def test_between_two_snapshots_only_data_that_equals_one_of_them_decides(
     assert set(later.lines) < set(direct.lines)
     assert later.undecided + later.count == direct.count
     told = replace(later, undecided=1).text
-    assert "it is not known whether 1 client changed too, because their data changed again after" in told
+    assert "it is unknown whether 1 client also changed, because their data changed again after" in told
 
 
 def test_clients_that_are_no_longer_in_the_data_are_counted_but_not_named(old: OpenedMart) -> None:
@@ -182,7 +182,7 @@ def test_clients_that_are_no_longer_in_the_data_are_counted_but_not_named(old: O
     before, after = report_of(old, "months"), report_of(mart, "months")
     found = found_changes(before, after, plan_of(mart, after))
     assert (found.count, found.gone, found.lines) == (0, 1, ())
-    assert "1 client of the old report is no longer in the data" in found.text
+    assert "1 client in the old report is no longer in the data" in found.text
 
 
 def test_evidence_differs_under_another_nonce_and_has_no_name_in_it(old: OpenedMart) -> None:

@@ -161,7 +161,7 @@ def test_a_letter_has_title_link_figures_info_and_warnings_in_text_and_html() ->
             "6,297,580.18 USD",
             LINK,
             "attached as CSV",
-            "EUR per USD: 0.82 of 2021-01-01",
+            "EUR per USD: 0.82 as of 2021-01-01",
             "saved query monthly",
         ):
             assert expected in told
@@ -302,5 +302,5 @@ def test_an_attachments_name_is_made_plain() -> None:
 
 
 def test_amounts_times_and_sentences_stay_as_they_are() -> None:
-    for plain in ("0.82 of 2021-01-01", "12:30:00", "Two sentences. The second.", "2026a", "Europe/Paris"):
+    for plain in ("0.82 as of 2021-01-01", "12:30:00", "Two sentences. The second.", "2026a", "Europe/Paris"):
         assert without_links(plain) == plain

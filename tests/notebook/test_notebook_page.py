@@ -168,7 +168,7 @@ def test_a_notebook_that_was_not_run_is_an_error_and_one_of_words_is_not() -> No
     with pytest.raises(ConversionException, match="has not been run"):
         exported(v4.new_markdown_cell("x"), code())
     assert "<h2>Words alone</h2>" in exported(v4.new_markdown_cell("# Words alone"))
-    assert "The notebook shows nothing." in exported()
+    assert "The notebook has nothing to show." in exported()
 
 
 def test_it_never_runs_a_notebook(tmp_path: Path) -> None:

@@ -59,6 +59,6 @@ OUTPUTS = {
 def test_stocks_of_packages_are_said_to_overlap_wherever_they_are_shown(
     output: Callable[[Report], str],
 ) -> None:
-    note = "Clients and balances of packages overlap and do not add up"
+    note = "Clients and balances overlap between packages and do not add up"
     assert output(make_report(2, packages=("a", "b"))).count(note) == 1
     assert note not in output(make_report(2))

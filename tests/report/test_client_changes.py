@@ -17,22 +17,22 @@ from custdyn_widgets.report.client_changes import ClientChange, ClientChanges
             0,
             1,
             0,
-            "No client's contribution changed; 1 client of the old report is no longer in the data or "
+            "No client's contribution changed; 1 client in the old report is no longer in the data or "
             "no longer selected.",
         ),
         (
             2,
             3,
             1,
-            "The contributions of 2 clients changed; 3 clients of the old report are no longer in the data "
-            "or no longer selected; it is not known whether 1 client changed too, because their data changed "
+            "The contributions of 2 clients changed; 3 clients in the old report are no longer in the data "
+            "or no longer selected; it is unknown whether 1 client also changed, because their data changed "
             "again after the second snapshot.",
         ),
         (
             0,
             0,
             2,
-            "No client's contribution changed; it is not known whether 2 clients changed too, because "
+            "No client's contribution changed; it is unknown whether 2 clients also changed, because "
             "their data changed again after the second snapshot.",
         ),
     ],

@@ -195,14 +195,14 @@ def test_every_recorded_reason_is_told() -> None:
     new = replace(new, columns=(replace(OLD.columns[0], definition="Otherwise."), *OLD.columns[1:]))
     difference = report_difference(OLD, new)
     assert [reason.text for reason in difference.reasons] == [
-        "Quotes differ: EUR of 2021-01-01 was 0.82, now 0.83 per USD; "
-        "only the new report uses GBP of 2021-01-02.",
+        "Quotes differ: EUR as of 2021-01-01 was 0.82, now 0.83 per USD; "
+        "only the new report uses GBP as of 2021-01-02.",
         "Definitions differ: Clients - Active: Qty.",
         "Versions differ: custdyn_widgets 0.1.0, now 0.2.0.",
         "Sources differ: demo, now other.",
         "Chosen clients: 3,000, now 2,999.",
         "Transactions: 123,456, now 123,457.",
-        "Data as of 2022-12-16T06:00:00Z, now not known.",
+        "Data as of 2022-12-16T06:00:00Z, now unknown.",
     ]
 
 
@@ -226,8 +226,8 @@ def test_many_quotes_are_counted() -> None:
     quotes = tuple(Quote("GBP", f"2021-01-{day:02}", "0.7", "USD") for day in range(1, 31))
     difference = report_difference(OLD, with_info(OLD, quotes=(*OLD.info.quotes, *quotes)))
     assert difference.reasons[0].text == (
-        "Quotes differ: only the new report uses GBP of 2021-01-01, GBP of 2021-01-02, GBP of 2021-01-03 "
-        "and 27 more."
+        "Quotes differ: only the new report uses GBP as of 2021-01-01, GBP as of 2021-01-02, "
+        "GBP as of 2021-01-03 and 27 more."
     )
 
 

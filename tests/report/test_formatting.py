@@ -72,7 +72,7 @@ def test_info_tells_every_item_and_each_warning_on_its_own():
     assert told["Data Interval"] == "2021-01-01 00:00:00 to 2022-12-31 23:59:59 (UTC)"
     assert told["Actual Interval"] == "2021-01-03 10:00:00 UTC to 2022-12-15 21:10:02 UTC"
     assert told["Transactions read"] == "123,456"
-    assert told["Quotes used"] == "EUR per USD: 0.82 of 2021-01-01"
+    assert told["Quotes used"] == "EUR per USD: 0.82 as of 2021-01-01"
     assert [text for label, text in rows if label == "Warning"] == [*INFO.warnings]
 
 
@@ -81,5 +81,5 @@ def test_info_says_what_is_not_known_and_sums_up_many_quotes():
     info = replace(INFO, actual_start=None, actual_end=None, data_as_of=None, quotes=quotes)
     told = dict(info_rows(make_report(info=info)))
     assert told["Actual Interval"] == "no transactions in this interval"
-    assert told["Data as of"] == "not known (data in memory)"
+    assert told["Data as of"] == "unknown (data in memory)"
     assert told["Quotes used"] == "EUR per USD: 10 quotes from 2021-01-01 to 2021-01-10"

@@ -80,8 +80,8 @@ def test_notes_come_in_order_of_type_until_when_partial_then_overlap_then_rows_l
         CLIENTS_ONLY,
         CUT,
         f"◐ marks a bucket {CUT_SHORT}.",
-        "Clients and balances of packages overlap and do not add up: a client that used two packages is "
-        "counted in both rows, but only once in the Total.",
+        "Clients and balances overlap between packages and do not add up: a client that used two packages "
+        "is counted in both rows, but only once in the Total.",
         "Showing 9 of 10 rows; the CSV has them all.",
     )
     assert len(view.rows) == 9

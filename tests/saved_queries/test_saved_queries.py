@@ -569,7 +569,7 @@ def test_an_unreadable_folder_is_reported_and_does_not_hide_the_other(keep: Keep
     assert [entry.saved for entry in found if entry.saved] == [MONTHLY]
     [broken] = [entry for entry in found if entry.error]
     assert broken.error
-    assert "The folder of the shared saved queries (CUSTDYN_QUERIES) cannot be read" in broken.error.message
+    assert "The folder for the shared saved queries (CUSTDYN_QUERIES) cannot be read" in broken.error.message
 
 
 def test_an_unknown_place_is_refused(folders: Settings) -> None:

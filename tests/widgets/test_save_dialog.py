@@ -102,7 +102,7 @@ def test_a_folder_that_takes_nothing_is_an_error_in_words(tmp_path: Path) -> Non
     (tmp_path / "shared").write_text("not a folder")
     person = Person()
     person.save("Shared", place="shared")
-    assert "The folder of the shared saved queries (CUSTDYN_QUERIES) cannot be written to" in person.error
+    assert "The folder for the shared saved queries (CUSTDYN_QUERIES) cannot be written to" in person.error
     assert str(tmp_path) not in person.error
     person.save("Shared", place="mine")
     assert person.saved[0].place == "mine"

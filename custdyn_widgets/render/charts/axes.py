@@ -1,4 +1,4 @@
-"""The axis of a chart's values: its title, unit and scale."""
+"""A chart's value axis: its title, unit and scale."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SCALES = ((10**13, 10**12, "trillions"), (10**10, 10**9, "billions"), (10**7, 1
 def y_axis(
     values: Sequence[float | None], columns: Sequence[Column], currency: str, *, right: bool = False
 ) -> dict[str, Any]:
-    """Return the y encoding for the values of these columns."""
+    """Return the y encoding for these columns' values."""
     largest = max((abs(value) for value in values if value is not None), default=0)
     _, divisor, scale_name = next((s for s in _SCALES if largest >= s[0]), (0, 1, ""))
     names = {"count": "number", "money": currency}

@@ -1,4 +1,4 @@
-"""Bridges (waterfall charts): bars from an opening to a closing figure, each starting where the last ends."""
+"""Bridges (waterfall charts): bars that show how an opening figure becomes a closing one."""
 
 from __future__ import annotations
 

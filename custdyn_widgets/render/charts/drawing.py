@@ -1,7 +1,7 @@
 """Drawings of a report's charts: Altair charts for notebooks, and inert SVG for pages.
 
-SVG is drawn in this process. A chart shows values from the report's rows. No metrics are computed and no
-query is run.
+SVG is drawn in this process, from the values in the report's rows: no metrics are computed and no query is
+run.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def _drawn(spec: str) -> str:
 
 
 def chart_png(svg: str) -> bytes:
-    """Return an inert drawing as PNG, at twice its size and in dark ink on white to be readable anywhere."""
+    """Return an inert drawing as PNG, at twice its size and dark on white to be readable anywhere."""
     import vl_convert  # imported late because it loads a JavaScript engine
 
     inked = svg.replace(f'color="{INK}"', f'color="{_DARK_INK}"', 1)
@@ -134,8 +134,8 @@ def report_charts(report: Report, drawn: Mapping[str, str] | None = None) -> dic
     report
         The report.
     drawn
-        Drawings of this report made in another process, by title. Those that are inert are used; others are
-        drawn again.
+        Drawings of this report created in another process, by title. Inert ones are used; others are drawn
+        again.
     """
     if not report.rows:
         return {}
@@ -162,7 +162,7 @@ def with_own_presets(report: Report) -> Report:
 
 
 def _inert(drawn: Mapping[str, str] | None, title: str) -> str | None:
-    """Return a drawing made in another process, or None if it is missing or not inert."""
+    """Return a drawing created in another process, or None if it is missing or not inert."""
     svg = drawn.get(title) if drawn else None
     try:
         return svg if isinstance(svg, str) and inert_svg(svg) == svg else None
@@ -193,7 +193,7 @@ def _printable_spec(value: Any, *, is_data: bool = False) -> Any:
 
 def _altair(spec: dict[str, Any]) -> alt.TopLevelMixin:
     load_jsonschema()
-    import altair as alt  # imported late because it takes a second
+    import altair as alt  # imported late because this takes a second
 
     drawn: alt.TopLevelMixin = alt.Chart.from_dict({**spec, "$schema": alt.SCHEMA_URL or SCHEMA})
     return drawn

@@ -1,7 +1,7 @@
 """Interactive charts: a page's chart with tooltips and zoom, as wide as its container.
 
-On a page, the time axis is nominal, so its labels can be chosen one by one, but it cannot be zoomed. Here it
-is temporal, in UTC, so that it does not depend on the browser's time zone.
+On a page, the time axis is nominal: its labels can be chosen one by one, but it cannot be zoomed. Here, the
+axis is temporal, in UTC, so that it does not depend on the browser's time zone.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from custdyn_widgets.render.charts.vegalite import NUMBER_ROOM
 
 _DAY = 86_400_000  # milliseconds
 _MIDNIGHT = "utchours(datum.value) == 0"
-# For each length of label: the time unit, its format, the minimum step of the axis, and a test for the start
+# For each label length: the time unit, its format, the minimum step of the axis, and a test for the start
 # of a unit. When zoomed in, labels at other positions would show the same unit twice.
 _UNITS = {
     4: ("utcyear", "%Y", 366 * _DAY, f"utcdayofyear(datum.value) == 1 && {_MIDNIGHT}"),
@@ -65,7 +65,7 @@ def _make_zoomable(live: dict[str, Any], units: list[dict[str, Any]]) -> None:
         **({"labelAlign": "left", "labelOffset": 4} if bars else {}),  # a bar starts at its label
     }  # fmt: skip
     scale = {"type": "utc"} if bars else {"type": "utc", "padding": 16}  # so that edge points are not cut off
-    # Otherwise, lines and numbers would be at the edges of bars.
+    # Without this, lines and numbers would be at the edges of bars.
     middle = {"bandPosition": 0.5} if bars else {}
     for one in units:
         kind = one["mark"]["type"]

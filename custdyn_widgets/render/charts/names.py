@@ -1,4 +1,4 @@
-"""Fitting names into drawings, using estimates of the width of text."""
+"""Fitting names into drawings, using estimated text widths."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ class Points:
 
     @cached_property
     def legend(self) -> dict[str, str]:
-        """The names of coloured series as shown in a legend, which also differ from those of grey series."""
+        """The coloured series' names as shown in a legend, distinct also from the grey series' names."""
         names = (*self.series, *self.others)
         if not self.has_long_names:
             shown = _isolated(fitting_names(names, LEGEND_ROOM))
@@ -113,7 +113,7 @@ class Points:
 
 
 def points_of(report: Report, x: str, columns: Sequence[Column], *, joined: bool) -> Points:
-    """Return the points of columns plotted against x.
+    """Return the points of the columns, plotted against x.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ def points_of(report: Report, x: str, columns: Sequence[Column], *, joined: bool
     shown = shown_names(report)
     found = list(_points(report, shown, x, columns))
     names = list(dict.fromkeys(p.series for p in found))
-    # On a time axis, a partial bucket is marked.
+    # On a time axis, the partial bucket is marked instead.
     until = format_instant(report.info.effective_end, report.info.timezone)
     cut = [f"Partial: until {until}"] if report.is_partial and x not in _TIME_HEADINGS else []
     is_shared = bool(report.query.row_group) and x != report.headings[-1] and len(names) > 1
@@ -181,7 +181,7 @@ def shown_names(report: Report) -> dict[str, str]:
 
 
 def _points(report: Report, shown: Mapping[str, str], x: str, columns: Sequence[Column]) -> Iterator[Point]:
-    """Yield a point for each row and column, except for rows without a number for a numeric x axis."""
+    """Yield a point for each row and column, except for rows without a value on a numeric x axis."""
     isolated = {label: isolate(name) for label, name in shown.items()}
     at_label = report.headings.index(x) if x in report.headings else None
     at_value = report.column(x) if at_label is None and x != COLUMNS else None
@@ -230,7 +230,7 @@ def _ranked(names: list[str], found: Sequence[Point]) -> list[str]:
 def _by_colour(
     report: Report, shown: Mapping[str, str], names: Sequence[str], chosen: list[str]
 ) -> list[str]:
-    """Return the package series that have a colour, in the order of the colours.
+    """Return the package series with their own colours, in the order of the colours.
 
     The packages with the most clients get the first colours, so each has the same colour in every chart.
     """
@@ -239,7 +239,7 @@ def _by_colour(
     for row in report.rows:
         first = row.values[0]
         clients[shown[row.labels[position]]] += abs(int(first)) if first is not None else 0
-    # A series is a package, or a package and a column. Package names may contain the dot as well.
+    # A series is a package, or a package and a column. Package names may also contain " · ".
     package = {name: name if name in clients else name.rpartition(" · ")[0] for name in names}
     usual = sorted(names, key=lambda name: -clients[package[name]])[: len(chosen)]
     others = iter([name for name in chosen if name not in usual])
@@ -249,7 +249,7 @@ def _by_colour(
 def _within_limit(ranked: list[str], found: Sequence[Point], categories: int) -> tuple[list[str], int]:
     """Return the series to draw, and how many were left out.
 
-    Even a few points can have many series and categories. Filling gaps with zeros would square their number.
+    Even a few points can have so many series and categories that filling gaps with zeros adds far too many.
     """
     fits = len(found) <= MAX_POINTS and len(ranked) * categories <= MAX_FILLED
     if fits or len(ranked) <= MAX_SERIES:

@@ -29,7 +29,7 @@ class Preset:
     columns
         The one-level names of the columns to draw.
     mark
-        One of `MARKS`. Bars of packages over time are stacked, since flows of packages add up.
+        One of `MARKS`. Bars of packages over time are stacked, because their flows add up.
     description
         One sentence on what the chart shows.
     """
@@ -78,7 +78,7 @@ PRESETS: dict[str, Preset] = {
         ),
     )
 }  # fmt: skip
-"""The presets of this process by name, in display order."""
+"""This process's presets by name, in display order."""
 
 _STANDARD = dict(PRESETS)
 

@@ -1,4 +1,4 @@
-"""Inert SVG: drawings reduced to shapes and text, so that they are safe in a shared page.
+"""Inert SVG: drawings reduced to shapes and text, so that they are safe on a shared page.
 
 Only allowed elements and attributes are kept: no scripts, style sheets, links, images or external references.
 Removing the drawing library's own markup also makes files smaller.
@@ -78,7 +78,7 @@ def inert_svg(svg: str, label: str | None = None) -> str:
 
 
 def _local(tag: object) -> str:
-    return tag.rpartition("}")[2] if isinstance(tag, str) else ""  # the tags of comments are not strings
+    return tag.rpartition("}")[2] if isinstance(tag, str) else ""  # a comment's tag is not a string
 
 
 def _markup(element: ET.Element, prefix: str) -> str:

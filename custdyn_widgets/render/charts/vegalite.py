@@ -33,7 +33,7 @@ MARKS = ("line", "bar", "stacked bar", "area", "point", "stacked area")
 # black (unreadable on dark). Grey is for series that share a colour.
 PALETTE = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#9a8a4f")
 GREY = "#5f656e"
-NUMBER_ROOM = 0.12  # space for a number beyond the end of a bar, as a fraction of the height of all bars
+NUMBER_ROOM = 0.12  # space for a number beyond the end of a bar, as a fraction of the range of all bars
 _MAX_DESCRIBED_POINTS = 240  # with more points, tooltips would make the page too large
 _LEGEND_COLUMNS = 2
 

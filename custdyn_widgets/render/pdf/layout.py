@@ -75,7 +75,7 @@ class Layout:
 def lay_out(view: TableView, paper: str) -> Layout:
     """Return the layout with the fewest parts, and among those the one with the largest font.
 
-    Portrait is chosen if the whole table fits it at a comfortable size.
+    Portrait is chosen if the entire table fits at a comfortable size.
 
     Raises
     ------

@@ -1,6 +1,6 @@
 """A report as a PDF: the content of its page, with the table split if it is too wide for a sheet.
 
-Nothing is computed, and the same report always produces the same bytes.
+No values are computed, and the same report always produces the same bytes.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from custdyn_widgets.text import cut_short, isolate
 CELL_LIMIT = 20_000  # more would take over half a minute and 750 MB
 _MAX_TITLE, _MAX_FOOTER = 300, 110  # characters of the query in the title and in the footer
 _ROWS_KEPT = 22  # a table with at most this many rows is not divided between sheets
-_ROWS_ON_A_SHEET = 30  # about as many rows as fit a landscape sheet
+_ROWS_ON_A_SHEET = 30  # about as many rows as fit on a landscape sheet
 
 
 def to_pdf(
@@ -76,7 +76,7 @@ def to_pdf(
     Raises
     ------
     ExportError
-        If the table has more than 20,000 cells, or this machine cannot make PDFs.
+        If the table has more than 20,000 cells, or this machine cannot create PDFs.
     SettingsError
         If the paper size is unknown.
     """

@@ -28,11 +28,11 @@ _LIBRARIES = (
 )
 _FONTS = "A PDF needs fonts, but none are installed. On Debian or Ubuntu, run: apt install fonts-liberation"
 _FONTCONFIG = ("libfontconfig.so.1", "libfontconfig.1.dylib")
-_MAX_NAMED = 20  # number of characters without a font that a message lists
+_MAX_NAMED = 20  # the most characters without a font listed in a message
 
 
 def require_pdf() -> None:
-    """Raise an error unless this machine can make PDFs.
+    """Raise an error unless this machine can create PDFs.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def require_pdf() -> None:
         raise ExportError(_FONTS, field="output")
 
 
-@lru_cache(maxsize=1)  # so that a PDF made for a download is not made again for the snapshot
+@lru_cache(maxsize=1)  # so that a PDF created for a download is reused for the snapshot
 def typeset(html: str, sheets: int) -> bytes:
     """Return HTML as a PDF.
 
@@ -77,7 +77,7 @@ def typeset(html: str, sheets: int) -> bytes:
 
 
 def _weasyprint() -> Any:
-    """Return the package. If a library is missing, its advice on stdout is replaced by an error."""
+    """Return the package. If a library is missing, raise an error instead of printing its advice."""
     try:
         with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about missing fonts, which raise an error later
@@ -90,7 +90,7 @@ def _weasyprint() -> Any:
 
 
 def _has_fonts() -> bool:
-    """Return whether fontconfig finds a font. Without fonts, Pango would crash this process."""
+    """Return whether fontconfig finds a font. Without one, Pango would crash this process."""
     for name in _FONTCONFIG:
         with contextlib.suppress(OSError, AttributeError):
             fonts = ctypes.CDLL(name).FcConfigGetFonts

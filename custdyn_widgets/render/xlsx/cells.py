@@ -19,7 +19,7 @@ from openpyxl.styles.cell_style import StyleArray
 
 from custdyn_widgets.text import replace_not_xml
 
-TEXT_LIMIT = 32_767  # UTF-16 units in a cell; openpyxl truncates silently
+TEXT_LIMIT = 32_767  # UTF-16 units in a cell; openpyxl silently truncates longer text
 
 _FONT = "Calibri"
 _SIZE = 11
@@ -30,12 +30,12 @@ _LINES: dict[str | None, Side] = {
     "medium": Side(style="medium", color="3C4A5A"),
 }
 _ESCAPE = re.compile("_(?=x[0-9A-Fa-f]{4}_)")
-# Styles of each workbook by the arguments of `styled_cell`: openpyxl is slow to find one that it already has.
+# Each workbook's styles, by `styled_cell`'s arguments, because openpyxl is slow to find existing styles.
 _KNOWN_STYLES: WeakKeyDictionary[Workbook, dict[tuple[object, ...], StyleArray]] = WeakKeyDictionary()
 
 
 class StyledCell(Cell):
-    """A cell whose style never changes after the first write, so that its number is looked up only once."""
+    """A cell whose style never changes after the first write, so its style's number is looked up once."""
 
     has_style = True
     _style: StyleArray
@@ -113,7 +113,7 @@ def styled_cell(
 
 
 def set_height(sheet: Any, row: int, text: str, width: float, size: int = _SIZE) -> None:
-    """Make a row that is not yet written tall enough for text wrapped at a width in characters.
+    """Make an unwritten row tall enough for text wrapped at a width in characters.
 
     Otherwise, programs that rely on the file's row heights would draw lines on top of each other.
     """

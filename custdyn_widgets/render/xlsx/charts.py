@@ -32,7 +32,7 @@ def write_charts(book: Any, report: Report) -> None:
     if not drawings:
         return
     data = book.create_sheet(DATA_SHEET)
-    # It repeats values of the Report sheet and would double the number of printed pages.
+    # This sheet repeats values from the Report sheet and would double the number of printed pages.
     data.sheet_state = "hidden"
     data.column_dimensions["A"].width = 24
     for index in range(max(len(drawing.series) for drawing in drawings)):

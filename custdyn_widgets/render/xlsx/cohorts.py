@@ -17,7 +17,7 @@ _NOTE_ROW = 2
 
 
 def write_cohorts(sheet: Any, triangle: CohortTriangle) -> None:
-    """Write the sheet: a row for each cohort, with its size and its clients in each month since."""
+    """Write the sheet: a row for each cohort, with its size and its number of clients in each month since."""
     widest = max(len(f"{size:,}") for size in triangle.sizes)
     sheet.column_dimensions["A"].width = _LABEL_WIDTH
     for index in range(1, len(triangle.headings)):

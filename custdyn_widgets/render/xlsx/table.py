@@ -34,7 +34,7 @@ _PERCENT_FORMATS = {
     "rate": "0.0%",
     "points": '0.0%" pts"',
     "percent": '#,##0.0"%"',
-}  # the last is not a fraction
+}  # values in percent are not fractions
 
 _FIRST_SAFE_DATE = date(1900, 3, 1)  # spreadsheets disagree about the serial numbers of earlier dates
 _STEP = 5_000  # rows between progress messages
@@ -116,14 +116,14 @@ def money_format(currency: str) -> str:
     """Return the number format of amounts: thousands separators and the currency's minor digits.
 
     The currency code appears once above the table. If every cell contained it, the table would be wider and
-    print a fifth smaller.
+    would print a fifth smaller.
     """
     digits = minor_digits(currency)
     return "#,##0" + ("." + "0" * digits if digits else "")
 
 
 def date_label(report: Report, label: str) -> date | None:
-    """Return the date on which the bucket of a time label begins, or None if it must remain text."""
+    """Return the first day of a time label's bucket, or None if the label must remain text."""
     if report.query.time_group is None:
         return None
     begins = date.fromisoformat(label + "0000-01-01"[len(label) :])

@@ -31,9 +31,9 @@ def to_xlsx(report: Report) -> bytes:
 
     A report by cohort also has a Cohorts sheet, with the retention triangle as a heat map. The Report sheet
     contains the table with two-level headings, frozen panes and the Total. The Charts sheet contains the
-    presets as native charts, and the other two sheets contain the notes. Numbers and dates are formatted
-    cells, not text. Since spreadsheets store numbers as doubles, a note above the table gives the number of
-    inexact amounts. Text is always a string cell, never a formula.
+    presets as native charts; the Info sheet describes the report, and the Definitions sheet its columns.
+    Numbers and dates are formatted cells, not text. Since spreadsheets store numbers as doubles, a note above
+    the table gives the number of inexact amounts. Text is always a string cell, never a formula.
 
     Parameters
     ----------
