@@ -23,9 +23,9 @@ def base(base_url: str) -> str:
 def parse_link(query: str, others: frozenset[str] = frozenset()) -> tuple[str, str | None] | None:
     """Return the id and format of a link, or None if it is not a link.
 
-    The format is None if the link is to the page with its bar. A link has exactly one id, at most one format,
-    and no other parameters except those in `others`, which belong to the server. Nothing is decoded, so each
-    link has only one spelling.
+    The format is None if the link leads to the page with its bar. A link has exactly one id, at most one
+    format, and no other parameters except those in `others`, which belong to the server. Nothing is decoded,
+    so each link has only one spelling.
     """
     given = _parameters(query, {"id", "format", *others})
     snapshot_id, kind = given.get("id", ""), given.get("format")
@@ -40,7 +40,7 @@ def parse_address(query: str, others: frozenset[str] = frozenset()) -> tuple[str
 
 
 def _parameters(query: str, allowed: set[str]) -> dict[str, str]:
-    """Return the parameters of a query string; none if one is repeated or not allowed."""
+    """Return the parameters of a query string; an empty dict if one is repeated or not allowed."""
     parts = [part.partition("=") for part in query.split("&")]
     given = {name: value for name, _, value in parts}
     return {} if len(given) < len(parts) or not given.keys() <= allowed else given
