@@ -38,7 +38,7 @@ class TokenRejectedError(smtplib.SMTPAuthenticationError):
 
 
 class TokenSource:
-    """The source of the current token. `last` is the token that was read last, which messages must mask."""
+    """The source of the current token. `last` is the token most recently read, which messages must mask."""
 
     def __init__(self, read: Callable[[], str]) -> None:
         self._read = read

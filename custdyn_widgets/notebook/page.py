@@ -79,7 +79,7 @@ def _has_failed(cell: NotebookNode) -> bool:
 
 
 def _frozen(code: list[NotebookNode]) -> Iterator[str]:
-    """Yield the ids of the frozen snapshots to which the cells' outputs link."""
+    """Yield the ids of the frozen snapshots that the cells' outputs link to."""
     for cell in code:
         for output in cell.outputs:
             html = output.get("data", {}).get("text/html", "")
@@ -89,7 +89,7 @@ def _frozen(code: list[NotebookNode]) -> Iterator[str]:
 
 
 def _report(store: Store, snapshot_id: str) -> Report | None:
-    """Return a frozen report; None if it is not available, or if it compares two reports."""
+    """Return a frozen report; None if it is unavailable, or if it is a difference between two reports."""
     try:
         return frozen_report(store, snapshot_id)
     except SnapshotDamagedError:

@@ -188,7 +188,7 @@ def _execute(
 
 
 def _load_for_page() -> None:
-    """Import the packages for rendering the page in advance, while the notebook is running."""
+    """Import the packages needed to render the page, while the notebook is running."""
     import mistune  # noqa: F401
     import nh3  # noqa: F401
 

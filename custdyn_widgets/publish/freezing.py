@@ -67,10 +67,10 @@ def freeze(
     store
         The store. Defaults to the one in the settings.
     sections
-        The author's own cells around the report, already made inert. A difference has none.
+        The author's own cells around the report, already made inert. Not used for a difference.
     pdf
-        Whether the snapshot gets a PDF of the page, even if the settings do not ask for one. A difference
-        has none.
+        Whether the snapshot gets a PDF of the page, even if the settings do not ask for one. Not used for a
+        difference.
 
     Raises
     ------
@@ -153,7 +153,7 @@ def _published(
 ) -> Frozen:
     """Search files for secrets, publish them, and sign them if the settings name a key."""
     path = settings.signing_key
-    key = signing.load_key(path, store.folder) if path else None  # an error publishes nothing
+    key = signing.load_key(path, store.folder) if path else None  # if this fails, nothing is published
     refuse_secrets({**files, MANIFEST: canonical_json(manifest)}, known_secrets(settings, store.folder))
     snapshot_id = store.publish(manifest, files, evidence)
     if key:
