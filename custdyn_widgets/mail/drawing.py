@@ -87,7 +87,7 @@ class LetterContent:
 
 
 def without_links(text: str) -> str:
-    """Return text on one line, truncated, without anything that mail clients would turn into a link."""
+    """Return text on one line, truncated, with nothing that mail clients would turn into a link."""
     return _LINK_LIKE.sub(_BREAK, cut_short(printable(text, isolates=True), _MAX_TEXT))
 
 

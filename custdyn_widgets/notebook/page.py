@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _FROZEN = re.compile(r'\A<p>The report was frozen: <a href="[^"<>\s]*/view\?id=([a-z2-7]{51}[aq])">')
 _EXPECTED = "raises-exception"
 _NOT_SHOWN = (
-    "This page shows the outputs of the notebook instead of the report that it froze, because the report is "
+    "This page shows the notebook's outputs instead of the report that it froze, because the report is "
     "not in this machine's store or was withdrawn."
 )
 

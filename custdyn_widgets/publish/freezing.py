@@ -75,7 +75,7 @@ def freeze(
     Raises
     ------
     ExportError
-        If a PDF is asked for, and this machine cannot make one; nothing was published.
+        If a PDF is requested but this machine cannot make one; nothing was published.
     SnapshotError
         If nothing was published or, as `SnapshotUnknownError`, if the outcome is unknown.
     """
@@ -104,7 +104,7 @@ def publish(
     saved_query: str | None = None,
     for_each: str | None = None,
 ) -> Frozen:
-    """Publish a report or a difference like `freeze`, but even inside `custdyn run`.
+    """Publish a report or a difference as `freeze` does, even inside `custdyn run`.
 
     Parameters
     ----------
@@ -171,7 +171,7 @@ def manifest_of(report: Report, files: Iterable[str] = (), *, has_pdf: bool = Fa
     files
         The names of its files; a warning is added if they do not include a workbook.
     has_pdf
-        Whether a PDF was asked for; a warning is added if the files do not include it.
+        Whether a PDF was requested; a warning is added if the files do not include it.
     """
     info = report.info
     warnings = list(info.warnings)

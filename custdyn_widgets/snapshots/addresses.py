@@ -117,7 +117,7 @@ def revoke_address(store: Path, address: Address) -> None:
     Raises
     ------
     SnapshotError
-        If this cannot be stored.
+        If the revocation cannot be stored.
     """
     try:
         now = format_instant_utc(datetime.now(UTC))

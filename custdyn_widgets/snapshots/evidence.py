@@ -1,6 +1,6 @@
 """Evidence: keyed digests of each client's contribution to each row, stored next to a snapshot's files.
 
-The manifest lists the evidence, so that the id verifies it, but not among the files. It is never served.
+The manifest lists it separately from the files, so that the id verifies it, but it is never served.
 Only someone who has the data can tell which client and row a digest belongs to.
 """
 

@@ -1,7 +1,7 @@
 """Finding a saved query's newest snapshot by reading each manifest in the store once.
 
-Publishing a snapshot does not update any address, so addresses are always up to date, even if the publisher
-was killed or used an earlier version, or if a backup was restored.
+Addresses do not store the id of the newest snapshot, so they are always up to date, even if a publisher was
+killed or used an earlier version, or if a backup was restored.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Dated notes on a snapshot, which its link shows above the report. They are stored as `acts`."""
+"""Dated notes on a snapshot, which its link shows above the report. They are stored as acts (see `acts`)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NOTE, _WITHDRAWN = "note", "note withdrawn"
 
 @dataclass(frozen=True)
 class Notes:
-    """The notes on a snapshot, oldest first, and whether others may be unreadable."""
+    """The notes on a snapshot, oldest first, and whether there may be others that cannot be read."""
 
     notes: tuple[Act, ...] = ()
     incomplete: bool = False
@@ -40,7 +40,7 @@ def notes_on(store: Path, snapshot_id: str) -> Notes:
 
 
 def add_note(store: Store, snapshot_id: str, text: str, role: str) -> None:
-    """Add a note to a snapshot; from the next request on, its link shows it.
+    """Add a note to a snapshot; its link shows the note from the next request on.
 
     Raises
     ------

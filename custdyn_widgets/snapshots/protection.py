@@ -33,7 +33,7 @@ _SHARED = 0o3775  # set-group-ID and sticky; readers may list it
 _SNAPSHOT, _FILE, _EVIDENCE, _LOCK = 0o2755, 0o644, 0o640, 0o664
 _FLAT = ("tmp", "trash", "revoked", "latest", "keys")
 _IN_SHELVES = ("v1", "state", "acts", "signatures")
-_DIGITS = "abcdefghijklmnopqrstuvwxyz234567"  # in base32, as in ids
+_DIGITS = "abcdefghijklmnopqrstuvwxyz234567"  # base32, as in ids
 _SHELVES = tuple(map("".join, itertools.product(_DIGITS, _DIGITS)))
 
 

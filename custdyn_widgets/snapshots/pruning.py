@@ -95,7 +95,7 @@ def ago(age: str, now: datetime) -> datetime:
 
 
 def parse_size(size: str) -> int:
-    """Return the bytes of a size such as `500MB`, `5GB` or `1TB`, in powers of 1000.
+    """Return the number of bytes in a size such as `500MB`, `5GB` or `1TB`, in powers of 1000.
 
     Raises
     ------
@@ -137,7 +137,7 @@ def plan(store: Store, rule: Rule, ids: Iterable[str]) -> Plan:
 def delete(store: Store, snapshot_id: str, why: str = "") -> None:
     """Delete a snapshot, if it still exists; readers never get a partial file.
 
-    The reason `why`, which names the rule, is recorded.
+    `why` names the rule and is recorded.
 
     Raises
     ------

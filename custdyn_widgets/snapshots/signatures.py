@@ -4,7 +4,7 @@
     keys/<public key>.json             when the key first signed a snapshot in this store
 
 The signed message is the public manifest: the manifest with the id and without the evidence, whose nonce is
-only for those with access to the store. Like states, signatures are kept when a snapshot is pruned.
+only for users with access to the store. Like states, signatures are kept when a snapshot is pruned.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ _FIELD = "signing_key"
 
 
 class SigningKey:
-    """A private key that has been read from its file."""
+    """A private key that is ready to sign."""
 
     def __init__(self, private: Ed25519PrivateKey) -> None:
         from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat

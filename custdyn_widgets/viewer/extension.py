@@ -1,4 +1,4 @@
-"""The viewer as a Jupyter Server extension: the same links at `<base_url>view?id=…`, behind its login.
+"""The viewer as a Jupyter Server extension: the same links at `<base_url>view?id=…`, behind Jupyter's login.
 
 Installing the package enables the extension. Kernels and terminals inherit the server's settings and address,
 so that the server can show the reports that they freeze.

@@ -58,7 +58,7 @@ def origins_in(text: str | None) -> tuple[str, ...]:
     for origin in origins:
         if not _ORIGIN.fullmatch(origin):
             raise SettingsError(
-                f"CUSTDYN_EMBED_ORIGINS: {shown(origin)} is not an origin. Write https:// and a host name in "
+                f"CUSTDYN_EMBED_ORIGINS: {shown(origin)} is not an origin. Use https:// and a host name in "
                 "lowercase, with a port if necessary, but no path and no *.",
                 field="CUSTDYN_EMBED_ORIGINS",
             )

@@ -81,7 +81,7 @@ def make_app(
     allowed_hosts
         The host names that the viewer serves, without ports. IPv6 addresses are in brackets.
     share_url
-        The base URL of the links shown on pages. Defaults to that of the request.
+        The base URL of the links shown on pages. Defaults to the request's base URL.
     embed_origins
         The origins of pages that may show reports in a frame.
     metrics_access

@@ -186,14 +186,14 @@ ATTACKS = {
     "deep JSON": (_with("manifest.json", b"[" * 200_000), "manifest.json is not a snapshot's manifest"),
     "repeated key": (_with("manifest.json", b'{"files":{},"files":{}}'), "is not a snapshot's manifest"),
     "newer format": (_with("manifest.json", b'{"format":2}'), "It was made by a newer version"),
-    "path upward": (_with("../../etc/cron.d/x", b"x"), "../../etc/cron.d/x is not a name that a file"),
-    "absolute path": (_with("/etc/passwd", b"x"), "/etc/passwd is not a name that a file"),
-    "backslashes": (_with("..\\x", b"x"), "..\\x is not a name that a file"),
-    "folder": (_with("a/", b""), "a/ is not a name that a file"),
-    "drive": (_with("c:x", b"x"), "c:x is not a name that a file"),
-    "capitals": (_with("REPORT.CSV", b"x"), "REPORT.CSV is not a name that a file"),
-    "control characters": (_with("a\x1b[2Jb", b"x"), "a\ufffd[2Jb is not a name that a file"),
-    "no name": (_with("", b"x"), " is not a name that a file"),
+    "path upward": (_with("../../etc/cron.d/x", b"x"), "../../etc/cron.d/x is not a valid file name"),
+    "absolute path": (_with("/etc/passwd", b"x"), "/etc/passwd is not a valid file name"),
+    "backslashes": (_with("..\\x", b"x"), "..\\x is not a valid file name"),
+    "folder": (_with("a/", b""), "a/ is not a valid file name"),
+    "drive": (_with("c:x", b"x"), "c:x is not a valid file name"),
+    "capitals": (_with("REPORT.CSV", b"x"), "REPORT.CSV is not a valid file name"),
+    "control characters": (_with("a\x1b[2Jb", b"x"), "a\ufffd[2Jb is not a valid file name"),
+    "no name": (_with("", b"x"), " is not a valid file name"),
 }
 
 

@@ -40,7 +40,7 @@ class Verdict:
     key
         The public key of a valid signature, in hexadecimal; empty if there is none.
     is_trusted
-        Whether this is one of the keys that the caller trusts.
+        Whether `key` is one of the keys that the caller trusts.
     """
 
     problems: list[str] = field(default_factory=list)
@@ -50,7 +50,7 @@ class Verdict:
 
     @property
     def exit_code(self) -> int:
-        """0: as published and signed with a trusted key; 1: has problems; 3: no problems, but not proven."""
+        """0: as published and signed with a trusted key; 1: problems found; 3: no problems, but no proof."""
         if self.problems:
             return NOT_AS_PUBLISHED
         return AS_PUBLISHED if self.is_trusted else NOT_PROVEN

@@ -20,8 +20,8 @@ def trusted_keys(given: str) -> list[str]:
     Raises
     ------
     ValueError
-        If there is no such file, or it contains no Ed25519 key. The message, which follows the argument, says
-        which.
+        If there is no such file, or it contains no Ed25519 key. The message completes a sentence that begins
+        with the argument.
     """
     if is_key(given.lower()):
         return [given.lower()]
