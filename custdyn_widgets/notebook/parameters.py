@@ -187,7 +187,7 @@ def check_names(names: Iterable[str], known: Iterable[str]) -> None:
 
 
 def assigned_names(source: str) -> list[str]:
-    """Return the names set by a cell's top-level statements, in order; none if the cell is not plain Python."""
+    """Return the names set by a cell's top-level statements, in order; none unless it is plain Python."""
     return list(_assignments(source))
 
 
