@@ -79,7 +79,7 @@ class Copy:
             self.envelope = Envelope(server.sender, address, self.message_id, self.at.replace(microsecond=0))
 
     def begin(self) -> None:
-        """Count an attempt. Until it ends, it is unknown whether the copy has arrived."""
+        """Count an attempt. Until the attempt ends, it is unknown whether the copy has arrived."""
         self.tries += 1
         self.note("given up", _UNDER_WAY)
 
@@ -126,7 +126,7 @@ class Copy:
         return self._send(smtp, message_bytes(smallest, self.envelope, attached=attached))
 
     def _forms(self) -> list[tuple[Letter, bool]]:
-        """Return the versions of the letter, largest first, each with whether the file is attached."""
+        """Return the versions of the letter, largest first, and for each, whether the file is attached."""
         forms = [(self.letter, True)] if self.letter.attachment is not None else []
         forms.append((self.letter, False))
         return [*forms, (self.letter.without_pictures(), False)] if self.letter.pictures else forms

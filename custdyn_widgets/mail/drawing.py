@@ -21,12 +21,12 @@ _TEMPLATE = Path(__file__).with_name("letter.html.j2")
 _WIDTH = 76
 _MAX_TITLE, _MAX_TEXT = 200, 1_000
 _MAX_FONT_PX = 20  # pixels; font size of a figure
-_HALF, _WHOLE = 138, 290  # pixels for a figure on a phone, if there are two per row or one
-_DIGIT_WIDTH = 0.62  # of the font size
+_HALF, _WHOLE = 138, 290  # width of a figure on a phone in pixels, with two or one per row
+_DIGIT_WIDTH = 0.62  # as a fraction of the font size
 _FITS_HALF = 16  # characters
 _BREAK = "\N{WORD JOINER}"
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
-_SHORT_WORD = 30  # characters; fits on a phone in the font for commands
+_SHORT_WORD = 30  # characters that fit on a phone in the font for commands
 _LINK_LIKE = re.compile(r"(?<=\w)(?=\.[^\W\d_])|(?=://)|(?=@)|(?<=\bmailto)(?=:)")
 
 
@@ -87,7 +87,7 @@ class LetterContent:
 
 
 def without_links(text: str) -> str:
-    """Return text on one line, truncated, without anything that mail clients would turn into a link."""
+    """Return text on one line, truncated, with nothing that mail clients would turn into a link."""
     return _LINK_LIKE.sub(_BREAK, cut_short(printable(text, isolates=True), _MAX_TEXT))
 
 

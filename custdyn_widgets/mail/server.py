@@ -112,7 +112,7 @@ def parse_smtp_url(url: str | None) -> tuple[Security, str, int]:
 def _login(
     env: Mapping[str, str], security: Security, host: str
 ) -> tuple[str | None, str | None, TokenSource | None]:
-    """Return the user and either the password or the source of the token."""
+    """Return the user and either the password or the token source."""
     user, password, token = env.get(_USER) or None, read_secret(_PASSWORD, env), token_source(env)
     if password and token:
         raise SettingsError(f"{_PASSWORD} and {TOKEN} are both set: remove one of them.", field=TOKEN)

@@ -42,7 +42,7 @@ def deliver(
 ) -> list[list[Delivery]]:
     """Send emails, each to its own recipients, and return the outcome of each email's copies.
 
-    All copies share one connection, for as long as it lasts, and one series of waits. Failures never raise an
+    All copies share one series of waits, and one connection until it is lost. Failures never raise an
     exception.
 
     Parameters
@@ -54,7 +54,7 @@ def deliver(
     max_bytes
         A message over this size, or over the server's limit, is sent without its attachment.
     max_seconds
-        The time limit, after which the current copy is aborted and no other is tried.
+        The time limit, after which the current copy is aborted and no other copy is tried.
     sleep
         Called for each wait, with the number of seconds.
     progress
@@ -62,7 +62,7 @@ def deliver(
     record
         Called after each accepted copy, with a function that returns the outcomes so far.
     message_ids
-        For each email, the Message-IDs of copies that were tried before, by recipient.
+        For each email, the Message-IDs of copies that were tried earlier, by recipient.
     """
     copies = _copies(letters, server, max_bytes, message_ids)
 

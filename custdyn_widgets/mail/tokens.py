@@ -38,7 +38,7 @@ class TokenRejectedError(smtplib.SMTPAuthenticationError):
 
 
 class TokenSource:
-    """The source of the current token. `last` is the token that was read last, which messages must mask."""
+    """The source of the current token. `last` is the token most recently read, which messages must mask."""
 
     def __init__(self, read: Callable[[], str]) -> None:
         self._read = read
@@ -140,7 +140,7 @@ def log_in_with_token(smtp: smtplib.SMTP, user: str, token: str) -> None:
 
 
 def _detail(challenge: bytes) -> str:
-    """Return the status and the scope of a challenge as text; empty if there are none."""
+    """Return a challenge's status and scope as text; empty if it has neither."""
     with contextlib.suppress(ValueError, binascii.Error):
         found = json.loads(base64.b64decode(challenge))
         if isinstance(found, dict):

@@ -112,7 +112,7 @@ def prose_html(markdown: str, attachments: Mapping[str, Mapping[str, str]] | Non
 
 
 def table_html(html: str) -> str | None:
-    """Return the table in an HTML output, reduced to its cells; None unless we or pandas made it."""
+    """Return the table in an HTML output, reduced to its cells; None unless custdyn or pandas made it."""
     if not _OUR_TABLE.search(html):
         return None
     import nh3

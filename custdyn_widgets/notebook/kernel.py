@@ -1,4 +1,4 @@
-"""Running a notebook in its own kernel, with limits on its time and its outputs.
+"""Running a notebook in its own kernel, with limits on its time and outputs.
 
 papermill runs in a worker thread while the calling thread waits. At a timeout, Ctrl-C or SIGTERM, the
 kernel's entire process group is killed, even if the kernel hangs, ignores interrupts or forks. The kernel
@@ -55,8 +55,8 @@ class NotebookExecution:
     on_cell
         Called in the worker thread when a cell starts.
     in_background
-        Called once, in its own thread, after the kernel has started. Its errors are ignored, because they
-        will occur again wherever its results are needed.
+        Called once, in its own thread, after the kernel has started. Errors are ignored, because they occur
+        again wherever the results are needed.
     """
 
     notebook: NotebookNode

@@ -1,4 +1,4 @@
-"""`START`, the code that a run's kernel executes while it starts."""
+"""`START`, the code that a run's kernel executes when it starts."""
 
 from __future__ import annotations
 

@@ -41,8 +41,8 @@ class _Display:
 class OutputSize:
     """The size of the outputs that a run keeps.
 
-    An updated display changes everywhere it is shown. When a cell clears its output, its size starts over;
-    with `wait`, not until the next output arrives.
+    An updated display changes everywhere it is shown. When a cell clears its output, its size is reset; with
+    `wait`, only when the next output arrives.
     """
 
     def __init__(self) -> None:
@@ -97,7 +97,7 @@ class CapturedOutputs:
         self._cells: dict[str, str] = {}
 
     def drops(self, message: Mapping[str, Any]) -> bool:
-        """Return whether a message is left out, because it is for widgets or captured by one."""
+        """Return whether a message is left out because it is for widgets or captured by one."""
         if not message["msg_type"].startswith("comm_"):
             return message["parent_header"].get("msg_id") in self._cells.values() and (
                 message["msg_type"] in _KEPT or message["msg_type"] == "clear_output"

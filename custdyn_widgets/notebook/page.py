@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _FROZEN = re.compile(r'\A<p>The report was frozen: <a href="[^"<>\s]*/view\?id=([a-z2-7]{51}[aq])">')
 _EXPECTED = "raises-exception"
 _NOT_SHOWN = (
-    "This page shows the outputs of the notebook instead of the report that it froze, because the report is "
+    "This page shows the notebook's outputs instead of the report that it froze, because the report is "
     "not in this machine's store or was withdrawn."
 )
 
@@ -79,7 +79,7 @@ def _has_failed(cell: NotebookNode) -> bool:
 
 
 def _frozen(code: list[NotebookNode]) -> Iterator[str]:
-    """Yield the ids of the frozen snapshots to which the cells' outputs link."""
+    """Yield the ids of the frozen snapshots that the cells' outputs link to."""
     for cell in code:
         for output in cell.outputs:
             html = output.get("data", {}).get("text/html", "")
@@ -89,7 +89,7 @@ def _frozen(code: list[NotebookNode]) -> Iterator[str]:
 
 
 def _report(store: Store, snapshot_id: str) -> Report | None:
-    """Return a frozen report; None if it is not available, or if it compares two reports."""
+    """Return a frozen report; None if it is unavailable, or if it is a difference between two reports."""
     try:
         return frozen_report(store, snapshot_id)
     except SnapshotDamagedError:

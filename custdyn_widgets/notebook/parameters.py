@@ -34,7 +34,7 @@ _OPEN_VARIABLE = "JPY_SESSION_NAME"
 
 
 def query_from_parameters(namespace: Mapping[str, object]) -> ReportQuery:
-    """Check a template's parameters and return their query.
+    """Check a template's parameters and return the query that they define.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def query_from_parameters(namespace: Mapping[str, object]) -> ReportQuery:
 
 
 def source_from_parameters(namespace: Mapping[str, object]) -> str:
-    """Check a template's parameters and return their source, or else that of the saved query.
+    """Check a template's parameters and return the source, or else the saved query's source.
 
     `namespace` and errors are the same as for `query_from_parameters`.
     """
@@ -150,7 +150,7 @@ def check_injected(cells: object) -> tuple[str, ...]:
     Raises
     ------
     QueryError
-        If an earlier cell does not set one of these names.
+        If one of these names is not set by an earlier cell.
     """
     if not isinstance(cells, Sequence):
         return ()
@@ -171,8 +171,8 @@ def check_injected(cells: object) -> tuple[str, ...]:
 def _is_bare_injection(source: str, parameters: str) -> bool:
     """Return whether jupyter-scheduler, which adds no heading, injected the cell after `parameters`.
 
-    Such a cell consists of lines of the form `name = value`. One that sets all parameters is the `parameters`
-    cell itself, run again.
+    An injected cell consists of lines of the form `name = value`. A cell that sets all parameters is the
+    `parameters` cell itself, run again.
     """
     names, offered = literal_values(source).keys(), set(assigned_names(parameters))
     return len(names) == len(source.splitlines()) and not offered.isdisjoint(names) and not offered <= names
@@ -187,7 +187,7 @@ def check_names(names: Iterable[str], known: Iterable[str]) -> None:
 
 
 def assigned_names(source: str) -> list[str]:
-    """Return the names set by a cell's top-level statements, in order; none if it is not plain Python."""
+    """Return the names set by a cell's top-level statements, in order; none unless it is plain Python."""
     return list(_assignments(source))
 
 

@@ -112,7 +112,7 @@ def run_notebook(
     settings
         The settings, which are passed to the kernel with absolute paths.
     timeout_s
-        The time limit for the notebook, in seconds of wall time; None means no limit.
+        The time limit for the notebook, in seconds; None means no limit.
     progress
         Called with a line of text at each step, from another thread while the notebook runs.
 
@@ -188,7 +188,7 @@ def _execute(
 
 
 def _load_for_page() -> None:
-    """Import the packages for rendering the page in advance, while the notebook is running."""
+    """Import the packages needed to render the page, while the notebook is running."""
     import mistune  # noqa: F401
     import nh3  # noqa: F401
 
@@ -244,7 +244,7 @@ def _run_error(error: Exception, cell: _CurrentCell) -> RunError:
     if isinstance(error, RuntimeError) and not cell.has_started:
         return RunError(
             f"{cell} failed: the kernel ended before it was ready. It ran out of memory, was killed, or "
-            f"cannot import what it needs. {_NOTHING} Free memory and run it again."
+            f"could not import a package. {_NOTHING} Free memory and run it again."
         )
     if isinstance(error, DeadKernelError):
         return RunError(

@@ -98,7 +98,7 @@ def check_parameters(template: Template, given: Mapping[str, object]) -> dict[st
     Raises
     ------
     QueryError, SavedQueryError
-        If the template does not have a parameter, or the parameters are not a valid query.
+        If a parameter is not in the template, or the parameters are not a valid query.
     SourceError
         If the source does not exist.
     """

@@ -67,15 +67,15 @@ def freeze(
     store
         The store. Defaults to the one in the settings.
     sections
-        The author's own cells around the report, already made inert. A difference has none.
+        The author's own cells around the report, already made inert. Not used for a difference.
     pdf
-        Whether the snapshot gets a PDF of the page, even if the settings do not ask for one. A difference
-        has none.
+        Whether the snapshot gets a PDF of the page, even if the settings do not ask for one. Not used for a
+        difference.
 
     Raises
     ------
     ExportError
-        If a PDF is asked for, and this machine cannot make one; nothing was published.
+        If a PDF is requested but this machine cannot make one; nothing was published.
     SnapshotError
         If nothing was published or, as `SnapshotUnknownError`, if the outcome is unknown.
     """
@@ -104,7 +104,7 @@ def publish(
     saved_query: str | None = None,
     for_each: str | None = None,
 ) -> Frozen:
-    """Publish a report or a difference like `freeze`, but even inside `custdyn run`.
+    """Publish a report or a difference as `freeze` does, even inside `custdyn run`.
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ def _published(
 ) -> Frozen:
     """Search files for secrets, publish them, and sign them if the settings name a key."""
     path = settings.signing_key
-    key = signing.load_key(path, store.folder) if path else None  # an error publishes nothing
+    key = signing.load_key(path, store.folder) if path else None  # if this fails, nothing is published
     refuse_secrets({**files, MANIFEST: canonical_json(manifest)}, known_secrets(settings, store.folder))
     snapshot_id = store.publish(manifest, files, evidence)
     if key:
@@ -171,7 +171,7 @@ def manifest_of(report: Report, files: Iterable[str] = (), *, has_pdf: bool = Fa
     files
         The names of its files; a warning is added if they do not include a workbook.
     has_pdf
-        Whether a PDF was asked for; a warning is added if the files do not include it.
+        Whether a PDF was requested; a warning is added if the files do not include it.
     """
     info = report.info
     warnings = list(info.warnings)

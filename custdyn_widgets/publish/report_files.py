@@ -1,4 +1,4 @@
-"""The files of a snapshot, each made only from the report: the same report always produces the same bytes."""
+"""A snapshot's files, made only from the report, so that the same report always produces the same bytes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from custdyn_widgets.render import Section
 
 PAGE, PDF = "report.html", "report.pdf"
-_DIGEST_BEGINNING = 16  # characters of the content digest in the footer of a PDF
+_DIGEST_BEGINNING = 16  # characters of the content digest in a PDF's footer
 
 
 def report_files(
@@ -71,10 +71,10 @@ def report_pdf(
     *,
     paper: str,
 ) -> bytes:
-    """Return the report as the PDF for its snapshot; the parameters and errors are those of `to_pdf`.
+    """Return the report as the PDF for its snapshot; parameters and errors are the same as for `to_pdf`.
 
-    Its footer shows the beginning of the content digest, because the file cannot contain its snapshot's id,
-    which depends on it. Its text is the same as that of the page, which `refuse_secrets` searches.
+    Its footer shows the beginning of the content digest instead of the snapshot's id, which depends on the
+    file. Its text is the same as the page's, which `refuse_secrets` searches.
     """
     from custdyn_widgets.render import to_pdf  # imported late: slow to load
 

@@ -62,7 +62,7 @@ def load(environ: Mapping[str, str] | None = None, folder: Path | None = None) -
 
 
 def default_signing_key() -> Path:
-    """Return the path of a new signing key if the settings do not name a file."""
+    """Return the path for a new signing key if the settings do not name a file."""
     import platformdirs  # imported late: few commands need it
 
     return platformdirs.user_data_path(_APP) / "signing_key.pem"

@@ -24,7 +24,7 @@ class Settings:
     Attributes
     ----------
     snapshots, queries, cache
-        The folders of the snapshot store, of shared saved queries, and of data that can be rebuilt.
+        The folders for the snapshot store, shared saved queries, and data that can be rebuilt.
     share_url
         The base URL of links, without a trailing slash; None for the local viewer.
     viewer_url
@@ -43,10 +43,10 @@ class Settings:
     sources
         The file that defines named sources; it need not exist.
     failure_recipients
-        The email addresses, separated by commas, to notify of a failed run if its saved query names none or
-        cannot be read.
+        The comma-separated email addresses to notify of a failed run if its saved query names none or cannot
+        be read.
     webhook_url, webhook_events
-        The URL to post run events to, and which ones to post: `failures` (the default) or `all`. See
+        The URL to post run events to, and which events to post: `failures` (the default) or `all`. See
         `Webhook`.
     client_type, timezone
         The form's initial values until the user runs a query with other values; None for the defaults.
@@ -62,11 +62,11 @@ class Settings:
         The cluster for the spark engine: a master such as `yarn`, `spark://host:7077` or `local[4]`, or the
         address of a Spark Connect server, `sc://host:15002`, without a token.
     embed_origins
-        The origins of pages that may embed reports served by `custdyn serve`, separated by spaces.
+        The space-separated origins of pages that may embed reports served by `custdyn serve`.
     pdf, paper
         Whether every snapshot includes a PDF of its page, and the paper size of that PDF: `A4` or `letter`.
     signing_key
-        The file of the private key that signs snapshots, or None; see `snapshots.signing`.
+        The file with the private key that signs snapshots, or None; see `snapshots.signing`.
     """
 
     snapshots: Path

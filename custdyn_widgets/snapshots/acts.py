@@ -2,9 +2,8 @@
 
     acts/<first two>/<id>.<time>.<random digits>.json
 
-Each act is a separate file that is never changed, so that users who share a store can record acts without
-being able to alter those of others. The account that owns the file is the one that acted. Acts outlive their
-snapshot.
+Each act is a separate file that is never changed, so that users who share a store can record acts but cannot
+alter those of others. The file's owner is the account that acted. Acts outlive their snapshot.
 """
 
 from __future__ import annotations
@@ -44,15 +43,15 @@ class Act:
     act
         `revoked`, `expiry`, `note`, `note withdrawn` or `deleted`.
     at
-        When it took place, as a timestamp in UTC.
+        When it took place, as a UTC timestamp.
     by
         The name of the account as recorded; `writer` is the user id of the file's owner.
     role
-        The role in the settings of the account, which readers of the link may see.
+        The account's role from the settings, which readers of the link may see.
     text
         Further details, such as the text of a note.
     key
-        The part of the file's name that distinguishes it from other acts on the snapshot.
+        The part of the file name that distinguishes the act from others on the snapshot.
     """
 
     act: str
@@ -65,7 +64,7 @@ class Act:
 
     @property
     def who(self) -> str:
-        """The account, and the owner of the file if that is a different account."""
+        """The account, followed by the file's owner if that is a different account."""
         owner = account(self.writer)
         return self.by if self.by.split(" ")[0] == owner else f"{self.by} (file of {owner})"
 
@@ -76,7 +75,7 @@ def record(store: Path, snapshot_id: str, act: str, *, text: str = "", role: str
     Raises
     ------
     OSError
-        If it cannot be written.
+        If the act cannot be written.
     """
     now = datetime.now(UTC)
     content = {"act": act, "at": format_instant_utc(now), "by": _current(), "role": role, "text": text}
@@ -85,7 +84,7 @@ def record(store: Path, snapshot_id: str, act: str, *, text: str = "", role: str
 
 
 def acts_on(store: Path, snapshot_id: str) -> tuple[list[Act], int]:
-    """Return the acts on a snapshot, oldest first, and the number of those that cannot be read.
+    """Return the acts on a snapshot, oldest first, and the number of acts that cannot be read.
 
     Raises
     ------
@@ -115,7 +114,7 @@ def _read(folder: int, name: str) -> Act:
     if not all(isinstance(value, str) for value in content.values()):
         raise ValueError("not an act")
     if content["at"] != format_instant_utc(parse_instant(content["at"])):
-        raise ValueError("not a time")  # lists show it, and it may contain control characters
+        raise ValueError("not a time")  # lists show it, so it must not contain control characters
     return Act(**content, key=name.split(".", 1)[1].removesuffix(".json"), writer=writer)
 
 

@@ -1,10 +1,10 @@
 """Permanent addresses: `/latest?q=<token>` leads to the newest snapshot that a saved query made.
 
-    latest/<token>.json    the saved query, and since when
+    latest/<token>.json    the saved query's names and the earliest time of its snapshots
     revoked/<token>        when the address was revoked; restoring a backup does not remove it
 
-An address leads only to snapshots of the account that made it, which owns its file, because two users may
-have saved queries with the same name. A token has 200 random bits.
+An address leads only to snapshots published by the account that created it and owns its file, because two
+users may have saved queries with the same name. A token has 200 random bits.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _LATEST, _REVOKED = "latest", "revoked"
 _MAX_BYTES = 16_384
 _TOKEN = re.compile(r"[a-z2-7]{40}", re.ASCII)
 _KEYS = {"made", "saved_queries", "since"}
-_RENAMED = "renamed"  # missing if it has only one name
+_RENAMED = "renamed"  # missing if the saved query was never renamed
 
 
 @dataclass(frozen=True)
@@ -45,17 +45,17 @@ class Address:
     Attributes
     ----------
     token
-        The part of the address that cannot be guessed.
+        The unguessable part of the address.
     saved_queries
-        The names of the saved query: the current one, followed by its earlier names.
+        The saved query's names: the current one, followed by earlier ones.
     since
-        The time before which no snapshot may have been generated; earlier ones are never shown.
+        Snapshots generated before this time are never shown.
     made
-        When the address was made.
+        When the address was created.
     owner
-        The user id of the account that made it and the snapshots.
+        The user id of the account that created the address and publishes the snapshots.
     renamed
-        When each earlier name stopped being used, because a new saved query may have taken it since.
+        When each earlier name was given up; another saved query may have that name now.
     """
 
     token: str
@@ -66,7 +66,7 @@ class Address:
     renamed: tuple[datetime, ...] = ()
 
     def is_made_by(self, saved_query: str, generated_at: datetime) -> bool:
-        """Return whether the address may lead to a snapshot, given its saved query's name and its time."""
+        """Return whether the address's saved query could have made a snapshot with this name at this time."""
         if saved_query == self.name:
             return True
         earlier = dict(zip(self.saved_queries[1:], self.renamed, strict=True))
@@ -84,7 +84,7 @@ def is_token(text: object) -> bool:
 
 
 def make_address(store: Path, saved_query: str, since: datetime) -> Address:
-    """Make an address for a saved query of the current account.
+    """Create an address for a saved query of the current account.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def make_address(store: Path, saved_query: str, since: datetime) -> Address:
 
 
 def rename_address(store: Path, address: Address, saved_query: str) -> Address:
-    """Make an address also lead to the snapshots that its saved query makes under a new name.
+    """Let an address also lead to the snapshots that its saved query makes under a new name.
 
     Raises
     ------
@@ -117,7 +117,7 @@ def revoke_address(store: Path, address: Address) -> None:
     Raises
     ------
     SnapshotError
-        If this cannot be stored.
+        If the revocation cannot be stored.
     """
     try:
         now = format_instant_utc(datetime.now(UTC))
@@ -127,7 +127,7 @@ def revoke_address(store: Path, address: Address) -> None:
 
 
 def find_address(store: Path, token: str) -> Address | None:
-    """Return the address with this token; None if there is none, or if it was revoked or is damaged."""
+    """Return the address with this token; None if it is missing, revoked or damaged."""
     if not is_token(token):
         return None
     try:
@@ -140,9 +140,9 @@ def find_address(store: Path, token: str) -> Address | None:
 
 
 def own_addresses(store: Path, saved_query: str | None = None) -> list[Address]:
-    """Return the current account's addresses that were not revoked, by saved query and then by time.
+    """Return the current account's unrevoked addresses, sorted by saved query and time of creation.
 
-    `saved_query` selects those of one saved query, by its current name.
+    With `saved_query`, return only the addresses of the saved query that currently has this name.
 
     Raises
     ------
@@ -176,7 +176,7 @@ def _stored(store: Path, address: Address, done: str) -> Address:
 
 
 def _is_revoked(store: Path, address: Address) -> bool:
-    """Return whether an address was revoked by its owner or root; assume so if this is unknown."""
+    """Return whether an address was revoked by its owner or root; if this is unknown, return True."""
     try:
         with folder_below(store, _REVOKED) as folder:
             writer = os.stat(address.token, dir_fd=folder, follow_symlinks=False).st_uid

@@ -1,6 +1,6 @@
 """Evidence: keyed digests of each client's contribution to each row, stored next to a snapshot's files.
 
-It is listed in the manifest, so that the id verifies it, but not among the files, and it is never served.
+The manifest lists it separately from the files, so that the id verifies it, but it is never served.
 Only someone who has the data can tell which client and row a digest belongs to.
 """
 
@@ -13,7 +13,7 @@ EVIDENCE = "evidence.parquet"
 
 @dataclass(frozen=True, repr=False)
 class Evidence:
-    """The evidence of a report, made with this nonce (32 hexadecimal digits), which the manifest contains."""
+    """A report's evidence, and the nonce used to make it: 32 hexadecimal digits, also in the manifest."""
 
     nonce: str
     data: bytes

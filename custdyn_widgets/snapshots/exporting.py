@@ -18,7 +18,7 @@ _MAIN = f"import sys\n\nfrom {_PROOF}.command import main\n\nsys.exit(main())\n"
 def snapshot_zip(store: Store, snapshot_id: str) -> bytes:
     """Return a visible snapshot as a ZIP: its manifest and files, and its signature if it has one.
 
-    The same snapshot and signature always give the same bytes. The ZIP does not contain the evidence.
+    The same snapshot and signature always produce the same bytes. The ZIP does not contain the evidence.
 
     Raises
     ------
@@ -36,13 +36,13 @@ def snapshot_zip(store: Store, snapshot_id: str) -> bytes:
 
 
 def zip_digest(store: Store, snapshot_id: str) -> str:
-    """Return a string that changes whenever the ZIP of a snapshot does."""
+    """Return a string that changes whenever a snapshot's ZIP does."""
     signature = signature_of(store, snapshot_id)
     return f"{snapshot_id}-{signature.value.hex()}" if signature else f"{snapshot_id}-unsigned"
 
 
 def standalone_verifier() -> bytes:
-    """Return the verifier as one file that Python 3.11 or newer runs without any package."""
+    """Return the verifier as a single file that runs on Python 3.11 or newer without any packages."""
     folder = package_files(_PROOF)
     place = _PROOF.replace(".", "/")
     packages = ("custdyn_widgets", "custdyn_widgets/snapshots", place)

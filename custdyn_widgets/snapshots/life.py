@@ -76,8 +76,8 @@ def expire(store: Store, snapshot_id: str, at: datetime | None) -> State:
             state = replace(read_state(store.folder, snapshot_id), expires=at)
         except SnapshotDamagedError as error:
             raise SnapshotError(
-                f"The state of {snapshot_id} {error.what}, so nothing was changed and it is not shown. "
-                "Restore its file in state/ from a backup, or revoke the snapshot.",
+                f"The state of {snapshot_id} {error.what}, so it was not changed and the snapshot is not "
+                "shown. Restore the file in state/ from a backup, or revoke the snapshot.",
                 field="id",
             ) from error
         write_state(store.folder, snapshot_id, state)
@@ -99,18 +99,18 @@ def id_in(text: str) -> str:
     if is_id(given) and (url is None or url.path.rsplit("/", 1)[-1] == "view"):
         return given
     if is_id(given.lower()):
-        why = "was altered: an id has lowercase letters, and a link ends in /view?id=<id>"
+        why = "was altered: ids are in lowercase, and links end in /view?id=<id>"
     elif given.isascii() and given.isalnum() and len(given) < ID_LENGTH:
         why = f"is incomplete: it has {len(given)} of the {ID_LENGTH} characters of an id"
     else:
         why = f"contains no snapshot id: {ID_LENGTH} lowercase letters and digits"
-    raise SnapshotError(f"{shown(text)} {why}. Give the full id or the full link. {_ALL_IDS}", field="id")
+    raise SnapshotError(f"{shown(text)} {why}. Enter the full id or link. {_ALL_IDS}", field="id")
 
 
 def _parts(link: str) -> SplitResult:
     try:
         return urlsplit(link)
-    except ValueError:  # such as half an IPv6 address
+    except ValueError:  # for example, an incomplete IPv6 address
         return urlsplit("")
 
 

@@ -24,11 +24,11 @@ _MAX_QUERY_LENGTH, _MAX_ROLE_LENGTH = 120, 30
 class Entry:
     """One line of the list.
 
-    `generated_at`, `revoked` and `expires` are timestamps in UTC or empty, `query` describes the query in
+    `generated_at`, `revoked` and `expires` are UTC timestamps or empty, `query` describes the query in
     words, `size` is the total size in bytes, and `state` is empty, `revoked`, `expired`, `damaged` or `newer`
     (stored by a newer version). In the last two cases, only the id and the state are known. `saved_query` is
-    the saved query that made the snapshot; it is empty if a user made the snapshot or an earlier version did
-    not record the field.
+    the saved query that made the snapshot; it is empty if a user made the snapshot manually or an earlier
+    version did not record the saved query.
     """
 
     id: str
@@ -46,13 +46,13 @@ def entries(store: Store, ids: Iterable[str] | None = None) -> list[Entry]:
     """Return the given snapshots, or all, newest first; revoked, expired and damaged ones come last."""
     found = []
     for snapshot_id in store.ids() if ids is None else ids:
-        with contextlib.suppress(SnapshotNotFoundError):  # it was just deleted
+        with contextlib.suppress(SnapshotNotFoundError):  # deleted in the meantime
             found.append(_entry(store, snapshot_id))
     return sorted(found, key=lambda entry: (not entry.state, entry.generated_at, entry.id), reverse=True)
 
 
 def described(snapshot_id: str, manifest: Mapping[str, Any], state: State) -> Entry:
-    """Return the list entry of a snapshot with this manifest and state."""
+    """Return the list entry for a snapshot with this manifest and state."""
     return Entry(
         id=snapshot_id,
         generated_at=_one_line(manifest.get("generated_at")),
@@ -81,7 +81,7 @@ def _entry(store: Store, snapshot_id: str) -> Entry:
 
 
 def describe_state(state: State) -> str:
-    """Return a phrase that says whether a snapshot is visible."""
+    """Describe whether a snapshot is visible."""
     if state.revoked is not None:
         return f"revoked at {format_instant_utc(state.revoked)}"
     if state.expires is not None:
@@ -106,7 +106,7 @@ def entries_text(listed: Sequence[Entry]) -> str:
 
 
 def describe_makers(listed: Iterable[Entry]) -> str:
-    """Return who made these snapshots, such as `, 3 by saved query board, 2 manually …`."""
+    """Describe who made these snapshots, such as `, 3 by saved query board, 2 manually …`."""
     counts = Counter(entry.saved_query for entry in listed)
     manual = counts.pop("", 0)
     parts = [f"{count:,} by saved query {name}" for name, count in sorted(counts.items())]
@@ -156,7 +156,7 @@ def problems_text(problems: Sequence[Problem], checked: int) -> str:
 def problems_dict(problems: Sequence[Problem], checked: int, invalid: Sequence[str] = ()) -> dict[str, Any]:
     """Return the result of verifying `checked` snapshots as JSON values.
 
-    `id` or `file` is null if a problem does not concern a particular one; `invalid` contains messages about
+    `id` or `file` is null if a problem does not concern a particular id or file; `invalid` has messages about
     arguments that are not ids.
     """
     found = [{"id": p.id or None, "file": p.file or None, "problem": p.what} for p in problems]

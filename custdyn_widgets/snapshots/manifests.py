@@ -55,9 +55,9 @@ def sealed(
     for name in files:
         if not _is_name(name):
             raise SnapshotError(
-                f"A snapshot cannot have a file named {shown(name)}: use lowercase letters and digits, with "
-                f"single dots and hyphens between them, at most {_NAME_LENGTH} in all, and not {MANIFEST} or "
-                f"{EVIDENCE}.",
+                f"A snapshot cannot have a file named {shown(name)}: use at most {_NAME_LENGTH} lowercase "
+                "letters and digits, with single dots and hyphens between them, and not "
+                f"{MANIFEST} or {EVIDENCE}.",
                 field="files",
             )
     _check_amount(len(files), MAX_FILES, "files")
@@ -116,7 +116,7 @@ def parsed(data: bytes, snapshot_id: str) -> dict[str, Any]:
 
 
 def compared(folder: int, name: str, entry: Mapping[str, Any]) -> tuple[str, bytes]:
-    """Return the problem with a file, or an empty string if it has none, and the bytes of the file."""
+    """Return the problem with a file, or an empty string if it has none, and the file's bytes."""
     try:
         with open_plain_file(folder, name) as file:
             size = file_size(file)
@@ -139,7 +139,7 @@ def read_manifest(folder: int, snapshot_id: str) -> dict[str, Any]:
 
 
 def check_manifest(folder: int, snapshot_id: str) -> None:
-    """Check the manifest's bytes against the id, which verifies them without parsing."""
+    """Check the manifest's bytes against the id, without parsing them."""
     try:
         if id_of(plain_bytes(folder, MANIFEST, MAX_MANIFEST_BYTES)) == snapshot_id:
             return
@@ -150,7 +150,7 @@ def check_manifest(folder: int, snapshot_id: str) -> None:
 
 
 def folder_problems(folder: int, snapshot_id: str) -> Iterator[tuple[str, str]]:
-    """Yield each file with a problem in an open snapshot folder, and the problem."""
+    """Yield the name and the problem of each faulty file in an open snapshot folder."""
     try:
         entries = stored_files(read_manifest(folder, snapshot_id))
     except SnapshotDamagedError as error:

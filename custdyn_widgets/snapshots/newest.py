@@ -1,7 +1,7 @@
-"""Finding the newest snapshot of a saved query from the manifests, each of which is read only once.
+"""Finding a saved query's newest snapshot by reading each manifest in the store once.
 
-Publishing a snapshot does not have to update any address, so addresses are always up to date, even if the
-publisher was killed or used an earlier version, or if a backup was restored.
+Addresses do not store the id of the newest snapshot, so they are always up to date, even if a publisher was
+killed or used an earlier version, or if a backup was restored.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SETTLED_NS = 2_000_000_000
 
 @dataclass(frozen=True)
 class _Made:
-    """A snapshot that a saved query made; `as_of` is the time that its report was made for."""
+    """A snapshot that a saved query made; `as_of` is the time that its report is for."""
 
     id: str
     saved_query: str
@@ -38,7 +38,7 @@ class _Made:
 
 @dataclass
 class _Shelf:
-    """A two-letter folder's modification time once settled, its snapshots, and those made by runs."""
+    """A two-letter folder: modification time (-1 until settled), ids, and snapshots by saved queries."""
 
     changed_ns: int
     known: set[str]
@@ -54,10 +54,10 @@ class NewestSnapshots:
         self._lock = threading.Lock()
 
     def of(self, address: Address) -> str | None:
-        """Return the id of the newest visible snapshot to which an address leads; None if there is none.
+        """Return the id of the newest visible snapshot for an address; None if there is none.
 
-        The newest is the one made for the latest time, so that repeating a run for an earlier time does not
-        change where the address leads. If several were made for the same time, it is the one made last.
+        The newest is the one whose report is for the latest time, so that repeating a run for an earlier time
+        does not change where the address leads. Of several for the same time, it is the one generated last.
 
         Raises
         ------
@@ -113,7 +113,7 @@ class NewestSnapshots:
             manifest = self._store.kept_manifest(snapshot_id)
             made = _from_manifest(snapshot_id, manifest, owner_of(self._store.folder, snapshot_id))
         except (SnapshotError, ValueError, KeyError, TypeError):
-            return False  # damaged, perhaps until it is restored, or just deleted
+            return False  # damaged but perhaps restored later, or just deleted
         if made is not None:
             shelf.made.append(made)
         return True

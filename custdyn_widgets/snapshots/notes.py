@@ -1,4 +1,4 @@
-"""Dated notes on a snapshot, which its link shows above the report. They are acts (see `acts`)."""
+"""Dated notes on a snapshot, which its link shows above the report. They are stored as acts (see `acts`)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NOTE, _WITHDRAWN = "note", "note withdrawn"
 
 @dataclass(frozen=True)
 class Notes:
-    """The notes on a snapshot, oldest first, and whether others may exist that cannot be read."""
+    """The notes on a snapshot, oldest first, and whether there may be others that cannot be read."""
 
     notes: tuple[Act, ...] = ()
     incomplete: bool = False
@@ -40,13 +40,13 @@ def notes_on(store: Path, snapshot_id: str) -> Notes:
 
 
 def add_note(store: Store, snapshot_id: str, text: str, role: str) -> None:
-    """Add a note to a snapshot; from the next request on, its link shows it.
+    """Add a note to a snapshot; its link shows the note from the next request on.
 
     Raises
     ------
     SnapshotError
         If the snapshot does not exist or belongs to another account, if the text is empty, too long or not
-        one line, or if there are too many notes.
+        one line, if there are too many notes, or if the note cannot be stored.
     """
     text = text.strip()
     if not text or len(text) > MAX_LENGTH or has_control_character(text):
@@ -57,7 +57,7 @@ def add_note(store: Store, snapshot_id: str, text: str, role: str) -> None:
     _check(store, snapshot_id)
     if len(notes_on(store.folder, snapshot_id).notes) >= MAX_NOTES:
         raise SnapshotError(
-            f"The note was not added: {snapshot_id} has {MAX_NOTES} notes already. Withdraw one first.",
+            f"The note was not added: {snapshot_id} already has {MAX_NOTES} notes. Withdraw one first.",
             field="text",
         )
     _record(store, snapshot_id, _NOTE, text, role)
@@ -69,7 +69,8 @@ def withdraw_note(store: Store, snapshot_id: str, number: int) -> Act:
     Raises
     ------
     SnapshotError
-        If there is no such note, or for a reason given in `add_note`.
+        If there is no such note, the snapshot does not exist or belongs to another account, or the withdrawal
+        cannot be stored.
     """
     _check(store, snapshot_id)
     notes = notes_on(store.folder, snapshot_id).notes
@@ -93,7 +94,7 @@ def _record(store: Store, snapshot_id: str, act: str, text: str, role: str = "")
         record(store.folder, snapshot_id, act, text=text, role=role)
     except OSError as error:
         raise SnapshotError(
-            f"The notes of {snapshot_id} may not have been saved: {reason(error)}. Fix that and run the "
+            f"The notes on {snapshot_id} may not have been saved: {reason(error)}. Fix that and run the "
             "command again.",
             field="id",
         ) from error

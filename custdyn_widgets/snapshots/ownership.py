@@ -16,7 +16,7 @@ MARKER = "protected"
 
 
 def is_protected(store: Path) -> bool:
-    """Return whether root has protected the store; nobody else can make or remove the marker."""
+    """Return whether root has protected the store; only root can create or remove the marker."""
     try:
         return (store / MARKER).lstat().st_uid == 0
     except FileNotFoundError:
@@ -60,7 +60,7 @@ def refuse_strangers(store: Path, snapshot_id: str, done: str) -> None:
 
 
 def account(user_id: int | None = None) -> str:
-    """Return the name of an account, or `uid 1234` if it has none here; by default the current account."""
+    """Return an account's name, or `uid 1234` if it has none here; defaults to the current account."""
     number = os.geteuid() if user_id is None else user_id
     try:
         return pwd.getpwuid(number).pw_name

@@ -1,7 +1,7 @@
 """Protecting a shared store: only the owner of a snapshot and root can change or delete it.
 
-Every shared folder belongs to root and is sticky, so that members of the group can add to it but not replace
-or delete what belongs to others. Readers only need access to the folder above the store, so a viewer needs no
+Every shared folder belongs to root and is sticky, so that members of the group can add files but cannot
+replace or delete those of others. Readers need access only to the store's parent folder, so a viewer needs no
 write permission. Others may write to the store while root protects it, so no symbolic links are followed.
 """
 
@@ -33,15 +33,15 @@ _SHARED = 0o3775  # set-group-ID and sticky; readers may list it
 _SNAPSHOT, _FILE, _EVIDENCE, _LOCK = 0o2755, 0o644, 0o640, 0o664
 _FLAT = ("tmp", "trash", "revoked", "latest", "keys")
 _IN_SHELVES = ("v1", "state", "acts", "signatures")
-_DIGITS = "abcdefghijklmnopqrstuvwxyz234567"  # of ids
+_DIGITS = "abcdefghijklmnopqrstuvwxyz234567"  # base32, as in ids
 _SHELVES = tuple(map("".join, itertools.product(_DIGITS, _DIGITS)))
 
 
 def protect(store: Path, group: str) -> int:
     """Protect a store, new or existing, and return the number of its snapshots; run this as root.
 
-    Owners of snapshots are kept. States of earlier versions, which any member of the group may have written,
-    are given to the owner of their snapshot, so that what was revoked stays revoked.
+    Snapshots keep their owners. States from earlier versions, which any member of the group may have written,
+    are given to their snapshot's owner, so that revoked snapshots stay revoked.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def _protect_snapshot(store: Path, snapshot_id: str, group: int) -> None:
 
 
 def _states(store: Path) -> Iterator[tuple[tuple[str, ...], str, str]]:
-    """Yield the folder, the snapshot and the name of each state and revocation."""
+    """Yield the folder, snapshot id and file name of each state and revocation."""
     with folder_below(store, "revoked") as folder:
         names = names_in(folder)
     yield from ((("revoked",), name, name) for name in names if is_id(name))
@@ -116,7 +116,7 @@ def _states(store: Path) -> Iterator[tuple[tuple[str, ...], str, str]]:
 
 
 def _open_to_readers(store: Path, group: int) -> None:
-    """Let readers read acts, addresses and signatures, whose owners stay the accounts that acted."""
+    """Make acts, addresses, keys and signatures readable to everyone; their owners stay the same."""
     inside = ((name, shelf) for name in ("acts", "signatures") for shelf in _SHELVES)
     for places in (("latest",), ("keys",), *inside):
         with folder_below(store, *places) as folder:
@@ -136,7 +136,7 @@ def _set_folder(store: Path, places: tuple[str, ...], group: int) -> None:
 
 
 def _set_file(folder: int, name: str, owner: int, group: int, mode: int) -> None:
-    """Set the owner, the group and the mode of a plain file; raise an error for anything else."""
+    """Set the owner, group and mode of a plain file; raise an error for anything else."""
     with open_plain_file(folder, name) as file:
         os.fchown(file.fileno(), owner, group)
         os.fchmod(file.fileno(), stat.S_IMODE(mode))

@@ -41,8 +41,8 @@ class Rule:
     before
         Met by snapshots generated before this time.
     keep_last
-        Met by all but this many of the newest snapshots of the same query. Only visible snapshots count among
-        these; revoked and expired ones do not.
+        Met by all snapshots except this many of the newest visible ones for each query. Revoked and expired
+        snapshots always meet it.
     max_bytes
         Met by the oldest snapshots, until the remaining ones take up at most this many bytes.
     """
@@ -54,7 +54,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Plan:
-    """The snapshots a rule deletes, newest first, the number it keeps, and how many of those are damaged."""
+    """The snapshots a rule deletes, newest first, how many it keeps, and how many of these are damaged."""
 
     to_delete: Sequence[Entry]
     kept: int
@@ -95,7 +95,7 @@ def ago(age: str, now: datetime) -> datetime:
 
 
 def parse_size(size: str) -> int:
-    """Return the bytes of a size such as `500MB`, `5GB` or `1TB`, in powers of 1000.
+    """Return the number of bytes in a size such as `500MB`, `5GB` or `1TB`, in powers of 1000.
 
     Raises
     ------
@@ -116,7 +116,7 @@ def plan(store: Store, rule: Rule, ids: Iterable[str]) -> Plan:
     dated: list[_Dated] = []
     damaged = 0
     for snapshot_id in ids:
-        with contextlib.suppress(SnapshotNotFoundError):  # it was just deleted
+        with contextlib.suppress(SnapshotNotFoundError):  # deleted in the meantime
             try:
                 dated.append(_dated(store, snapshot_id))
             except (SnapshotDamagedError, ValueError, KeyError):
@@ -135,14 +135,14 @@ def plan(store: Store, rule: Rule, ids: Iterable[str]) -> Plan:
 
 
 def delete(store: Store, snapshot_id: str, why: str = "") -> None:
-    """Delete a snapshot, if it still exists; readers never get part of a file.
+    """Delete a snapshot, if it still exists; readers never get a partial file.
 
-    `why`, which names the rule that deletes it, is recorded.
+    `why` names the rule and is recorded.
 
     Raises
     ------
     SnapshotError
-        If the snapshot belongs to another account, or if this failed; the error says what remains to be done.
+        If the snapshot belongs to another account or cannot be deleted; the error says what is left to do.
     """
     refuse_strangers(store.folder, snapshot_id, "deleted")
     try:
@@ -162,7 +162,7 @@ def delete(store: Store, snapshot_id: str, why: str = "") -> None:
             f"be removed ({error.strerror or error}). The next prune will try again.",
             field="id",
         ) from error
-    if not (recorded or _recorded(store, snapshot_id, why)):  # a full disk has room now
+    if not (recorded or _recorded(store, snapshot_id, why)):  # a full disk may have space now
         raise SnapshotError(
             f"{snapshot_id} was deleted, but this was not recorded: the store's acts/ cannot be written to. "
             "Make acts/ writable for this account.",
@@ -179,7 +179,7 @@ def _recorded(store: Store, snapshot_id: str, why: str) -> bool:
 
 
 def _oldest(newest_first: Sequence[Entry], size: int) -> list[Entry]:
-    """Return the fewest of the oldest entries that together have at least this size, newest first."""
+    """Return as few of the oldest entries as add up to at least this size, newest first."""
     chosen: list[Entry] = []
     for entry in reversed(newest_first):
         if size <= 0:

@@ -1,10 +1,10 @@
 """Signatures of snapshots, and the public keys for them, kept outside the snapshots' folders and hashes.
 
     signatures/<first two>/<id>.json   the public key and the signature, as `{"key": …, "signature": …}`
-    keys/<public key>.json             when the key first signed a snapshot of this store
+    keys/<public key>.json             when the key first signed a snapshot in this store
 
 The signed message is the public manifest: the manifest with the id and without the evidence, whose nonce is
-only for those with access to the store. Like states, signatures are kept when a snapshot is pruned.
+only for users with access to the store. Like states, signatures are kept when a snapshot is pruned.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ _verified: set[tuple[str, Signature]] = set()  # checking a signature takes mill
 
 @dataclass(frozen=True)
 class PublishedKey:
-    """A public key in hexadecimal, and when it first signed a snapshot of the store."""
+    """A public key in hexadecimal, and when it first signed a snapshot in the store."""
 
     key: str
     since: datetime
@@ -90,8 +90,8 @@ def sign(store: Store, snapshot_id: str, signer: Signer, *, replace: bool = Fals
     Raises
     ------
     SnapshotError
-        If the snapshot belongs to another user, is already signed with another key, or the signature could
-        not be written.
+        If the snapshot belongs to another account or is already signed with another key, or if the signature
+        cannot be written.
     """
     manifest = store.manifest(snapshot_id)
     refuse_strangers(store.folder, snapshot_id, "signed")
@@ -103,7 +103,7 @@ def sign(store: Store, snapshot_id: str, signer: Signer, *, replace: bool = Fals
         present = None
     if present is not None and present.key != signer.public and not replace:
         raise SnapshotError(
-            f"{snapshot_id} is already signed, with the key {present.key}. Give --replace to sign it again "
+            f"{snapshot_id} is already signed, with the key {present.key}. Use --replace to sign it again "
             "with the current key.",
             field="id",
         )
@@ -126,7 +126,7 @@ def sign(store: Store, snapshot_id: str, signer: Signer, *, replace: bool = Fals
 def signature_of(store: Store, snapshot_id: str) -> Signature | None:
     """Return a snapshot's signature after verifying it, even if the snapshot is hidden.
 
-    Return None if there is no signature, or if its writer may not change the snapshot.
+    Return None if there is no signature, or if its writer is not allowed to change the snapshot.
 
     Raises
     ------
@@ -149,7 +149,7 @@ def signature_of(store: Store, snapshot_id: str) -> Signature | None:
     if not isinstance(stored, dict) or not _is_signature(stored):
         raise SnapshotDamagedError(snapshot_id, _FILE, "is not a signature that this version supports")
     found = Signature(stored["key"], bytes.fromhex(stored["signature"]))
-    if (snapshot_id, found) not in _verified:  # the manifest behind an id never changes
+    if (snapshot_id, found) not in _verified:  # an id's manifest never changes
         signed = public_manifest(snapshot_id, store.kept_manifest(snapshot_id))
         if not is_signed(signed, found.value, found.key):
             raise SnapshotDamagedError(snapshot_id, _FILE, "does not match its manifest")
@@ -174,7 +174,7 @@ def signature_problems(store: Store, ids: list[str]) -> list[Problem]:
 
 
 def published_keys(store: Path) -> list[PublishedKey]:
-    """Return the public keys that signed snapshots of a store, newest first; invalid files are left out."""
+    """Return the public keys that signed snapshots in a store, newest first; invalid files are left out."""
     found = []
     try:
         with folder_below(store, _KEYS) as folder:
@@ -188,7 +188,7 @@ def published_keys(store: Path) -> list[PublishedKey]:
 
 
 def is_published(store: Path, key: str) -> bool:
-    """Return whether a public key has signed snapshots of a store."""
+    """Return whether a public key has signed snapshots in a store."""
     return any(one.key == key for one in published_keys(store))
 
 

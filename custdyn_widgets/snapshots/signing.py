@@ -18,7 +18,7 @@ _FIELD = "signing_key"
 
 
 class SigningKey:
-    """A private key that has been read from its file."""
+    """A private key that is ready to sign."""
 
     def __init__(self, private: Ed25519PrivateKey) -> None:
         from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -32,7 +32,7 @@ class SigningKey:
 
 
 def new_key(path: Path, store: Path) -> SigningKey:
-    """Make a private key and write it to a new file that only its owner can read.
+    """Create a private key and write it to a new file that only its owner can read.
 
     Raises
     ------
@@ -50,8 +50,8 @@ def new_key(path: Path, store: Path) -> SigningKey:
         write_whole(path, data, new=True, private=True)
     except FileExistsError:
         raise SettingsError(
-            f"The file {path} exists and was not changed. Choose another name for the new key; keep the old "
-            "one as long as it may be needed.",
+            f"The file {path} exists and was not changed. Choose another name for the new key, and keep the "
+            "old one while it may still be needed.",
             field=_FIELD,
         ) from None
     except OSError as error:
@@ -94,7 +94,7 @@ def load_key(path: Path, store: Path) -> SigningKey:
 def _parsed(path: Path, data: bytes, ed25519: Any, serialization: Any) -> Any:
     try:
         private: Any = serialization.load_pem_private_key(data, password=None)
-    except Exception:  # the content of the file determines its type, and its text may quote the key
+    except Exception:  # its type depends on the file's content, and its message may quote the key
         private = None
     if not isinstance(private, ed25519.Ed25519PrivateKey):
         raise SettingsError(

@@ -31,6 +31,6 @@ def staged_folder(store: Path, files: Mapping[str, bytes], shard: str) -> Iterat
 
 
 def not_published(store: Path, error: OSError) -> SnapshotError:
-    """Return the error for a store that could not be written to."""
+    """Return the error for a store that cannot be written to."""
     why = f"cannot be written to ({error.strerror or error})"
     return SnapshotError.not_published(f"the snapshot store {store} (CUSTDYN_SNAPSHOTS) {why}")

@@ -48,12 +48,12 @@ class State:
 
 
 def read_state(store: Path, snapshot_id: str) -> State:
-    """Read `state/<first two>/<id>.json` and `revoked/<id>`; without either, the snapshot is visible.
+    """Read `state/<first two>/<id>.json` and `revoked/<id>`; if neither exists, the snapshot is visible.
 
     Raises
     ------
     SnapshotDamagedError
-        If one cannot be read or parsed; the snapshot must not be shown.
+        If either cannot be read or parsed; the snapshot must then not be shown.
     """
     try:
         state = _parsed_state(_bytes(store, snapshot_id, (_STATES, snapshot_id[:2]), ".json"))
@@ -104,13 +104,13 @@ def write_state(store: Path, snapshot_id: str, state: State) -> None:
 def _bytes(
     store: Path, snapshot_id: str, shelf: tuple[str, ...], suffix: str = "", looks: int = 10
 ) -> bytes | None:
-    """Return a file's bytes; None if there is no such file, or its writer may not change the snapshot."""
+    """Return a file's bytes; None if it is missing, or its writer is not allowed to change the snapshot."""
     try:
         with folder_below(store, *shelf) as folder:
             data, writer = owned_bytes(folder, f"{snapshot_id}{suffix}", _MAX_BYTES)
     except FileNotFoundError:
         return None
-    except ReplacedError:  # its writer may replace it again immediately
+    except ReplacedError:  # replaced while it was read, which may happen again
         if looks == 1:
             raise
         return _bytes(store, snapshot_id, shelf, suffix, looks - 1)

@@ -55,7 +55,7 @@ _REMEMBERED = 256
 
 @dataclass(frozen=True)
 class Problem:
-    """A problem that `Store.verify` found; `id` or `file` is empty if it concerns none in particular."""
+    """A problem found by `Store.verify`; `id` or `file` is empty if it does not concern a particular one."""
 
     id: str
     file: str
@@ -68,13 +68,13 @@ class Store:
     Parameters
     ----------
     folder
-        The store's folder, created when the first snapshot is published. New files and folders get the modes
-        that the umask allows, or the folder's if it has the set-group-ID bit; files are not executable.
+        The store's folder, created when the first snapshot is published. The umask determines the modes of
+        new files and folders, or the folder's mode if it has the set-group-ID bit; files are not executable.
     """
 
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder)
-        # The manifest behind an id never changes, so its hash is checked only once.
+        # An id's manifest never changes, so its hash is checked only once.
         self._remembered: dict[str, dict[str, Any]] = {}
 
     def publish(
@@ -87,10 +87,11 @@ class Store:
         manifest
             The description of the snapshot; the store adds `format`, `nonce` and `files`.
         files
-            Contents by file name: lowercase letters and digits, with single dots and hyphens between them.
+            The contents by file name. Names consist of lowercase letters and digits, with single dots and
+            hyphens between them.
         evidence
-            The evidence. Only the method `evidence` returns it, and only the owner and the group of a shared
-            store can read its file.
+            The evidence. Only the method `evidence` returns it, and only the owner and, in a shared store,
+            the group can read its file.
 
         Raises
         ------
@@ -213,7 +214,7 @@ class Store:
         ----------
         ids
             The snapshots, which must exist. Defaults to all, in which case anything else in the folder is
-            also a problem.
+            also reported.
         """
         if ids is None:
             return [*self.strays(), *self.verify_stored(self.ids())]

@@ -42,7 +42,7 @@ def move_to_trash(root: Path, shelf: tuple[str, ...], name: str) -> tuple[str, s
 
 
 def remove(root: Path, place: str, name: str) -> None:
-    """Remove an item from the trash, even if another process is doing the same."""
+    """Remove an item from the trash, even if another process is removing it too."""
     with folder_below(root, place) as trash:
         for _ in range(_TRIES):
             with contextlib.suppress(FileNotFoundError):

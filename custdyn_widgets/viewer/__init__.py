@@ -1,4 +1,4 @@
-"""The viewer, a server of snapshot files at `/view?id=…`."""
+"""The viewer, which serves snapshot files at `/view?id=…`."""
 
 from custdyn_widgets.viewer.base_handler import HEADERS
 from custdyn_widgets.viewer.links import hosts_for, origins_in

@@ -2,7 +2,7 @@
 
 The bar is sent before the page, so that no unclosed tag or comment in the page can hide it. It starts with a
 doctype, because the page's own would come too late to select standards mode. It needs no scripts, frames or
-further requests. Its styles are scoped to its own id and override those of the page.
+further requests. Its styles are scoped to its own id and override the page's.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def bar(
     link
         The snapshot's link, shown as text that is selected with one click.
     wrong
-        The names of the files that differ from those published. They cannot be downloaded.
+        The names of the files that differ from the published ones. They cannot be downloaded.
     signed_with
         The public key of the snapshot's signature; "" if it is not signed, None if the signature is invalid.
     noted
@@ -89,7 +89,7 @@ def _notes(noted: notes.Notes) -> Iterator[str]:
 
 def _signature(signed_with: str | None) -> str:
     if signed_with is None:
-        return "<strong>⚠ Not signed with a key of this store</strong>"
+        return "<strong>⚠ Not signed with a key from this store</strong>"
     if not signed_with:
         return ""
     return f'<a target="_self" href="key">Signed with {grouped(signed_with)}</a>'

@@ -1,4 +1,4 @@
-"""Base of all request handlers: response headers, error pages, and log lines."""
+"""The base class of all request handlers: response headers, error pages, and log lines."""
 
 from __future__ import annotations
 
@@ -24,19 +24,22 @@ HEADERS = {
 
 
 def headers(embed_origins: Iterable[str] = ()) -> dict[str, str]:
-    """Return the headers of every response, which let only pages from these origins show it in a frame."""
+    """Return the headers for all responses, which let only pages from these origins show them in a frame."""
     policy = "Content-Security-Policy"
     ancestors = " ".join(embed_origins) or "'none'"
     allowed = HEADERS[policy].replace("frame-ancestors 'none'", f"frame-ancestors {ancestors}")
     return {**HEADERS, policy: allowed}
 
 
-HEADERS_SETTING, METRICS_SETTING = "custdyn_headers", "custdyn_metrics"  # of the Tornado application
+HEADERS_SETTING, METRICS_SETTING = (
+    "custdyn_headers",
+    "custdyn_metrics",
+)  # keys in the Tornado application's settings
 METHODS = ("GET", "HEAD")
 HTML = "text/html; charset=UTF-8"
 ID_BEGINNING = 8  # characters of an id or a token that may be shown
 _WORDS = {
-    403: ("Access denied", "You may not read reports on this server. Ask the operator."),
+    403: ("Access denied", "You are not allowed to read reports on this server. Ask the operator."),
     404: ("No report here", "The link may be incomplete, or the report was withdrawn. Ask the sender."),
     405: ("Read only", "This server supports only GET and HEAD."),
     421: (
@@ -51,7 +54,7 @@ _WORDS = {
         "Made by a newer version",
         "This server is too old for the report. The operator can update custdyn.",
     ),
-    503: ("Not available now", "This server cannot read its reports. Try again later, or ask its operator."),
+    503: ("Not available now", "This server cannot read its reports. Try again later, or ask the operator."),
 }
 _ERROR_PAGE = (
     '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
@@ -62,7 +65,7 @@ _ERROR_PAGE = (
 
 @tornado.web.stream_request_body
 class BaseHandler(tornado.web.RequestHandler):
-    """Base class of all handlers, which responds with 404. Also used for paths that are not links.
+    """Base class of all handlers. It responds with 404, and also handles paths that are not links.
 
     Request bodies are discarded without being parsed, so methods other than GET and HEAD get only a 405.
     """
@@ -83,7 +86,7 @@ class BaseHandler(tornado.web.RequestHandler):
         self.allowed_hosts = allowed_hosts
 
     def is_own_host(self) -> bool:
-        """Return whether the viewer serves the host of the request."""
+        """Return whether the viewer serves the request's host."""
         return host_name(self.request.headers.get("Host", "")) in self.allowed_hosts
 
     async def prepare(self) -> None:

@@ -1,7 +1,7 @@
-"""The viewer as a Jupyter Server extension: the same links at `<base_url>view?id=…`, behind its login.
+"""The viewer as a Jupyter Server extension: the same links at `<base_url>view?id=…`, behind Jupyter's login.
 
-Installing the package enables it. The server's kernels and terminals inherit its settings and address, so
-that it can show the reports that they freeze.
+Installing the package enables the extension. Kernels and terminals inherit the server's settings and address,
+so that the server can show the reports that they freeze.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ _ANSWERS = "custdyn_viewer_answers"
 
 
 class LoggedInHandler(BaseHandler, JupyterHandler):
-    """Base of handlers for users who are logged in. Others are redirected to the login page."""
+    """Base class of handlers for logged-in users. Others are redirected to the login page."""
 
     log = JupyterHandler.log
-    other_parameters = frozenset({"token"})  # Jupyter's own token, in the addresses that it prints
+    other_parameters = frozenset({"token"})  # Jupyter's own token, in the URLs that it prints
 
     def is_own_host(self) -> bool:
-        """Return whether Jupyter Server serves the host of the request."""
+        """Return whether Jupyter Server serves the request's host."""
         return bool(host_name(self.request.headers.get("Host", ""))) and self.check_host()
 
     async def prepare(self, *, _redirect_to_login: bool = True) -> None:
@@ -74,7 +74,7 @@ class NoViewHandler(JupyterViewHandler):
         raise tornado.web.HTTPError(404)
 
 
-# The handler of each path, and the arguments of its `initialize`.
+# The handler for each path, and the arguments for its `initialize`.
 _Handlers = Mapping[str, tuple[type[LoggedInHandler], dict[str, Any]]]
 
 
@@ -83,7 +83,7 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 
 
 def _load_jupyter_server_extension(serverapp: ServerApp) -> None:
-    """Register the handler for links, and pass the settings to kernels."""
+    """Register the handlers, and pass the settings to kernels."""
     try:
         own = settings.load(folder=Path(serverapp.root_dir))
     except SettingsError as error:
@@ -128,7 +128,7 @@ def _environment(own: settings.Settings) -> dict[str, str]:
 
 
 async def _start_jupyter_server_extension(serverapp: ServerApp) -> None:
-    """Pass the viewer's address to kernels. Its port is only known after the server has started."""
+    """Pass the viewer's address to kernels. The port is only known after the server has started."""
     address = _address(serverapp)
     if address and serverapp.web_app.settings[_ANSWERS]:
         os.environ["CUSTDYN_VIEWER_URL"] = address

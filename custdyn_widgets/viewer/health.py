@@ -13,7 +13,7 @@ _SECONDS = 5  # after this long, a network file system that does not respond cou
 
 
 def problem_with(store: Store) -> str:
-    """Return why the store cannot be read; "" if it can, even without any snapshots."""
+    """Return why the store cannot be read; "" if it can, even if it is empty."""
     try:
         with folder_below(store.folder):
             pass

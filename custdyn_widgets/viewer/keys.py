@@ -1,4 +1,4 @@
-"""The handler for `/key`: the public keys for checking signatures of snapshots; as PEM with `&format=pem`."""
+"""The handler for `/key`: the public keys for checking snapshots' signatures, as PEM with `?format=pem`."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _PAGE = (
     "pre{overflow-wrap:anywhere;white-space:pre-wrap}</style>"
     "<title>Signing keys</title><h1>Signing keys</h1>"
     "<p>Each signed report is signed with one of these keys (Ed25519); the first is the newest. "
-    "Compare a key with the one that you have from the operator in another way before you rely on it.</p>"
+    "Before you rely on a key, compare it with the one that the operator gave you by other means.</p>"
 )
 
 
 class KeyHandler(BaseHandler):
-    """Handler for `/key`, which responds with 404 if no snapshot of the store is signed."""
+    """Handler for `/key`, which responds with 404 if no snapshot in the store is signed."""
 
     kind = "key"
 

@@ -23,9 +23,9 @@ def base(base_url: str) -> str:
 def parse_link(query: str, others: frozenset[str] = frozenset()) -> tuple[str, str | None] | None:
     """Return the id and format of a link, or None if it is not a link.
 
-    The format is None if the link is to the page with its bar. A link has exactly one id, at most one format,
-    and no other parameters except those in `others`, which belong to the server. Nothing is decoded, so each
-    link has only one spelling.
+    The format is None if the link leads to the page with its bar. A link has exactly one id, at most one
+    format, and no other parameters except those in `others`, which belong to the server. Nothing is decoded,
+    so each link has only one spelling.
     """
     given = _parameters(query, {"id", "format", *others})
     snapshot_id, kind = given.get("id", ""), given.get("format")
@@ -40,7 +40,7 @@ def parse_address(query: str, others: frozenset[str] = frozenset()) -> tuple[str
 
 
 def _parameters(query: str, allowed: set[str]) -> dict[str, str]:
-    """Return the parameters of a query string; none if one is repeated or not allowed."""
+    """Return the parameters of a query string; an empty dict if one is repeated or not allowed."""
     parts = [part.partition("=") for part in query.split("&")]
     given = {name: value for name, _, value in parts}
     return {} if len(given) < len(parts) or not given.keys() <= allowed else given
@@ -58,7 +58,7 @@ def origins_in(text: str | None) -> tuple[str, ...]:
     for origin in origins:
         if not _ORIGIN.fullmatch(origin):
             raise SettingsError(
-                f"CUSTDYN_EMBED_ORIGINS: {shown(origin)} is not an origin. Write https:// and a host name in "
+                f"CUSTDYN_EMBED_ORIGINS: {shown(origin)} is not an origin. Use https:// and a host name in "
                 "lowercase, with a port if necessary, but no path and no *.",
                 field="CUSTDYN_EMBED_ORIGINS",
             )

@@ -1,8 +1,8 @@
 """The viewer's log on stderr: one line for each request and event, as text or JSON, with the time zone.
 
-No line can be forged: requests contribute only words of this package and the beginnings of valid ids.
-Anything else is escaped (JSON) or loses its control characters (text). Text shows a traceback below its line,
-indented.
+No line can be forged: for a request, it contains only this package's own words and the beginning of a valid
+id. Anything else is escaped (JSON) or loses its control characters (text). As text, a traceback is
+indented below its line.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from datetime import datetime
 from custdyn_widgets.text import printable
 
 FORMATS = ("text", "json")
-ACCESS = "custdyn_access"  # the attribute of a log record that has the fields of a request
+ACCESS = "custdyn_access"  # the attribute of a log record that contains a request's fields
 
 
 def start_logging(form: str) -> None:
@@ -45,5 +45,5 @@ class _Json(logging.Formatter):
 
 
 def _time(record: logging.LogRecord, separator: str) -> str:
-    """Return when a record was made, with the offset of this machine's time zone."""
+    """Return a record's time, with the UTC offset of this machine's time zone."""
     return datetime.fromtimestamp(record.created).astimezone().isoformat(separator, "milliseconds")

@@ -1,8 +1,8 @@
-"""Metrics of the viewer for Prometheus, served at `/metrics` in its text format.
+"""The viewer's metrics for Prometheus, served at `/metrics` in its text format.
 
-They name no snapshots, but only operators may read them. If a token is set, requests must send it. Without
-one, only processes on this machine may read the metrics, and only if the viewer serves only this machine,
-because behind a proxy, every request comes from this machine.
+They contain no snapshot ids, but only operators may read them. If a token is set, requests must send it.
+Without one, only processes on this machine may read the metrics, and only if the viewer serves only this
+machine, because all requests that pass through a proxy would seem to come from this machine.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Metrics:
         self._seconds[target] += seconds
 
     def text(self, *, store_readable: bool) -> str:
-        """Return the metrics in the text format of Prometheus."""
+        """Return the metrics in Prometheus's text format."""
         single: dict[str, tuple[str, str, float]] = {
             "connections": ("gauge", "Open connections.", self.open_connections),
             "refused_connections_total": (
@@ -101,7 +101,7 @@ class Access:
     token
         The token that requests must send as `Authorization: Bearer …`; None if there is none.
     local
-        Whether processes on this machine may read them if there is no token.
+        Whether processes on this machine may read the metrics if there is no token.
     """
 
     token: str | None = None
@@ -117,7 +117,9 @@ class Access:
         if self.token is not None:
             return self.has_token(request)
         forwarded = any(n in _FORWARDED or n.startswith("X-Forwarded-") for n in request.headers)
-        forwarded |= request.version == "HTTP/1.0"  # as nginx forwards requests by default, adding no header
+        forwarded |= (
+            request.version == "HTTP/1.0"
+        )  # nginx's default for forwarded requests, without any such header
         return self.local and not forwarded and _is_loopback(request.remote_ip)
 
 
@@ -134,8 +136,8 @@ def token_from(environ: Mapping[str, str]) -> str | None:
         return None
     if len(token) < _MIN_TOKEN or not (token.isascii() and token.isprintable()) or " " in token:
         raise SettingsError(
-            f"{TOKEN_VARIABLE} must have at least {_MIN_TOKEN} letters, digits or signs, without spaces. "
-            "Make one with: openssl rand -hex 32",
+            f"{TOKEN_VARIABLE} must have at least {_MIN_TOKEN} letters, digits or symbols, without spaces. "
+            "Create one with: openssl rand -hex 32",
             field=TOKEN_VARIABLE,
         )
     return token
@@ -154,7 +156,7 @@ class MetricsHandler(BaseHandler):
         self.store, self.metrics, self.access = store, metrics, access
 
     def is_own_host(self) -> bool:
-        """Return whether the viewer serves the host of the request; with the token, any host is accepted."""
+        """Return whether the viewer serves the request's host; with the token, any host is accepted."""
         return self.access.has_token(self.request) or super().is_own_host()
 
     async def get(self) -> None:

@@ -81,7 +81,7 @@ def make_app(
     allowed_hosts
         The host names that the viewer serves, without ports. IPv6 addresses are in brackets.
     share_url
-        The base URL of the links shown on pages. Defaults to that of the request.
+        The base URL of the links shown on pages. Defaults to the request's base URL.
     embed_origins
         The origins of pages that may show reports in a frame.
     metrics_access
@@ -157,7 +157,7 @@ class Server(tornado.httpserver.HTTPServer):
     """HTTP server that limits connections and sends the viewer's headers even in response to invalid HTTP.
 
     The number of open connections is limited to `most`. Without a limit, they could use up the file
-    descriptors needed to read snapshots, and tornado would keep trying to accept another one.
+    descriptors needed to read snapshots, and Tornado would keep trying to accept new ones.
     """
 
     most = _MAX_CONNECTIONS
@@ -169,7 +169,7 @@ class Server(tornado.httpserver.HTTPServer):
         self.metrics: Metrics = app.settings[METRICS_SETTING]
 
     def handle_stream(self, stream: tornado.iostream.IOStream, address: tuple[Any, ...]) -> None:
-        """Accept a connection, and add headers to tornado's bare 400 response, which no handler sees."""
+        """Accept a connection, and add headers to Tornado's bare 400 response, which no handler sees."""
         if self.metrics.open_connections >= self.most:
             stream.close()
             self.metrics.refused_connections += 1

@@ -33,7 +33,7 @@ _SEND_SECONDS, _SLOWEST = 60, 16_000  # seconds for any response, plus the minim
 
 @dataclass(frozen=True)
 class Content:
-    """Parts of a response, with their digest for the ETag."""
+    """The parts of a response, and their digest for the ETag."""
 
     digest: str
     parts: tuple[bytes, ...]
@@ -51,15 +51,15 @@ class _Bar(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Site:
-    """Snapshots to serve, with the base URL of their links, if set."""
+    """The snapshots to serve, and the base URL of their links if set."""
 
     store: Store
     share_url: str | None = None
-    # The content of a snapshot never changes, so its bar is only rebuilt if something else changes.
+    # A snapshot's content never changes, so its bar is only rebuilt if something else changes.
     _bars: dict[_Bar, bytes] = field(default_factory=dict, repr=False)
 
     def file(self, snapshot_id: str, kind: str) -> Content:
-        """Return a file unchanged, or the snapshot as a ZIP; errors as in `Store.read`."""
+        """Return a file unchanged, or the snapshot as a ZIP; raises the same errors as `Store.read`."""
         if kind == "zip":
             return Content(
                 exporting.zip_digest(self.store, snapshot_id),
@@ -88,7 +88,7 @@ class Site:
         return Content(hashlib.sha256(above + page_digest.encode()).hexdigest(), (above, page))
 
     def _signed_with(self, snapshot_id: str) -> str | None:
-        """Return the key that signed a snapshot; "" if unsigned, None if invalid or not in the store."""
+        """Return the key that signed a snapshot; "" if unsigned, None if signature or key is invalid."""
         try:
             found = signatures.signature_of(self.store, snapshot_id)
         except SnapshotDamagedError:

@@ -227,7 +227,9 @@ def test_an_end_in_another_zone_is_kept_as_the_same_instant_in_utc(store: Store)
 def test_a_damaged_state_is_not_overwritten_by_an_end(store: Store, text: str) -> None:
     snapshot_id = store.publish(MANIFEST, FILES)
     set_state(store, snapshot_id, text)
-    with pytest.raises(SnapshotError, match=r"The state of .* nothing was changed and it is not shown"):
+    with pytest.raises(
+        SnapshotError, match=r"The state of .* so it was not changed and the snapshot is not shown"
+    ):
         expire(store, snapshot_id, None)
     assert state_file(store, snapshot_id).read_text() == text
 
@@ -422,8 +424,8 @@ def test_an_id_is_given_whole_or_in_a_whole_link(text: str) -> None:
         (f"http://x/view?id={ID[:-1]}", "is incomplete: it has 51 of"),
         (ID + "a", "contains no snapshot id"),
         ("", "contains no snapshot id"),
-        (ID.upper(), "lowercase letters"),
-        (f"http://x/other?id={ID}", "a link ends in /view"),
+        (ID.upper(), "ids are in lowercase"),
+        (f"http://x/other?id={ID}", "links end in /view"),
         (f"http://x/view?id={ID}&id={ID}", "contains no snapshot id"),
         ("http://x/view?", "contains no snapshot id"),
         (f"http://[x/view?id={ID}", "contains no snapshot id"),

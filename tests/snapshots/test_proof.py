@@ -86,7 +86,7 @@ def test_what_was_published_is_verified_with_its_key_only(signed: Signed, tmp_pa
     assert verdict_of(tmp_path, signed.zip, "00" * 32, signed.key.public) == (0, [])
     assert verdict_of(tmp_path, signed.zip) == (3, [])
     text = check_zip(tmp_path / "x.zip").text()
-    assert "NOT PROVEN: every file is as the manifest says, but this key came with the ZIP." in text
+    assert "NOT PROVEN: every file matches the manifest, but this key came with the ZIP." in text
     text = check_zip(tmp_path / "x.zip", [signed.key.public]).text()
     assert "VERIFIED: every byte is as published and signed with the given key." in text
     for fact in (signed.id, "Last month", "2026-11-01T00:00:00Z"):
@@ -100,7 +100,7 @@ def test_an_unsigned_snapshot_proves_nothing(signed: Signed, tmp_path: Path) -> 
     assert verdict_of(tmp_path, data) == (3, [])
     assert check_zip(tmp_path / "x.zip").text().splitlines() == [
         f"Snapshot:    {snapshot_id}",
-        "NOT PROVEN: every file is as the manifest says, but it has no signature. Ask the operator for a "
+        "NOT PROVEN: every file matches the manifest, but it has no signature. Ask the operator for a "
         "signed snapshot.",
     ]
     code, problems = verdict_of(tmp_path, data, signed.key.public)
@@ -119,7 +119,7 @@ def test_after_a_change_of_keys_the_old_key_verifies_what_it_signed(signed: Sign
     code, [problem] = verdict_of(tmp_path, signed.zip, new.public)
     assert code == 1
     assert problem.startswith(f"It is signed with a key other than the given one: {signed.key.public}.")
-    assert "give the operator's key of that time" in problem
+    assert "use the operator's key from that time" in problem
     assert verdict_of(tmp_path, newer, signed.key.public)[0] == 1
     both = b"".join(pem(one.key) for one in signatures.published_keys(signed.store.folder))
     (tmp_path / "keys.pem").write_bytes(both)
@@ -171,9 +171,9 @@ ATTACKS = {
     "evidence": (_with("evidence.parquet", b"x"), "evidence.parquet is not listed in the manifest"),
     "changed manifest": (
         _changed_manifest,
-        "The signature does not fit: the manifest, the signature or the key",
+        "The signature does not match: the manifest, the signature or the key",
     ),
-    "changed file and manifest": (_changed_file_and_manifest, "The signature does not fit"),
+    "changed file and manifest": (_changed_file_and_manifest, "The signature does not match"),
     "signed by another": (_signed_by_another, "It is signed with a key other than the given one"),
     "changed key": (_changed_key, "PUBLIC_KEY.pem was changed; the signature was made with the given key"),
     "no signature": (_without("SIGNATURE.bin"), "SIGNATURE.bin or PUBLIC_KEY.pem is missing or damaged"),
@@ -181,19 +181,19 @@ ATTACKS = {
     "two keys": (_with("PUBLIC_KEY.pem", pem("11" * 32) * 2), "PUBLIC_KEY.pem is missing or damaged"),
     "long signature": (_with("SIGNATURE.bin", b"x" * 5000), "SIGNATURE.bin has 5,000 bytes; at most 1,000"),
     "no manifest": (_without("manifest.json"), "manifest.json is missing"),
-    "empty manifest": (_with("manifest.json", b""), "manifest.json is not the manifest of a snapshot"),
-    "other JSON": (_with("manifest.json", b"[]"), "manifest.json is not the manifest of a snapshot"),
-    "deep JSON": (_with("manifest.json", b"[" * 200_000), "manifest.json is not the manifest of a snapshot"),
-    "repeated key": (_with("manifest.json", b'{"files":{},"files":{}}'), "is not the manifest of a snapshot"),
+    "empty manifest": (_with("manifest.json", b""), "manifest.json is not a snapshot's manifest"),
+    "other JSON": (_with("manifest.json", b"[]"), "manifest.json is not a snapshot's manifest"),
+    "deep JSON": (_with("manifest.json", b"[" * 200_000), "manifest.json is not a snapshot's manifest"),
+    "repeated key": (_with("manifest.json", b'{"files":{},"files":{}}'), "is not a snapshot's manifest"),
     "newer format": (_with("manifest.json", b'{"format":2}'), "It was made by a newer version"),
-    "path upward": (_with("../../etc/cron.d/x", b"x"), "../../etc/cron.d/x is not a name that a file"),
-    "absolute path": (_with("/etc/passwd", b"x"), "/etc/passwd is not a name that a file"),
-    "backslashes": (_with("..\\x", b"x"), "..\\x is not a name that a file"),
-    "folder": (_with("a/", b""), "a/ is not a name that a file"),
-    "drive": (_with("c:x", b"x"), "c:x is not a name that a file"),
-    "capitals": (_with("REPORT.CSV", b"x"), "REPORT.CSV is not a name that a file"),
-    "control characters": (_with("a\x1b[2Jb", b"x"), "a\ufffd[2Jb is not a name that a file"),
-    "no name": (_with("", b"x"), " is not a name that a file"),
+    "path upward": (_with("../../etc/cron.d/x", b"x"), "../../etc/cron.d/x is not a valid file name"),
+    "absolute path": (_with("/etc/passwd", b"x"), "/etc/passwd is not a valid file name"),
+    "backslashes": (_with("..\\x", b"x"), "..\\x is not a valid file name"),
+    "folder": (_with("a/", b""), "a/ is not a valid file name"),
+    "drive": (_with("c:x", b"x"), "c:x is not a valid file name"),
+    "capitals": (_with("REPORT.CSV", b"x"), "REPORT.CSV is not a valid file name"),
+    "control characters": (_with("a\x1b[2Jb", b"x"), "a\ufffd[2Jb is not a valid file name"),
+    "no name": (_with("", b"x"), " is not a valid file name"),
 }
 
 
@@ -247,7 +247,7 @@ def test_a_zip_is_written_as_python_writes_files_without_compression(signed: Sig
 CONTAINERS: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "packed again": (
         lambda data: _rezipped(data, zipfile.ZIP_STORED, date_time=(2026, 11, 1, 0, 0, 0)),
-        "the ZIP itself is not: it was packed again",
+        "the ZIP itself is not: it was repacked",
     ),
     "compressed": (lambda data: _rezipped(data, zipfile.ZIP_DEFLATED), "is compressed or encrypted"),
     "bzip2": (lambda data: _rezipped(data, zipfile.ZIP_BZIP2), "is compressed or encrypted"),
@@ -269,9 +269,9 @@ CONTAINERS: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     ),
     "twice": (_doubled, "report.csv occurs twice"),
     "before": (lambda data: b"#!/bin/sh\n" + data, "Its directory is damaged, or bytes were added"),
-    "after": (lambda data: data + b"evil", "is not a ZIP, was cut short, or has more bytes after its end"),
+    "after": (lambda data: data + b"evil", "is not a ZIP, is truncated, or has extra bytes at the end"),
     "between": (_hidden_between, "the ZIP itself is not"),
-    "comment": (lambda data: data[:-2] + b"\x04\0evil", "has more bytes after its end"),
+    "comment": (lambda data: data[:-2] + b"\x04\0evil", "has extra bytes at the end"),
     "other name in front": (lambda data: data.replace(b"report.csv", b"report.exe", 1), ""),
     "empty": (lambda _: b"", "is not a ZIP"),
     "empty ZIP": (lambda _: zip_bytes({}), "manifest.json is missing"),

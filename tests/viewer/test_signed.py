@@ -56,7 +56,7 @@ def test_an_invalid_signature_is_a_warning_and_there_is_no_zip(signed: Signed, s
     else:
         (signed.store.folder / "keys" / f"{signed.key.public}.json").unlink()
     bar = shown(site, signed.id)
-    assert "⚠ Not signed with a key of this store" in text_of(bar)
+    assert "⚠ Not signed with a key from this store" in text_of(bar)
     assert not {"ZIP", f"Signed with {grouped(signed.key.public)}"} & links_of(bar).keys()
 
 

@@ -10,17 +10,17 @@ The search looks for the text of:
   ACCESS_KEY, SECRET_KEY, PRIVATE_KEY, _PASS or _PWD;
 - the passwords of sources: `CUSTDYN_PASSWORD_<NAME>`, the files that `CUSTDYN_PASSWORD_<NAME>_FILE` names,
   `~/.pgpass`, `~/.my.cnf` and `~/.aws/credentials`;
-- the files with the password or token of the mail server, the secret of the webhook and the token of the
-  viewer's metrics;
-- the address of the webhook, in full and without its scheme and host, because it may contain a token;
-- the private key with which snapshots are signed;
-- the paths of the snapshot store and of the user's home folder.
+- the files with the mail server's password or token, the webhook's secret and the token for the viewer's
+  metrics;
+- the webhook's address, in full and without its scheme and host, because it may contain a token;
+- the private key that signs snapshots;
+- the paths of the snapshot store and the user's home folder.
 
 A secret of eight characters or more is found anywhere. One of six or seven characters, or one that consists
 only of digits, is found only as a separate word or number, because it may occur by chance in words and
-amounts. Shorter ones are ignored: a password `2021` would block every report of that year. A password that
-equals the role or the name of a source, which every report shows, is ignored unless the user name precedes
-it.
+amounts. Shorter ones are ignored, because the password `2021` would block every report for that year. A
+password that equals the role or the name of a source, which every report shows, is ignored unless the user
+name precedes it.
 
 Only complete paths are found: `/home/anna` is not found in `/home/annabel` or `/old/home/anna`. A path with a
 single name, such as `/root`, is found only if another name follows, because `/data` may also mean "or data";
@@ -81,7 +81,7 @@ class Secret:
     text
         The secret itself, which must never be shown.
     pattern
-        A regular expression for the places where the text counts as the secret; empty for any place.
+        A regular expression for the places where the text counts as a secret; empty for any place.
     """
 
     kind: str
@@ -140,7 +140,7 @@ def known_secrets(
 
 
 def _of_signing_key(path: Path) -> Iterator[Secret]:
-    with contextlib.suppress(OSError):  # nothing is published with such a key
+    with contextlib.suppress(OSError):  # nothing is published with an unreadable key
         for line in path.read_bytes().decode("ascii", "replace").splitlines():
             if line and not line.startswith("-"):
                 yield Secret("the signing key", line)
@@ -247,7 +247,7 @@ def _of_connections(home: Path) -> Iterator[Secret]:
             "searched for"
         ) from None
     for name, section in parser.items():
-        # JupySQL interpolates values: a doubled percent sign in them is a single one.
+        # JupySQL interpolates values: a doubled percent sign stands for a single one.
         values = {key: (value or "").replace("%%", "%") for key, value in section.items()}
         whose = f"of the connection {name}"
         if values.get("password"):

@@ -1,4 +1,4 @@
-"""All readable text in a file: as written, with escapes decoded, and in compressed content."""
+"""All readable text in a file: as written, with escapes decoded, and after decompression."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 
 from custdyn_widgets.publish.secrets.split import as_shown, without_invisible
 
-_DEPTH = 3  # percent-encoded JSON in an attribute of a page; deeper nesting does not happen by mistake
+_DEPTH = 3  # enough for percent-encoded JSON in an HTML attribute; deeper nesting does not happen by mistake
 # Patterns that begin with a literal character make the search ten times as fast.
 _JSON_ESCAPES = re.compile(r'\\(?:u[0-9a-fA-F]{4}(?:\\u[0-9a-fA-F]{4})*|["\\/bfnrt])')
 _PERCENT = re.compile(r"%[0-9a-fA-F]{2}(?:%[0-9a-fA-F]{2})*")
@@ -27,8 +27,8 @@ _ZIP, _PARQUET = b"PK\x03\x04", b"PAR1"
 def texts(name: str, data: bytes) -> Iterator[str]:
     """Yield all text that someone could read in a file.
 
-    The file is read as UTF-8, as it is and with escapes of HTML, XML, JSON, CSV and URLs decoded, even if
-    they are nested. Pages and drawings are also read without their tags. The members of a ZIP file (such as
+    The file is read as UTF-8, both as written and with HTML, XML, JSON, CSV and URL escapes decoded, even
+    nested ones. Pages and drawings are also read without their tags. The members of a ZIP file (such as
     XLSX), the strings and metadata of a Parquet file, and base64 data in a page or drawing are read in the
     same way.
 

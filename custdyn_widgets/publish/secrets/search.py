@@ -5,8 +5,8 @@ path is in a note, the search finds it and nothing is published. An address with
 entry such as `{'password': '…'}`, is rejected wherever it comes from.
 
 A login is also found if it is split by formatting, by invisible characters, or across lines. The exception is
-a login whose first line looks like a complete address: without it, every address above an email address would
-look like a login.
+a login whose first line looks like a complete address. Without this exception, every address above an email
+address would look like a login.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def secret_in(name: str, data: bytes, secrets: Sequence[Secret]) -> str | None:
     Raises
     ------
     ValueError
-        If the file cannot be read as its name says.
+        If the file cannot be read as the type that its name indicates.
     """
     return _first(secrets, texts(name, data))
 

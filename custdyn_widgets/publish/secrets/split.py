@@ -18,7 +18,7 @@ _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
     "\ufe00-\ufe0f\ufeff\ufff9-\ufffd]"
 )
-# An address, or its beginning, that ends its line, and the first word of the next line.
+# An address, or the beginning of one, at the end of a line, and the first word of the next line.
 _CUT = re.compile(r"://(?P<cut>[^\s\"<>]{0,500})(?=[^\S\n]*\n)")
 _SCHEME = re.compile(r"[\w+.-]{1,30}\Z")
 _NEXT = re.compile(r"[^\S\n]*\n[>|#*\s]*+(?P<word>[^\s\"<>|]{1,500})(?P<ends>(?=[^\S\n]*\n))?")
@@ -46,7 +46,7 @@ def has_split_password(text: str) -> bool:
 
 
 def _joined(text: str) -> Iterator[str]:
-    """Yield each address that ends its line, joined with the first words of the next lines."""
+    """Yield each address at the end of a line, joined with the first words of the next lines."""
     for found in _CUT.finditer(text):
         scheme = _SCHEME.search(text, max(0, found.start() - 30), found.start())
         if not scheme or _looks_complete(scheme[0], found["cut"]):

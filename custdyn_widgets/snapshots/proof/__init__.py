@@ -1,5 +1,5 @@
 """The offline check of a snapshot's ZIP, which needs only Python's standard library.
 
-The modules of this folder import nothing else, so that `snapshots.exporting` can write them into one file
+The modules in this folder import nothing else, so that `snapshots.exporting` can write them into one file
 that runs on a machine without this package.
 """

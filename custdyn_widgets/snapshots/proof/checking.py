@@ -40,7 +40,7 @@ class Verdict:
     key
         The public key of a valid signature, in hexadecimal; empty if there is none.
     is_trusted
-        Whether this is one of the keys that the caller trusts.
+        Whether `key` is one of the keys that the caller trusts.
     """
 
     problems: list[str] = field(default_factory=list)
@@ -50,7 +50,7 @@ class Verdict:
 
     @property
     def exit_code(self) -> int:
-        """0: as published and signed with a trusted key; 1: not; 3: nothing wrong, but nothing proven."""
+        """0: as published and signed with a trusted key; 1: problems found; 3: no problems, but no proof."""
         if self.problems:
             return NOT_AS_PUBLISHED
         return AS_PUBLISHED if self.is_trusted else NOT_PROVEN
@@ -86,7 +86,7 @@ class Verdict:
             what = "this key came with the ZIP. Compare it with the operator's: --key FILE or --key HEX."
         else:
             what = "it has no signature. Ask the operator for a signed snapshot."
-        return [f"NOT PROVEN: every file is as the manifest says, but {what}"]
+        return [f"NOT PROVEN: every file matches the manifest, but {what}"]
 
 
 def check_zip(path: Path, keys: Collection[str] = ()) -> Verdict:
@@ -130,7 +130,7 @@ def _check(file: BinaryIO, keys: Collection[str], verdict: Verdict) -> None:
     _check_signature(data, seal, keys, verdict)
     if not verdict.problems and not is_as_written(file, sums):
         verdict.problems.append(
-            "Every file is as published, but the ZIP itself is not: it was packed again, or bytes were "
+            "Every file is as published, but the ZIP itself is not: it was repacked, or bytes were "
             "hidden between its files. Use the original download."
         )
 
@@ -142,7 +142,7 @@ def _named(entries: list[Entry], problems: list[str]) -> dict[str, Entry]:
         if entry.name in by_name:
             problem = "occurs twice"
         elif not _is_name(entry.name) and entry.name not in (SIGNATURE, PUBLIC_KEY):
-            problem = "is not a name that a file of a snapshot can have"
+            problem = "is not a valid file name in a snapshot"
         elif entry.is_link:
             problem = "is a symbolic link"
         elif not entry.is_stored:
@@ -156,7 +156,7 @@ def _named(entries: list[Entry], problems: list[str]) -> dict[str, Entry]:
 
 
 def _compared(file: BinaryIO, entry: Entry | None, listed: Mapping[str, Any] | None) -> tuple[str, int]:
-    """Return the problem with a file, or "" if it has none, and the checksum of the file."""
+    """Return the problem with a file, or "" if it has none, and the file's checksum."""
     if listed is None:
         return "is not listed in the manifest", 0
     if entry is None:
@@ -187,13 +187,13 @@ def _check_signature(data: bytes, seal: Mapping[str, bytes], keys: Collection[st
         verdict.key, verdict.is_trusted = key, key in keys
         if keys and not verdict.is_trusted:
             problems.append(
-                f"It is signed with a key other than the given one: {key}. If the operator has changed "
-                "keys since, give the operator's key of that time."
+                f"It is signed with a key other than the given one: {key}. If the operator has since "
+                "changed keys, use the operator's key from that time."
             )
     elif any(is_signed(data, signature, other) for other in keys):
         problems.append(f"{PUBLIC_KEY} was changed; the signature was made with the given key.")
     else:
-        problems.append("The signature does not fit: the manifest, the signature or the key was changed.")
+        problems.append("The signature does not match: the manifest, the signature or the key was changed.")
 
 
 def _read(file: BinaryIO, entry: Entry, most: int) -> bytes:
@@ -208,9 +208,9 @@ def _parsed(data: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         manifest = None
     if isinstance(manifest, dict) and isinstance(manifest.get("format"), int) and manifest["format"] > 1:
-        raise ZipProblemError("It was made by a newer version: use the verifier of that version.")
+        raise ZipProblemError("It was made by a newer version: use that version's verifier.")
     if not isinstance(manifest, dict) or not _is_manifest(manifest):
-        raise ZipProblemError(f"{MANIFEST} is not the manifest of a snapshot.")
+        raise ZipProblemError(f"{MANIFEST} is not a snapshot's manifest.")
     return manifest
 
 

@@ -1,4 +1,4 @@
-"""The command of the verifier that runs without the package: `python verify.pyz FILE.zip --key KEY`."""
+"""The command line of the standalone verifier: `python verify.pyz FILE.zip --key KEY`."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def trusted_keys(given: str) -> list[str]:
     Raises
     ------
     ValueError
-        If there is no such file, or no Ed25519 key in it. The message, which follows the argument, says
-        which.
+        If there is no such file, or it contains no Ed25519 key. The message completes a sentence that begins
+        with the argument.
     """
     if is_key(given.lower()):
         return [given.lower()]
@@ -34,11 +34,11 @@ def trusted_keys(given: str) -> list[str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Check the ZIP that the arguments name, print the verdict and return its exit code."""
+    """Check the ZIP named in the arguments, print the verdict and return its exit code."""
     parser = argparse.ArgumentParser(
         prog="verify.pyz",
         description="Check a downloaded snapshot of a report: its signature and every byte.",
-        epilog="Exit codes: 0 verified; 1 not as published, or signed with another key; 2 wrong use; "
+        epilog="Exit codes: 0 verified; 1 not as published, or signed with another key; 2 usage error; "
         "3 nothing is wrong, but nothing is proven without a signature or --key.",
     )
     parser.add_argument("file", metavar="FILE.zip", type=Path)
@@ -55,6 +55,6 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         parser.error(f"{str(chosen.file)!a} cannot be read: {error.strerror}")
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # some terminals cannot show every name
+        sys.stdout.reconfigure(errors="backslashreplace")  # some terminals cannot show all characters
     print(json.dumps(verdict.to_dict(), indent=1) if chosen.json else verdict.text())
     return verdict.exit_code

@@ -1,4 +1,4 @@
-"""Ed25519 public keys, and the check of a signature (RFC 8032) without any package.
+"""Ed25519 public keys and signature checks (RFC 8032), with only the standard library.
 
 Only public values are handled here, so the time taken reveals nothing secret. Signing, which needs the
 private key, uses the package `cryptography` (see `snapshots.signing`).
@@ -17,7 +17,7 @@ _D = -121665 * pow(121666, -1, _PRIME) % _PRIME
 _ROOT = pow(2, (_PRIME - 1) // 4, _PRIME)  # a square root of -1
 _HEX = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _PEM = re.compile(rb"-----BEGIN PUBLIC KEY-----\s([A-Za-z0-9+/=\s]{1,200})-----END PUBLIC KEY-----")
-_PREFIX = bytes.fromhex("302a300506032b6570032100")  # of the DER form of every Ed25519 public key
+_PREFIX = bytes.fromhex("302a300506032b6570032100")  # the start of every Ed25519 public key in DER
 # A point (x, y) as (X, Y, Z, T) with x = X/Z, y = Y/Z and xy = T/Z.
 _Point = tuple[int, int, int, int]
 _ZERO: _Point = (0, 1, 1, 0)
@@ -55,7 +55,7 @@ def keys_in(data: bytes) -> list[str]:
     ValueError
         If there is none, or one that is not an Ed25519 key.
     """
-    if b"\0" in data:  # such as the ZIP to be verified, which has the sender's key
+    if b"\0" in data:  # for example, the ZIP itself, which contains the sender's key
         raise ValueError("is not a text file with public keys")
     text = data.decode("ascii", "replace").strip().lower()
     if is_key(text):
@@ -78,7 +78,7 @@ def pem(key: str) -> bytes:
 
 
 def grouped(key: str) -> str:
-    """Return the first 16 digits of a key in groups of four, for display; keys are compared in full."""
+    """Return the first 16 digits of a key in groups of four, for display only."""
     return " ".join(key[at : at + 4] for at in range(0, 16, 4)) + " …" if key else ""
 
 
@@ -127,7 +127,7 @@ def _same(one: _Point, other: _Point) -> bool:
 
 
 def _sum_of_products(first: int, one: _Point, second: int, other: _Point) -> _Point:
-    """Return first x one + second x other."""
+    """Return `first` times `one` plus `second` times `other`."""
     added = {1: one, 2: other, 3: _add(one, other)}
     found = _ZERO
     for bit in range(max(first.bit_length(), second.bit_length()) - 1, -1, -1):

@@ -1,6 +1,6 @@
 """The fixed layout of a snapshot's ZIP: uncompressed and undated, so that equal content gives equal bytes.
 
-Reading it needs no decompression, and the files determine every byte other than their content.
+It can be read without decompression, and the files' names and contents determine every byte.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ MAX_FILES, MAX_BYTES = 1_003, 2**30 + 2**27
 _LOCAL = struct.Struct("<IHHHHHIIIHH")
 _CENTRAL = struct.Struct("<IHHHHHHIIIHHHHHII")
 _END = struct.Struct("<IHHHHIIH")
-_VERSION, _UNIX, _DATE = 20, 3 << 8, 1 << 5 | 1  # the date is the first that a ZIP can have, 1980-01-01
+_VERSION, _UNIX, _DATE = 20, 3 << 8, 1 << 5 | 1  # the date is the earliest that a ZIP can have, 1980-01-01
 _PLAIN_FILE, _LINK = 0o100644, 0o120000
 _CHUNK = 2**20
 
 
 class ZipProblemError(Exception):
-    """A file cannot be read as the ZIP of a snapshot."""
+    """A file cannot be read as a snapshot's ZIP."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Entry:
 
 
 def zip_bytes(files: Mapping[str, bytes]) -> bytes:
-    """Return the ZIP of these files, in their order."""
+    """Return a ZIP of these files, in the given order."""
     parts, entries, at = [], [], 0
     for name, data in files.items():
         entry, crc = Entry(name, len(data), at), zlib.crc32(data)
@@ -87,7 +87,7 @@ def directory(entries: Sequence[tuple[Entry, int]]) -> bytes:
 
 
 def read_directory(file: BinaryIO) -> list[Entry]:
-    """Return the files that a ZIP's directory lists; its size is checked before it is read.
+    """Return the files listed in a ZIP's directory, after checking the directory's size.
 
     Raises
     ------
@@ -98,7 +98,7 @@ def read_directory(file: BinaryIO) -> list[Entry]:
     file.seek(max(0, size - _END.size))
     end = file.read(_END.size)
     if len(end) < _END.size or end[:4] != b"PK\x05\x06" or end[-2:] != b"\0\0":
-        raise ZipProblemError("The file is not a ZIP, was cut short, or has more bytes after its end.")
+        raise ZipProblemError("The file is not a ZIP, is truncated, or has extra bytes at the end.")
     _, _, _, _, count, length, start, _ = _END.unpack(end)
     if size > MAX_BYTES or count > MAX_FILES or length > count * 200:
         raise ZipProblemError("It has more files or bytes than a snapshot can have.")
@@ -123,7 +123,7 @@ def _entries(listed: bytes, count: int) -> Iterator[Entry]:
 
 
 def content(file: BinaryIO, entry: Entry) -> Iterator[bytes]:
-    """Yield the content of a stored file in pieces; fewer bytes than its size if the ZIP was cut short."""
+    """Yield the content of a stored file in pieces; fewer bytes than its size if the ZIP is truncated."""
     file.seek(entry.offset + _LOCAL.size + len(entry.name))
     left = entry.size
     while left > 0 and (piece := file.read(min(left, _CHUNK))):
