@@ -39,7 +39,7 @@ def letter_charts(store: Store, snapshot_id: str) -> tuple[Picture, ...]:
 
 
 def _names(store: Store, snapshot_id: str) -> list[tuple[int, str]]:
-    """Return the names of the charts, with their numbers, in the order of the page."""
+    """Return the charts' numbers and file names, in the order of the page."""
     try:
         files = store.manifest(snapshot_id)["files"]
     except CustDynError:

@@ -54,7 +54,7 @@ class Webhook:
     url
         The URL.
     key
-        The key of the signatures.
+        The signing key.
     events
         `failures`, or `all` to include runs that succeeded.
     """
@@ -208,7 +208,7 @@ def _key(environ: Mapping[str, str]) -> bytes:
     if text is None:
         raise SettingsError(
             f"{_SECRET} is not set. Messages to {_SETTING} are signed with it: set it, or {_SECRET}_FILE, to "
-            "a secret that the receiver knows too.",
+            "a secret that the receiver also knows.",
             field=_SECRET,
         )
     key = text.encode()
