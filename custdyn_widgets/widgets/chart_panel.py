@@ -92,7 +92,7 @@ class ChartPanel:
         else:
             self._editor.open(report, choice)
             if focus:
-                self._editor.take_focus()  # before the first drawing, which is slow
+                self._editor.take_focus()  # before drawing, because the first chart is slow
             if focus and not self._editor.choice()["y"]:
                 self._begin_blank()
             else:

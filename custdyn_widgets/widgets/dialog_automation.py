@@ -95,7 +95,7 @@ def arguments_in(
 
 
 def for_each_in(fields: Mapping[str, str], loaded: Stored | None, place: Place) -> ForEach | None:
-    """Return `for_each` of the loaded query, or None if its box is not ticked.
+    """Return the loaded query's `for_each`, or None if its box is not ticked.
 
     A copy in the other folder gets the full path of the address file.
     """

@@ -166,7 +166,7 @@ function render({ model, el }) {
   function counted(all) {
     if (!all) return "No match";
     const words = `${all.toLocaleString("en")} ${typed ? (all === 1 ? "match" : "matches") : "in total"}`;
-    return all > MAX_SHOWN ? `${words}, the first ${MAX_SHOWN} are shown` : words;
+    return all > MAX_SHOWN ? `${words}; the first ${MAX_SHOWN} are shown` : words;
   }
 
   function listed(option, i) {
