@@ -1,4 +1,4 @@
-"""The settings of a saved query for unattended runs: retention, conditions, recipients and companies.
+"""A saved query's settings for unattended runs: retention, conditions, recipients and companies.
 
 Each parser accepts a key's JSON value or an already parsed value, and names the key in its
 `SavedQueryError`.

@@ -37,7 +37,7 @@ def describe(
     Raises
     ------
     SavedQueryError
-        If the report lacks a column.
+        If the report lacks a condition's column.
     """
     return tuple(
         _describe(found, report.currency, _key(found.condition, query), true_before)
@@ -86,7 +86,7 @@ def _sentence(one: Mapping[str, Any]) -> str:
 
 
 def _key(condition: Condition, query: ReportQuery) -> str:
-    """Return a key that identifies a condition of a query from run to run."""
+    """Return a key that identifies a condition of a query across runs."""
     return hashlib.sha256(canonical_json([condition.to_dict(), query.to_dict()])).hexdigest()
 
 

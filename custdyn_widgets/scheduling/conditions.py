@@ -79,7 +79,7 @@ def evaluate(report: Report, conditions: Sequence[Condition]) -> tuple[Finding, 
     Raises
     ------
     SavedQueryError
-        If the report lacks a column.
+        If the report lacks a condition's column.
     """
     check_columns(conditions, report.columns)
     return tuple(_find(report, condition) for condition in conditions)

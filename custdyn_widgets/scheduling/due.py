@@ -77,7 +77,7 @@ def check_due(request: RunRequest, saved: SavedQuery, runs: Runs, now: datetime,
     now
         The current time.
     locked
-        Whether the caller holds the lock, so that a run without an end was killed.
+        Whether the caller holds the lock; if so, a run without an end was killed.
 
     Raises
     ------

@@ -39,7 +39,7 @@ def end_locked(recorder: Recorder, request: RunRequest, *, is_stopped: bool) -> 
 def wait_unlocked(
     recorder: Recorder, request: RunRequest, sleep: Callable[[float], object]
 ) -> SystemExit | KeyboardInterrupt | None:
-    """Wait for the mail server and send what is left; return what stopped the process, if anything did."""
+    """Wait for the mail server and send the rest; return the exception that stopped the process, if any."""
     try:
         with terminated_as_exit():
             wait_and_send(recorder, lambda: _report(recorder, request), sleep)

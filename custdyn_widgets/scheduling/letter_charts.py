@@ -10,7 +10,7 @@ from custdyn_widgets.errors import CustDynError
 from custdyn_widgets.mail import Picture
 from custdyn_widgets.snapshots import Store
 
-MAX_CHARTS, MAX_BYTES = 4, 600_000  # limits for all charts of an email, because every recipient gets a copy
+MAX_CHARTS, MAX_BYTES = 4, 600_000  # limits for all charts in an email, because every recipient gets a copy
 _CHART = re.compile(r"chart-([0-9]+)-.*\.svg")
 _LABEL = re.compile('aria-label="([^"]*)"')
 

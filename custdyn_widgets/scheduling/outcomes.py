@@ -38,7 +38,7 @@ class Outcome:
     problem
         A message about the problem.
     conditions
-        What each condition of the saved query's `alert_if` found, from `alerts.describe`.
+        The result of each condition in the saved query's `alert_if`, from `alerts.describe`.
     """
 
     result: str

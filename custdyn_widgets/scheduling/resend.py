@@ -1,6 +1,6 @@
 """Sending the reports of a recorded run to the recipients that it did not reach, and to no others.
 
-The emails are the same as in the run: the report is read from its snapshot, so nothing is recomputed.
+The emails match those of the run: the report is read from its snapshot, so nothing is recomputed.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def resend(run_id: str, *, settings: Settings, progress: Callable[[str], None]) 
     saved_query = _find(run_id, runs).saved
     with RunLock(runs.folder, saved_query):
         run = _find(run_id, runs)
-        if run.result == "running":  # this process holds the lock, so it was killed
+        if run.result == "running":  # this process holds the lock, so the run was killed
             run = replace(run.killed(), where="running")
         task = task_of(run, settings)
         made = [unreached(one, run, task, progress) for one in run.reports]

@@ -2,7 +2,7 @@
 
 A run tries once and releases its lock before it waits, so that the next run is not refused. The first run to
 acquire the lock sends everything that the records list as unsent, and the others then find nothing left to
-send. The waiting times come from the settings of the mail server.
+send. The waiting times come from the mail server's settings.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The webhook: signed JSON messages about runs, posted to a URL that the operator chooses.
 
 Messages are signed as the Standard Webhooks specification requires: `webhook-signature` is `v1,` and the
-HMAC-SHA256, in base64, of `{webhook-id}.{webhook-timestamp}.{body}`. The timestamp is inside the signature,
+HMAC-SHA256, in base64, of `{webhook-id}.{webhook-timestamp}.{body}`. The signature covers the timestamp,
 so that a receiver can reject an old message that is posted again. All attempts share one id, so that the
 receiver can ignore duplicates.
 

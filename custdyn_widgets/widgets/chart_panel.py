@@ -149,7 +149,7 @@ class ChartPanel:
         self.on_change()
 
     def _show_live(self, spec: dict[str, Any]) -> None:
-        """Show a chart in the only chart widget, because each widget loads a megabyte of JavaScript."""
+        """Show a chart in the single chart widget, because each widget loads a megabyte of JavaScript."""
         self._place.layout.display = None
         if self._live is None:
             self._live = LiveChart()

@@ -137,7 +137,7 @@ def describe_lost(replaced: SavedQuery, by: SavedQuery) -> str:
 
 
 def _words(saved: SavedQuery) -> dict[str, str]:
-    """Describe the settings for automatic runs of a saved query, by key."""
+    """Describe a saved query's settings for automatic runs, by key."""
     words = {}
     if saved.schedule:
         words["schedule"] = f"its schedule ({saved.schedule.cron} in {saved.schedule.timezone})"

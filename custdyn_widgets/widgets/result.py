@@ -62,7 +62,7 @@ class ResultPanel(anywidget.AnyWidget):
         self.on_msg(self._handle_message)
 
     def show(self, report: Report) -> None:
-        """Show a report as a table. The link of the previous one is removed."""
+        """Show a report as a table. The previous report's link is removed."""
         self._set(report, "web")
 
     def set_download_only(self, report: Report, format: str, page: str = "") -> None:
