@@ -1,6 +1,6 @@
-"""The settings of a saved query for unattended runs: retention, conditions, recipients and companies.
+"""A saved query's settings for unattended runs: retention, conditions, recipients and companies.
 
-Each parser accepts the JSON value of a key or a value that is already parsed, and names the key in its
+Each parser accepts a key's JSON value or an already parsed value, and names the key in its
 `SavedQueryError`.
 """
 
@@ -28,7 +28,7 @@ _FOR_EACH = {"by": "'company'", "addresses": "a CSV file with the columns compan
 
 @dataclass(frozen=True)
 class Retention:
-    """The snapshots that a saved query keeps, under the same rule as `custdyn snapshots prune`.
+    """A rule for the snapshots that a saved query keeps, as in `custdyn snapshots prune`.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class Retention:
     older_than
         The age at which snapshots are deleted (`90d`, `12w`, `6m`, `1y`); None means no limit.
     max_size
-        The total size that they may take up (`500MB`, `5GB`); the oldest are deleted. None means no limit.
+        The total size (`500MB`, `5GB`) beyond which the oldest are deleted; None means no limit.
 
     Raises
     ------
@@ -82,7 +82,7 @@ class Retention:
 
 @dataclass(frozen=True)
 class ForEach:
-    """The setting that makes a separate report for each of several groups of clients.
+    """The setting for separate reports on groups of clients.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""The chart of a saved query: the name of a preset, or the fields of a custom chart."""
+"""A saved query's chart: the name of a preset, or the fields of a custom chart."""
 
 from __future__ import annotations
 

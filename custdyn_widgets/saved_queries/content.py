@@ -32,7 +32,7 @@ OUTPUTS = ("web", "csv", "csv-excel", "xlsx", "pdf")
 MAX_TITLE_LENGTH, MAX_DESCRIPTION_LENGTH, MAX_NAME_LENGTH = 200, 2_000, 80
 MAX_BYTES = 64_000
 
-# Keys that only unattended runs need. They are written only if set, so that other files do not change.
+# Keys that only unattended runs need. They are written only if set, so that files without them do not change.
 _AUTOMATION = (
     "source",
     "schedule",
@@ -55,7 +55,7 @@ _REQUIRED = {
     "query": "an object with the fields of a query",
 }
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-_RESERVED = re.compile(r"con|prn|aux|nul|(com|lpt)[0-9]")  # device names in Windows, with any extension
+_RESERVED = re.compile(r"con|prn|aux|nul|(com|lpt)[0-9]")  # Windows device names, even with an extension
 _HASH_LENGTH = 10
 
 
@@ -251,8 +251,8 @@ class SavedQuery:
 def name_for(title: str) -> str:
     """Return the name for a title: at most 80 lowercase ASCII letters, digits and hyphens.
 
-    Accents are dropped. If other letters are lost, if nothing is left or if the title is too long, the name
-    ends with a short hash of the title, so that different titles get different names.
+    Accents are dropped. If other letters or digits are lost, nothing is left or the title is too long, the
+    name ends with a short hash of the title, so that different titles get different names.
     """
     same = unicodedata.normalize("NFC", title)
     plain = unicodedata.normalize("NFKD", same.casefold())

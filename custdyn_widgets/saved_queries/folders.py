@@ -1,7 +1,7 @@
 """The folders of saved queries: listing, loading, saving and deleting their files.
 
-There are two folders, the user's own and the shared one. If both contain a name, it refers to the user's own
-saved query. Intervals are stored as given: a preset moves with the date, while a period is fixed.
+There are two folders, the user's own and the shared one. A name in both refers to the user's own saved
+query. Intervals are stored as given: a preset moves with the date, while a period is fixed.
 
 Other users may write these files, so an invalid file is reported by name and does not hide the others. Files
 are written atomically and never replace a version that the user has not seen.

@@ -1,4 +1,4 @@
-"""Scheduled runs: running a saved query, recording the run and locking it."""
+"""Scheduled runs: running a saved query under a lock and recording the run."""
 
 import lazy_loader
 

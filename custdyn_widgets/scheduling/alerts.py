@@ -30,14 +30,14 @@ def describe(
     report
         The report.
     conditions, query
-        The saved query's conditions and its query. If the query has changed, every condition is new.
+        The saved query's conditions and its query. If the query has changed, every condition counts as new.
     true_before
         The keys of the conditions that were true in the last report.
 
     Raises
     ------
     SavedQueryError
-        If the report lacks a column.
+        If the report lacks a condition's column.
     """
     return tuple(
         _describe(found, report.currency, _key(found.condition, query), true_before)
@@ -51,13 +51,13 @@ def has_news(conditions: Iterable[Mapping[str, Any]]) -> bool:
 
 
 def letter_mark(conditions: Iterable[Mapping[str, Any]]) -> str:
-    """Return the word that begins the subject of an email about conditions, or "" if there are none."""
+    """Return the word that begins an email's subject if a condition changed, otherwise ""."""
     states = {one["state"] for one in conditions}
     return "Alert" if BECAME_TRUE in states else "Passed" if PASSED in states else ""
 
 
 def letter_alerts(conditions: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], ...]:
-    """Return the lines that an email has for each condition, with changed conditions first."""
+    """Return an email's lines about each condition, with changed conditions first."""
     order = (BECAME_TRUE, PASSED, STILL_TRUE, NOT_TRUE)
     told = [one for one in conditions if one["state"] != NOT_TRUE or one["unknown"]]
     return tuple(
@@ -78,7 +78,7 @@ def run_lines(outcomes: Iterable[Outcome]) -> list[str]:
     if judged and not any(has_news(one.conditions) for one in judged):
         lines.insert(0, _NOTHING_NEW)
     more = len(lines) - _SHOWN_LINES
-    return lines[:_SHOWN_LINES] + ([f"And {more:,} more, see --json."] if more > 0 else [])
+    return lines[:_SHOWN_LINES] + ([f"And {more:,} more: see --json."] if more > 0 else [])
 
 
 def _sentence(one: Mapping[str, Any]) -> str:
@@ -86,7 +86,7 @@ def _sentence(one: Mapping[str, Any]) -> str:
 
 
 def _key(condition: Condition, query: ReportQuery) -> str:
-    """Return a key that identifies a condition of a query from run to run."""
+    """Return a key that identifies a condition of a query across runs."""
     return hashlib.sha256(canonical_json([condition.to_dict(), query.to_dict()])).hexdigest()
 
 
@@ -107,7 +107,7 @@ def _describe(found: Finding, currency: str, key: str, true_before: Container[st
 
 
 def _rows(found: Finding, currency: str) -> list[str]:
-    """Return the first rows that meet a condition and the number of others; include a single row anyway."""
+    """Return the first rows that meet a condition and the number of others; if none does, the only row."""
     cells = found.met or (found.unmet if found.condition.row == "total" or len(found.unmet) == 1 else ())
     lines = [_cell(cell, found.column, currency) for cell in cells[:_SHOWN_ROWS]]
     more = len(cells) - _SHOWN_ROWS
@@ -115,7 +115,7 @@ def _rows(found: Finding, currency: str) -> list[str]:
 
 
 def _unknown(found: Finding) -> list[str]:
-    """Return each reason why a condition cannot be evaluated, with the first few rows concerned."""
+    """Return each reason why a condition cannot be evaluated, with the first few rows affected."""
     by_reason: dict[str, list[str]] = {}
     for cell, reason in found.unknown:
         by_reason.setdefault(reason, []).extend([", ".join(cell.labels)] if cell else [])
@@ -136,7 +136,7 @@ def _cell(cell: Cell, column: Column, currency: str) -> str:
 
 
 def _exact(value: Value, column: Column, currency: str) -> str:
-    """Return a value with all its digits, because a rounded one may look equal to the bound."""
+    """Return a value with all its digits, because a rounded value may look equal to the bound."""
     if value is None or column.unit == "count":
         return f"{value:,}" if value is not None else "–"
     if is_rate(column):

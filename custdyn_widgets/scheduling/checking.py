@@ -18,7 +18,7 @@ from custdyn_widgets.settings import Settings
 from custdyn_widgets.text import format_instant_utc
 
 _GRACE = timedelta(minutes=5)  # after this long, a run that has not begun is late
-_LONGEST_RUN = timedelta(hours=2)  # a notebook has an hour, sending half an hour
+_LONGEST_RUN = timedelta(hours=2)  # a notebook may take an hour, and sending half an hour
 _REMEMBERED = timedelta(days=2)  # how long the failure of a deleted saved query is shown
 
 
@@ -31,7 +31,7 @@ class RunProblem:
     saved
         The saved query's name; empty for a folder that cannot be read.
     kind
-        `missed`: no run was started in time; `late`: the run has not begun or not ended, but still can;
+        `missed`: no run was started in time; `late`: the run has not begun or ended, but still can;
         `killed`: the run was killed; `failed`: the run failed, its data was stale or it did not reach every
         recipient; `invalid`: the saved query cannot be read.
     time
@@ -63,13 +63,13 @@ def check_runs(
     now
         The current time.
     max_age
-        The maximum age of the scheduled times to check. By default, only the most recent one of each saved
-        query is checked, whatever its age.
+        The maximum age of the scheduled times to check. By default, only each saved query's most
+        recent one is checked, whatever its age.
 
     Returns
     -------
     list of RunProblem
-        By saved query and time.
+        Sorted by saved query and time.
     """
     assert settings.runs is not None
     runs = Runs(settings.runs)
@@ -153,7 +153,7 @@ def _gone(name: str, runs: Runs, now: datetime) -> Iterator[RunProblem]:
 
 
 def _changed(entry: ListedQuery, settings: Settings) -> datetime:
-    """Return when a saved query was last changed; earlier runs are expected only if one is recorded."""
+    """Return when a saved query was last changed; without recorded runs, none are expected before then."""
     with contextlib.suppress(FileNotFoundError):
         file = folder_of(entry.place, settings=settings) / f"{entry.name}.json"
         return datetime.fromtimestamp(file.stat().st_mtime, UTC)

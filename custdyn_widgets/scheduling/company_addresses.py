@@ -66,7 +66,7 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
 def _text(path: Path) -> str:
     try:
         if not path.is_file():
-            raise RunError(f"The address file {shown(path.name)} of the saved query does not exist.")
+            raise RunError(f"The saved query's address file {shown(path.name)} does not exist.")
         with path.open("rb") as file:
             data = file.read(_MAX_BYTES + 1)
     except OSError as error:

@@ -35,7 +35,7 @@ class Cell:
     labels
         The row's labels; `("Total",)` for a report without grouping.
     value, before
-        The value and the value it is compared with, each None if missing.
+        The value, and the value it is compared with; each is None if missing.
     partial
         Whether the row's period is cut short.
     """
@@ -79,7 +79,7 @@ def evaluate(report: Report, conditions: Sequence[Condition]) -> tuple[Finding, 
     Raises
     ------
     SavedQueryError
-        If the report lacks a column.
+        If the report lacks a condition's column.
     """
     check_columns(conditions, report.columns)
     return tuple(_find(report, condition) for condition in conditions)
@@ -92,7 +92,7 @@ def _find(report: Report, condition: Condition) -> Finding:
     unmet: list[Cell] = []
     unknown: list[tuple[Cell | None, str]] = []
     rows = _rows(report, condition)
-    if before is not None and condition.row == "any":  # the first row never has an earlier one
+    if before is not None and condition.row == "any":  # rows of the first period have no previous row
         rows = tuple(row for row in rows if row.start != report.rows[0].start) or rows
     for row in rows:
         cell, found = _judge(report, condition, column, row, before)
@@ -106,14 +106,14 @@ def _find(report: Report, condition: Condition) -> Finding:
 
 
 def _rows(report: Report, condition: Condition) -> tuple[Row, ...]:
-    """Return the rows that a condition checks, or an empty sequence if the report has none of them."""
+    """Return the rows that a condition checks, or none if the report lacks them."""
     if condition.row == "any":
         return report.rows
     if condition.row == "total":
         return (report.total,) if report.total is not None else report.rows[:1]
     if len(report.headings) < 2:
         return report.rows[-1:]
-    # The rows of the last period, if it has any: rows without activity are left out.
+    # Reports have no rows without activity, so the last period may have none.
     return tuple(row for row in report.rows if row.end == report.info.effective_end)
 
 

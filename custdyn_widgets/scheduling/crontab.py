@@ -1,7 +1,7 @@
-"""Crontab lines for the saved queries that have a schedule, in the time zone of the machine.
+"""Crontab lines for the saved queries that have a schedule, in the machine's time zone.
 
 Cron starts jobs in the home folder with almost no environment. The crontab therefore sets the environment
-variables that contain the settings, and each line changes to the folder that relative paths start from.
+variables that contain the settings, and each line changes to the folder that relative paths refer to.
 Secrets are never printed.
 """
 
@@ -33,10 +33,10 @@ _PASSED_ON = (
     "CUSTDYN_WEBHOOK_EVENTS", "XDG_DATA_HOME", "XDG_CACHE_HOME", "SSL_CERT_FILE", "SSL_CERT_DIR",
 )  # fmt: skip
 _SECRET_FILE = re.compile("CUSTDYN_(SMTP_PASSWORD|SMTP_TOKEN|WEBHOOK_SECRET|PASSWORD_[A-Z0-9_]+)_FILE")
-_USER = "# Add CUSTDYN_SMTP_USER=… here, the user of the mail server."
+_USER = "# Add CUSTDYN_SMTP_USER=… here, the user name for the mail server."
 _LOGIN = "# If the mail server requires a login, add CUSTDYN_SMTP_USER=… and CUSTDYN_SMTP_PASSWORD=… here."
 _CHECKED = timedelta(days=1500)  # long enough to include a February 29 and every clock change
-_SET_BY_JUPYTER = "CUSTDYN_VIEWER_URL"  # wrong as soon as the Jupyter Server stops
+_SET_BY_JUPYTER = "CUSTDYN_VIEWER_URL"  # invalid once the Jupyter Server stops
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def crontab(entries: Iterable[ListedQuery], place: Place, now: datetime) -> Cron
                 there = [one.cron for one in convert_schedule(schedule, place.zone, now)]
             except SavedQueryError:  # the two time zones change their clocks at different times
                 there = [_hourly(schedule, place.zone, now)]
-                lines.append(f"# In {place.zone}, cron checks every hour whether it is due.")
+                lines.append(f"# In {place.zone}, cron checks every hour whether a run is due.")
             there += ["@reboot"] if saved.catch_up else []
             command = _command(place, entry.name)
             lines += [_checked(f"{one} {command}") for one in there]
@@ -118,7 +118,7 @@ def this_place(settings: Settings, zone: str | None = None) -> Place:
 
 
 def needed_environment(settings: Settings) -> dict[str, str]:
-    """Return the environment variables that give a command the same settings, without any logins."""
+    """Return the environment variables that give a command these settings, without any logins."""
     given = os.environ
     environment = {
         name: value
@@ -161,7 +161,7 @@ def machine_zone(localtime: Path = _LOCALTIME) -> str:
     named = str(localtime.resolve()).rpartition("zoneinfo/")[2]
     if not is_time_zone(named):
         raise SettingsError(
-            f"{localtime} does not show the time zone of this machine. Set it with --zone, such as "
+            f"{localtime} does not identify this machine's time zone. Set it with --zone, such as "
             "--zone Europe/Paris.",
             field="zone",
         )

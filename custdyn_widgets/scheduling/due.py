@@ -35,9 +35,9 @@ class Due:
     Attributes
     ----------
     missed
-        The earlier times, and possibly the time itself, that were not run, as sorted UTC times.
+        The times that were not run, as sorted UTC times: earlier ones, and possibly this one.
     refusal
-        Why the time itself is not run; None if it is.
+        Why this time is not run; None if it is run.
     """
 
     missed: tuple[datetime, ...] = ()
@@ -77,7 +77,7 @@ def check_due(request: RunRequest, saved: SavedQuery, runs: Runs, now: datetime,
     now
         The current time.
     locked
-        Whether the caller holds the lock, so that a run without an end was killed.
+        Whether the caller holds the lock; if so, a run without an end was killed.
 
     Raises
     ------
@@ -93,7 +93,7 @@ def check_due(request: RunRequest, saved: SavedQuery, runs: Runs, now: datetime,
     if refusal := _refusal(request, saved, instant, of_instant, locked=locked):
         return Due(refusal=refusal)
     if last and str(last.logical_time) > format_instant_utc(instant):
-        return Due(refusal=_done(request, saved, last, "a later time was run"))
+        return Due(refusal=_done(request, saved, last, "this later time was already run"))
     if request.within is None:
         return Due()
     is_late = now - instant > request.within
@@ -106,13 +106,15 @@ def check_due(request: RunRequest, saved: SavedQuery, runs: Runs, now: datetime,
     if not has_begun and not of_instant:
         first = format_instant(format_instant_utc(saved.schedule.next(now)), saved.schedule.timezone)
         return Due(
-            refusal=NotDueError(f"{request.name} has not run on this schedule yet; it begins at {first}.")
+            refusal=NotDueError(
+                f"{request.name} has not run on this schedule yet; its first time is {first}."
+            )
         )
     return Due((*missed, instant), _missed(request, saved, instant, request.within))
 
 
 def check_busy(request: RunRequest, saved: SavedQuery, runs: Runs, now: datetime) -> None:
-    """Check that the run that holds the lock is not for the same scheduled time.
+    """Check that the run that holds the lock is not for this scheduled time.
 
     Raises
     ------
@@ -201,7 +203,7 @@ def _refusal(
 
 
 def _counts(run: Run, request: RunRequest, killed: int) -> bool:
-    """Return whether a run counts, so that its scheduled time is not run again."""
+    """Return whether a run counts as done, so that its scheduled time is not run again."""
     if run.result in ("killed", "running"):
         was_sent = any(receipt["outcome"] == "sent" for one in run.reports for receipt in one.deliveries)
         return was_sent or killed >= _TRIES
@@ -211,7 +213,7 @@ def _counts(run: Run, request: RunRequest, killed: int) -> bool:
 
 
 def _done(request: RunRequest, saved: SavedQuery, run: Run, why: str = "") -> NotDueError:
-    """Return the error that a scheduled time has already been run, which names the run."""
+    """Return the error for a scheduled time that has already been run; it names the run."""
     run = run.killed() if run.result == "running" else run  # under the lock, nothing is running
     at = _shown(saved, datetime.fromisoformat(str(run.logical_time)))
     what = why or {"missed": "not run", "killed": "already run"}.get(run.result, "already done")
@@ -228,7 +230,7 @@ def _done(request: RunRequest, saved: SavedQuery, run: Run, why: str = "") -> No
 def _missed(request: RunRequest, saved: SavedQuery, instant: datetime, within: timedelta) -> NotDueError:
     again = f"custdyn run --saved {request.name} --as-of {format_instant_utc(instant)}"
     return NotDueError(
-        f"{request.name} for {_shown(saved, instant)} was missed: this is more than "
+        f"{request.name} for {_shown(saved, instant)} was missed: it is now more than "
         f"{within / timedelta(hours=1):g} h later. To run it now, use `{again}`.",
         failed=True,
     )

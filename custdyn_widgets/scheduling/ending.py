@@ -23,7 +23,7 @@ from custdyn_widgets.scheduling.unsent import send_unsent, wait_and_send
 
 
 def end_locked(recorder: Recorder, request: RunRequest, *, is_stopped: bool) -> None:
-    """Report the run's end, unless its report waits for the mail server, and send what others left unsent."""
+    """Report the run's end unless its report awaits the mail server, and send what other runs left unsent."""
     run = recorder.run
     with recorder.lock.sending() if recorder.lock else contextlib.nullcontext():
         if is_stopped or not (recorder.is_recorded and run.waiting and run.where == SENDING):
@@ -39,7 +39,7 @@ def end_locked(recorder: Recorder, request: RunRequest, *, is_stopped: bool) -> 
 def wait_unlocked(
     recorder: Recorder, request: RunRequest, sleep: Callable[[float], object]
 ) -> SystemExit | KeyboardInterrupt | None:
-    """Wait for the mail server and send what is left; return what stopped the process, if anything did."""
+    """Wait for the mail server and send the rest; return the exception that stopped the process, if any."""
     try:
         with terminated_as_exit():
             wait_and_send(recorder, lambda: _report(recorder, request), sleep)
@@ -50,7 +50,7 @@ def wait_unlocked(
             recorder.run = recorder.runs.read(recorder.run)
             _report(recorder, request)
         return stop
-    except (RunError, OSError) as error:  # another run has the lock, and sends what is left
+    except (RunError, OSError) as error:  # another run holds the lock and sends what is left
         recorder.run = recorder.runs.read(recorder.run)
         recorder.say(describe_error(error))
     return None

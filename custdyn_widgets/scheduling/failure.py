@@ -36,7 +36,7 @@ def failure_letter(
     Parameters
     ----------
     run, saved
-        The run's record and its saved query, which is None if it cannot be read.
+        The run's record, and its saved query (None if that cannot be read).
     settings
         The settings, which determine the link to the snapshot.
     command
@@ -96,7 +96,7 @@ def report_failure(recorder: Recorder, run: Run, command: str, lines: Sequence[s
 
 
 def send_unsent_failures(recorder: Recorder) -> None:
-    """Send one email about the failures that could not be reported before; the caller holds the lock.
+    """Send one email about the failures that could not be reported before; the caller must hold the lock.
 
     Runs whose reports were sent in the meantime are left out.
     """

@@ -102,7 +102,7 @@ def _run_and_report(
 
 def _leave(stop: SystemExit | KeyboardInterrupt) -> NoReturn:
     if isinstance(stop, SystemExit) and not stop.code:
-        raise SystemExit(1) from stop  # a custom metric that exits Python is not a success
+        raise SystemExit(1) from stop  # a custom metric may exit Python, which is not a success
     raise stop
 
 
@@ -191,7 +191,7 @@ def _send(task: Task, made: Sequence[MadeReport], recorder: Recorder) -> None:
 
 
 def _prune(task: Task, made: Sequence[MadeReport], recorder: Recorder) -> None:
-    """Delete old snapshots if the saved query limits how many to keep."""
+    """Delete old snapshots if the saved query has a retention rule."""
     reports = {str(one.outcome.snapshot): one.report for one in made if one.report is not None}
     if task.saved.retention is None or not reports:
         return

@@ -10,7 +10,7 @@ from custdyn_widgets.errors import CustDynError
 from custdyn_widgets.mail import Picture
 from custdyn_widgets.snapshots import Store
 
-MAX_CHARTS, MAX_BYTES = 4, 600_000  # limits for all charts of an email, because every recipient gets a copy
+MAX_CHARTS, MAX_BYTES = 4, 600_000  # limits for all charts in an email, because every recipient gets a copy
 _CHART = re.compile(r"chart-([0-9]+)-.*\.svg")
 _LABEL = re.compile('aria-label="([^"]*)"')
 
@@ -39,7 +39,7 @@ def letter_charts(store: Store, snapshot_id: str) -> tuple[Picture, ...]:
 
 
 def _names(store: Store, snapshot_id: str) -> list[tuple[int, str]]:
-    """Return the names of the charts, with their numbers, in the order of the page."""
+    """Return the charts' numbers and file names, in the order of the page."""
     try:
         files = store.manifest(snapshot_id)["files"]
     except CustDynError:

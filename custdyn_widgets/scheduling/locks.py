@@ -102,8 +102,8 @@ def is_running(folder: Path, name: str) -> bool:
 def mark_as_reported(folder: Path, name: str, at: int) -> bool:
     """Record that a failure was reported, and return whether that was recorded before.
 
-    The timestamp of the lock file records it, which needs no space: even if the disk is full, a failure is
-    reported only once.
+    The lock file's timestamp records this and needs no space, so a failure is reported only once even if the
+    disk is full.
 
     Parameters
     ----------

@@ -112,7 +112,7 @@ def freeze_unless_excluded(
     Raises
     ------
     SavedQueryError
-        If the report lacks a column of a condition; nothing has been published.
+        If the report lacks a condition's column; nothing has been published.
     """
     saved = task.saved
     judged = describe(report, saved.alert_if, saved.query, task.true_before.get(company, ()))

@@ -27,8 +27,8 @@ class Outcome:
     result
         `sent`; `frozen`: it has no recipients; `held back`: sending was turned off; `not sent`: it was
         frozen, but no condition became true or stopped being true; `unchanged`, `empty`: it was neither
-        frozen nor sent; `stale`: neither frozen nor sent, because the data ends too early; `undelivered`: it
-        was frozen but did not reach everybody; `failed`.
+        frozen nor sent; `stale`: it was neither frozen nor sent, because the data ends too early;
+        `undelivered`: it was frozen but did not reach everybody; `failed`.
     company
         The company the report is for; None if it is the run's only report.
     snapshot, digest
@@ -38,7 +38,7 @@ class Outcome:
     problem
         A message about the problem.
     conditions
-        What each condition of the saved query's `alert_if` found, from `alerts.describe`.
+        The result of each condition in the saved query's `alert_if`, from `alerts.describe`.
     """
 
     result: str
@@ -50,7 +50,7 @@ class Outcome:
     conditions: tuple[dict[str, Any], ...] = ()
 
     def is_settled(self, run_result: str) -> bool:
-        """Return whether the report need not be sent again; a report frozen by an unfinished run must be."""
+        """Return whether the report need not be sent again; it must be if an unfinished run froze it."""
         return self.result in _SETTLED or self.result == run_result == "frozen"
 
 
@@ -66,7 +66,7 @@ def list_problems(outcomes: Sequence[Outcome]) -> str:
         f"{one.company}: {one.problem}" if one.company else one.problem for one in outcomes if one.problem
     ]
     more = len(problems) - _LISTED
-    rest = [f"… and {more:,} more, see `custdyn runs list --json`."] if more > 0 else []
+    rest = [f"… and {more:,} more: see `custdyn runs list --json`."] if more > 0 else []
     return "\n".join([*problems[:_LISTED], *rest])
 
 

@@ -39,7 +39,7 @@ def prepare_run(request: RunRequest, recorder: Recorder, now: datetime, held: co
         at = format_instant_utc(saved.schedule.last(now))
         recorder.update(logical_time=at, schedule=schedule_text(saved.schedule))
         due = check_due(request, saved, recorder.runs, now, locked=False)
-        if due.refusal and not due.missed:  # what was missed is recorded under the lock
+        if due.refusal and not due.missed:  # missed times are recorded under the lock
             raise _refusal_after_sending(request, recorder, now, due.refusal)
     if request.send and saved.sends_mail:
         recorder.read_server()

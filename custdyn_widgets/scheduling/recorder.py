@@ -163,11 +163,11 @@ class Recorder:
 
     @property
     def failure_recipients(self) -> tuple[str, ...]:
-        """The recipients named by the saved query for failures or, if it names none, by the settings."""
+        """The failure recipients in the saved query or, if it has none, in the settings."""
         return self.run.failure_recipients or self._other_recipients
 
     def recover_failure_recipients(self) -> None:
-        """Find the recipients of a failure email in the saved query's file or its last record."""
+        """Find the failure recipients in the saved query's file or its last record."""
         name = self.run.saved
         found = saved_queries.failure_recipients(name, settings=self.settings)
         found = found or self.runs.failure_recipients(name)
@@ -242,4 +242,4 @@ class Recorder:
         try:
             return without_secrets(text, known_secrets(self.settings))
         except CustDynError as error:
-            return f"{error.message} Until then, details of this run are withheld."
+            return f"{error.message} Until this is fixed, details of this run are withheld."

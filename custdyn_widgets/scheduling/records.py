@@ -90,7 +90,7 @@ class Runs:
         return [run for run in runs if run is not None]
 
     def names(self) -> list[str]:
-        """Return the names of the saved queries that have records, in order."""
+        """Return the sorted names of the saved queries that have records."""
         return sorted(folder.name for folder in _folders(self.folder / "records"))
 
     def newest_first(self, saved: str) -> Iterator[Run]:

@@ -1,6 +1,6 @@
 """Sending the reports of a recorded run to the recipients that it did not reach, and to no others.
 
-The emails are the same as in the run: the report is read from its snapshot, so nothing is recomputed.
+The emails match those of the run: the report is read from its snapshot, so nothing is recomputed.
 """
 
 from __future__ import annotations
@@ -53,17 +53,17 @@ def resend(run_id: str, *, settings: Settings, progress: Callable[[str], None]) 
     saved_query = _find(run_id, runs).saved
     with RunLock(runs.folder, saved_query):
         run = _find(run_id, runs)
-        if run.result == "running":  # this process holds the lock, so it was killed
+        if run.result == "running":  # this process holds the lock, so the run was killed
             run = replace(run.killed(), where="running")
         task = task_of(run, settings)
         made = [unreached(one, run, task, progress) for one in run.reports]
         if not any(one.recipients for one in made):
             raise RunError(f"The run {run.id} ({run.result}) has no recipients left to send its report to.")
         server = replace(MailServer.from_settings(settings), waits=())
-        runs.write(run)  # nothing is sent if that fails
+        runs.write(run)  # if this fails, nothing is sent
 
         def record(outcomes: Callable[[], list[Outcome]]) -> None:
-            with contextlib.suppress(RunError):  # writing the final record reports it
+            with contextlib.suppress(RunError):  # writing the final record reports the error
                 runs.write(replace(run, reports=tuple(outcomes())))
 
         progress(f"Sending to {sum(len(one.recipients) for one in made):,} of the recipients")
@@ -82,7 +82,7 @@ def _after_resending(run: Run, made: Sequence[MadeReport], sent: Sequence[Outcom
 
 
 def _find(run_id: str, runs: Runs) -> Run:
-    """Return a run by its id, or the newest of a saved query."""
+    """Return a run by its id, or a saved query's newest run."""
     if is_name(run_id):
         found = next(runs.newest_first(run_id), None)
     else:

@@ -26,18 +26,18 @@ def prune(
     recorded: Callable[[], Container[str]],
     unsent: Container[str] = (),
 ) -> int:
-    """Delete old snapshots that a saved query made from the same queries and sources; return their number.
+    """Delete a saved query's old snapshots of the queries and sources in `made`; return their number.
 
     Parameters
     ----------
     store
         The store.
     retention
-        The rule that decides which ones to keep.
+        The rule that decides which snapshots to keep.
     made
         The reports just frozen, by snapshot id; these snapshots are kept.
     saved_query
-        The name of the saved query. The manifest of a snapshot names the saved query that made it.
+        The name of the saved query, which is also in the manifests of its snapshots.
     recorded
         A function that returns the snapshots recorded by earlier runs, needed because manifests written by
         earlier versions do not name the saved query.
@@ -52,7 +52,7 @@ def prune(
     series = {canonical_json([report.query.to_dict(), report.info.source]) for report in made.values()}
     rule = retention.rule(datetime.now(UTC))
     if rule.keep_last is not None:
-        rule = replace(rule, keep_last=rule.keep_last - 1)  # the new snapshot is one of those to keep
+        rule = replace(rule, keep_last=rule.keep_last - 1)  # the new snapshot counts too
     if rule.max_bytes is not None:
         sizes = (entry.size for entry in listing.entries(store, made))
         rule = replace(rule, max_bytes=max(0, rule.max_bytes - sum(sizes)))
@@ -66,7 +66,7 @@ def prune(
 def _own(
     store: Store, series: set[bytes], saved_query: str, recorded: Callable[[], Container[str]]
 ) -> Iterator[str]:
-    """Yield the snapshots of these series that this user's runs of the saved query made."""
+    """Yield the snapshots in these series that this user's runs of the saved query made."""
     by_runs: Container[str] | None = None
     for snapshot_id in store.ids():
         with contextlib.suppress(SnapshotDamagedError, SnapshotNotFoundError, FileNotFoundError):

@@ -39,12 +39,12 @@ class Run:
     saved, title
         The saved query's name and title.
     began, ended
-        Timestamps in UTC; `ended` is None while it is running or if it was killed.
+        Timestamps in UTC; `ended` is None during the run or if it was killed.
     result
         The worst result of its reports; `running`; `killed`, if its end was never recorded; or `missed`, if
         no run was started in time.
     logical_time
-        The time that intervals resolve against; None if it failed before that was known.
+        The time that intervals resolve against; None if the run failed before it was known.
     asked_for
         Whether that time was given explicitly rather than taken from the schedule.
     where, problem
@@ -67,7 +67,7 @@ class Run:
     webhook
         The receipts for the webhook messages about the run.
     resent
-        When its report was sent again to the recipients who had not received it.
+        The times at which its reports were sent again to recipients who had not received them.
     """
 
     id: str

@@ -140,7 +140,7 @@ def _receipt_by_link(delivery: Delivery, made: MadeReport) -> dict[str, Any]:
     known = _message_ids(made.outcome).get(delivery.recipient, delivery.message_id)
     receipt = delivery.to_dict() | {"attached": False}
     if delivery.outcome == "sent":
-        return receipt | {"words": "The email with the next report has a link to it."}
+        return receipt | {"words": "The email with the next report links to it."}
     return receipt | {"message_id": known}
 
 
@@ -149,7 +149,7 @@ def _letter(task: Task, reports: Sequence[MadeReport], post: _Post) -> ReportLet
     assert made.report is not None
     assert made.frozen is not None
     company, attachment = made.outcome.company, _attachment(task, made)
-    secrets = known_secrets(task.settings)  # the report itself was already searched
+    secrets = known_secrets(task.settings)  # the report was already searched for secrets
     saved = task.saved
     texts = (saved.title, saved.description, saved.subject, saved.opening)
     title, description, subject, opening = (without_secrets(text, secrets) for text in texts)
@@ -172,7 +172,7 @@ def _letter(task: Task, reports: Sequence[MadeReport], post: _Post) -> ReportLet
 
 
 def _with_report(made: MadeReport, task: Task) -> MadeReport:
-    """Return a report of an earlier run as it was frozen."""
+    """Return a report, read from its snapshot if an earlier run made it."""
     if made.report is not None:
         return made
     data = Store(task.settings.snapshots).read(str(made.outcome.snapshot), "report.json")
@@ -204,9 +204,7 @@ def _attachment(task: Task, made: MadeReport) -> Attachment | None:
     output, company = task.saved.output, made.outcome.company
     report, snapshot = made.report, str(made.outcome.snapshot)
     ends = format_instant(report.info.effective_end, report.info.timezone)[:10]
-    until = (
-        f"until-{ends}" if report.is_partial else ""
-    )  # otherwise, every day of a month would have the same name
+    until = f"until-{ends}" if report.is_partial else ""  # otherwise, all days of a month would share a name
     company_slug = slug(company) if company else ""
     parts = (task.request.name, company_slug, interval_slug(report), until, snapshot[:_ID_BEGINNING])
     name = "-".join(filter(None, parts))

@@ -100,7 +100,7 @@ def calendar_lines(schedule: Schedule, now: datetime) -> list[str]:
     schedule
         The schedule.
     now
-        The start of the thirty years for which they must be valid.
+        The start of the thirty years for which the expressions must be valid.
     """
     times = schedule.times
     at = f"{_numbers(times.hours, 24)}:{_numbers(times.minutes, 60)}:00 {schedule.timezone}"

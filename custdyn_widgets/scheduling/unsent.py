@@ -2,7 +2,7 @@
 
 A run tries once and releases its lock before it waits, so that the next run is not refused. The first run to
 acquire the lock sends everything that the records list as unsent, and the others then find nothing left to
-send. The waiting times come from the settings of the mail server.
+send. The waiting times come from the mail server's settings.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ PATIENCE_S = 120.0  # how long a run waits for another run that is sending
 
 @dataclass(frozen=True)
 class Unsent:
-    """A run whose reports did not reach everybody, and these reports with the remaining recipients."""
+    """A run whose reports did not reach everybody, and those reports with their remaining recipients."""
 
     run: Run
     made: tuple[MadeReport, ...]
@@ -54,7 +54,7 @@ def task_of(run: Run, settings: Settings) -> Task:
 
 
 def unreached(outcome: Outcome, run: Run, task: Task, progress: Callable[[str], None]) -> MadeReport:
-    """Return a report of a run with the recipients that it did not reach.
+    """Return a run's report with the recipients that it did not reach.
 
     Raises
     ------
@@ -178,7 +178,7 @@ def record_unsent(recorder: Recorder, unsent: Sequence[Unsent], outcomes: Sequen
 
 
 def _report_refusals(recorder: Recorder, unsent: Sequence[Unsent]) -> None:
-    """Report earlier runs that will never reach everybody and may have been killed before reporting it."""
+    """Report earlier runs that will never reach everybody, unless this was already reported."""
     for one in unsent:
         run = recorder.runs.read(one.run)
         if run.id == recorder.run.id or not run.problem or run.waiting or run.was_reported:
@@ -201,9 +201,7 @@ def send_unsent(recorder: Recorder) -> None:
         unsent = find_unsent(recorder, task)
         if any(made.recipients for one in unsent for made in one.made):
             count = len({to for one in unsent for made in one.made for to in made.recipients})
-            recorder.say(
-                f"Sending what could not be sent before to {count:,} recipient{'' if count == 1 else 's'}"
-            )
+            recorder.say(f"Sending unsent reports to {count:,} recipient{'' if count == 1 else 's'}")
         flat = [made for one in unsent for made in one.made]
         outcomes = send_all(
             task,

@@ -1,7 +1,7 @@
 """The webhook: signed JSON messages about runs, posted to a URL that the operator chooses.
 
 Messages are signed as the Standard Webhooks specification requires: `webhook-signature` is `v1,` and the
-HMAC-SHA256, in base64, of `{webhook-id}.{webhook-timestamp}.{body}`. The timestamp is inside the signature,
+HMAC-SHA256, in base64, of `{webhook-id}.{webhook-timestamp}.{body}`. The signature covers the timestamp,
 so that a receiver can reject an old message that is posted again. All attempts share one id, so that the
 receiver can ignore duplicates.
 
@@ -54,7 +54,7 @@ class Webhook:
     url
         The URL.
     key
-        The key of the signatures.
+        The signing key.
     events
         `failures`, or `all` to include runs that succeeded.
     """
@@ -208,7 +208,7 @@ def _key(environ: Mapping[str, str]) -> bytes:
     if text is None:
         raise SettingsError(
             f"{_SECRET} is not set. Messages to {_SETTING} are signed with it: set it, or {_SECRET}_FILE, to "
-            "a secret that the receiver knows too.",
+            "a secret that the receiver also knows.",
             field=_SECRET,
         )
     key = text.encode()

@@ -92,7 +92,7 @@ class ChartPanel:
         else:
             self._editor.open(report, choice)
             if focus:
-                self._editor.take_focus()  # before the first drawing, which is slow
+                self._editor.take_focus()  # before drawing, because the first chart is slow
             if focus and not self._editor.choice()["y"]:
                 self._begin_blank()
             else:
@@ -149,7 +149,7 @@ class ChartPanel:
         self.on_change()
 
     def _show_live(self, spec: dict[str, Any]) -> None:
-        """Show a chart in the only chart widget, because each widget loads a megabyte of JavaScript."""
+        """Show a chart in the single chart widget, because each widget loads a megabyte of JavaScript."""
         self._place.layout.display = None
         if self._live is None:
             self._live = LiveChart()

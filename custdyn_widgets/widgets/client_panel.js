@@ -97,7 +97,7 @@ function render({ model, el }) {
     search.placeholder = `Find ${one}s`;
     search.setAttribute("aria-label", search.placeholder);
     const counted = (count) => (count === 1 ? `1 ${shown.unit}` : `${count.toLocaleString("en")} ${shown.unit}s`);
-    const some = lines.length < found ? `, the first ${lines.length.toLocaleString("en")} are shown` : "";
+    const some = lines.length < found ? `; the first ${lines.length.toLocaleString("en")} are shown` : "";
     feedback.textContent = (found === all ? counted(all) : `${found.toLocaleString("en")} of ${counted(all)}`) + some + ".";
     const focused = scroll.contains(document.activeElement) && document.activeElement.dataset.column;
     const table = element("table", { "aria-label": shown.title });

@@ -57,14 +57,14 @@ class ClientPanel(Panel):
         self._list: Clients | None = None
 
     def set_report(self, report: Report | None, mart: OpenedMart | None) -> None:
-        """Set the report on screen and its data, and close the panel of the previous one."""
+        """Set the report on screen and its data, and close the previous report's panel."""
         self._report, self._mart = report, mart
         self.close_panel()
 
     def open_row(self, place: int | None, column: int, movement: str = "") -> None:
-        """Show the clients behind the row at this place, or behind the Total or the only row if it is None.
+        """Show the clients behind the row at `place`, or behind the Total or the only row if it is None.
 
-        `movement` shows those with this movement instead of those that belong to the column.
+        With `movement`, show the clients with this movement instead of those that belong to the column.
         """
         if self._report is None or self._mart is None:
             return

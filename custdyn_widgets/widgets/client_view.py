@@ -95,7 +95,7 @@ def first_view(clicked: Column | None, *, compared: bool) -> ClientView:
 
 
 def chosen_clients(table: pd.DataFrame, view: ClientView) -> pd.DataFrame:
-    """Return the clients with the view's flag or movement, and with balances of its sign."""
+    """Return the clients with the view's flag or movement, and with a balance of its sign."""
     if view.only in FLAGS and view.only in table:
         table = table[table[view.only] == 1]
     elif view.only in MOVEMENTS and "Movement" in table:
@@ -145,7 +145,7 @@ def has_more(view: ClientView, found: int) -> bool:
 
 
 def _order(values: Sequence[Any], descending: bool, *, by_size: bool) -> list[int]:
-    """Return the positions of values in order, with missing values last. Equal values keep their order."""
+    """Return the positions of values in sorted order, missing values last. Equal values keep their order."""
     present = [i for i, value in enumerate(values) if value is not None and value != ""]
     there = set(present)
 

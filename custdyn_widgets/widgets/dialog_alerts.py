@@ -47,7 +47,7 @@ def choices(query: ReportQuery, columns: Sequence[Column], shown: Sequence[Condi
     rows = {"total": "Total", "last": f"latest {period or 'period'}", "any": f"any {period or 'row'}"}
     relations = dict(_LEVEL_WORDS)
     if period or any(one.is_change and one.against != _COMPARE for one in shown):
-        before = f"the {period or 'row'} before"  # not "the previous month": a comparison has that
+        before = f"the {period or 'row'} before"  # not "the previous month", which means a comparison
         relations |= {name: words.format(before) for name, words in _CHANGE_WORDS.items()}
     if query.compare or any(one.is_change and one.against == _COMPARE for one in shown):
         before = f"the {(query.compare or 'period compared with').replace('_', ' ')}"
@@ -87,7 +87,7 @@ def typed_conditions(text: str, columns: Callable[[], Sequence[Column]]) -> tupl
 
 
 def in_dialog(error: CustDynError) -> CustDynError:
-    """Return an error about a condition with the dialog's field for it, and a shorter message."""
+    """Return an error about a condition with its field in the dialog and a shorter message."""
     field = error.field or ""
     if not field.startswith(f"{ALERT_IF}["):
         return error

@@ -95,7 +95,7 @@ def arguments_in(
 
 
 def for_each_in(fields: Mapping[str, str], loaded: Stored | None, place: Place) -> ForEach | None:
-    """Return `for_each` of the loaded query, or None if its box is not ticked.
+    """Return the loaded query's `for_each`, or None if its box is not ticked.
 
     A copy in the other folder gets the full path of the address file.
     """
@@ -137,7 +137,7 @@ def describe_lost(replaced: SavedQuery, by: SavedQuery) -> str:
 
 
 def _words(saved: SavedQuery) -> dict[str, str]:
-    """Describe the settings for automatic runs of a saved query, by key."""
+    """Describe a saved query's settings for automatic runs, by key."""
     words = {}
     if saved.schedule:
         words["schedule"] = f"its schedule ({saved.schedule.cron} in {saved.schedule.timezone})"

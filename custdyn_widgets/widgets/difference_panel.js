@@ -79,7 +79,7 @@ function render({ model, el }) {
   }
   function compare(found) {
     show(found.title);
-    const some = found.lines.length < found.found ? `, the first ${found.lines.length.toLocaleString("en")} are shown` : "";
+    const some = found.lines.length < found.found ? `; the first ${found.lines.length.toLocaleString("en")} are shown` : "";
     const cells = found.found === 1 ? "1 cell differs" : `${found.found.toLocaleString("en")} cells differ`;
     feedback.textContent = found.found ? `${cells} from the current data${some}.` : "No cell differs from the current data.";
     scroll.hidden = save.hidden = !found.lines.length;

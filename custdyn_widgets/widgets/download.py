@@ -56,7 +56,7 @@ class Download(anywidget.AnyWidget):
         self.on_msg(self._handle_message)
 
     def start(self, file: File, page: str = "") -> None:
-        """Download a file in the browser page with this id, or in all that show the notebook if it is ""."""
+        """Download a file in the browser page with this id, or in all pages of the notebook if it is ""."""
         message = {"kind": "file", "name": file.name, "type": file.media_type, "page": page}
         self.send(message, [file.content])
 

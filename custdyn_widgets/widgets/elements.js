@@ -1,4 +1,4 @@
-// Elements shared by several widgets: anywidget loads one module for each, so Python prepends this to it.
+// Elements shared by several widgets: anywidget loads one module for each, so Python prepends this file to each.
 
 const PAGE = Symbol.for("custdyn.page"); // set in download.js: the id of this page
 

@@ -59,7 +59,7 @@ class QueryForm:
         The form.
     on_query, on_save, on_load
         Called when Query, Save Query or Load Query is clicked. The first two are called only if the query is
-        valid; the last one gets the key of the saved query.
+        valid; the last one receives the key of the saved query.
     on_question
         Called with the key of a question when the user chooses one, but only if the query is valid.
     on_change

@@ -1,6 +1,6 @@
 """Form controls for choices, wall times, numbers, flags and text, with a label and an error.
 
-The pickers of ipywidgets convert times with the browser's time zone, which alters times that the zone skips,
+The ipywidgets pickers convert times using the browser's time zone, which alters times that the zone skips,
 and they cannot announce errors to screen readers.
 """
 

@@ -141,7 +141,7 @@ class FormSources:
         run_soon(self._loop, self._change)
 
     def _change(self) -> None:
-        """Offer the names in the source that the user picked, in the main thread."""
+        """Open the source that the user picked and offer its names; called in the main thread."""
         self._result.set_error("")
         try:
             self._result.set_status("Opening …")

@@ -1,7 +1,7 @@
 """Publishing reports and differences in a separate process, so that the kernel remains responsive.
 
 The kernel sends the process a report or a difference and the current environment, and receives a `Published`.
-The process runs until the kernel stops, completes any work in progress, and ignores interrupts of the kernel.
+The process ignores kernel interrupts. It exits when the kernel stops, after completing any work in progress.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _FOR_OTHERS = (
 )
 
 Viewer = Literal["open", "login"]
-"""How a viewer responds: it shows the report, or it asks for a login first."""
+"""How a viewer responds: with the report, or by asking for a login first."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def _is_loopback(host: str) -> bool:
 
 def ask_viewer(link: str) -> Viewer | None:
     """Return how a viewer on this machine responds to a link, or None if none does."""
-    from custdyn_widgets.viewer import HEADERS  # imported late because the form is shown first
+    from custdyn_widgets.viewer import HEADERS  # imported late so that the form is shown sooner
 
     request = urllib.request.Request(link, method="HEAD")  # noqa: S310  # always http(s), on this machine
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects)
@@ -162,7 +162,7 @@ class PublishingProcess:
 
     def publish(self, report: Report | ReportDifference) -> Published:
         """Run `publish_report` in the process and return its outcome."""
-        from custdyn_widgets.render import with_own_presets  # imported late because the form is shown first
+        from custdyn_widgets.render import with_own_presets  # imported late so that the form is shown sooner
 
         with self._one_at_a_time:
             try:
@@ -190,7 +190,7 @@ class PublishingProcess:
         return self._process.pid if self._process else None
 
     def close(self) -> None:
-        """Let the process finish, and wait for it to exit. If it has no work yet, it is killed."""
+        """Let the process finish, and wait for it to exit. If it has had no work yet, it is killed."""
         if self._connection is not None:
             self._connection.close()
         if self._process is not None:
@@ -244,7 +244,7 @@ class Publisher:
 
 def serve(connection: Connection) -> None:
     """Publish the reports that arrive, until the other end closes the connection."""
-    from custdyn_widgets.render import start_engine  # imported late because the form is shown first
+    from custdyn_widgets.render import start_engine  # imported late so that the form is shown sooner
 
     start_engine()
     prepare()

@@ -32,7 +32,7 @@ class Question:
     movement: str = ""
 
     def query(self, current: ReportQuery) -> ReportQuery:
-        """Return the query that answers this question, with everything else as in the current one."""
+        """Return the query that answers this question, with everything else as in the current query."""
         return replace(current, **{"compare": None, **self.fields})
 
 

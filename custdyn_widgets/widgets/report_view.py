@@ -48,7 +48,7 @@ class ReportView:
             self.panel.take_focus_from_clients,
         )
         self._publisher = Publisher() if publish else None
-        self.changes = DifferencePanel(self._publisher or Publisher())  # Create link needs one
+        self.changes = DifferencePanel(self._publisher or Publisher())  # needed by Create link
         self.changes.on_close = self.panel.take_focus_from_changes
         self._loop = loop
         self._timer: asyncio.TimerHandle | None = None

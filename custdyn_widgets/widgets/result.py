@@ -32,10 +32,9 @@ class ResultPanel(anywidget.AnyWidget):
         Called with the name of a preset, or `BLANK`, when the user picks it from Show Chart.
     on_clients
         Called with the position of a row (None for the Total or the only row) and of a column when the user
-        opens a cell. If it is None, cells cannot be opened.
+        opens a cell. If None, cells cannot be opened.
     on_changes
-        Called when the user asks what changed since an earlier snapshot. If it is None, there is no such
-        button.
+        Called when the user asks what changed since an earlier snapshot. If None, there is no button for it.
     shows_table
         Whether a report is shown as a table, not only downloaded.
     """
@@ -63,7 +62,7 @@ class ResultPanel(anywidget.AnyWidget):
         self.on_msg(self._handle_message)
 
     def show(self, report: Report) -> None:
-        """Show a report as a table. The link of the previous one is removed."""
+        """Show a report as a table. The previous report's link is removed."""
         self._set(report, "web")
 
     def set_download_only(self, report: Report, format: str, page: str = "") -> None:
@@ -108,7 +107,7 @@ class ResultPanel(anywidget.AnyWidget):
     def set_link(self, link: str, words: str = "", page: bytes | None = None, *, busy: bool = False) -> None:
         """Show the report's link and a message.
 
-        If `page` is given, a button opens it. `busy` says that the link is still being created.
+        If `page` is given, a button opens it. `busy` means that the link is still being created.
         """
         self._page = page
         self._link = {

@@ -242,7 +242,7 @@ class SaveDialog:
         return columns_of(self._query)
 
     def _choices(self) -> Choices:
-        """Return the choices for conditions; no columns if an extension cannot be imported."""
+        """Return the choices for conditions, without columns if an extension cannot be imported."""
         assert self._query is not None
         columns: tuple[Column, ...] = ()
         with contextlib.suppress(CustDynError):

@@ -1,6 +1,6 @@
 // A combobox that searches thousands of options as you type, without the kernel. It follows the ARIA APG pattern
 // "Editable Combobox With List Autocomplete": the focus stays in the <input>, which never moves in the document,
-// and aria-activedescendant gives the active option.
+// and aria-activedescendant identifies the active option.
 
 const MAX_SHOWN = 100;
 const OWN_KEYS = { "data-lm-suppress-shortcuts": "true" }; // otherwise, Lab handles keys: D, D deletes a cell
@@ -166,7 +166,7 @@ function render({ model, el }) {
   function counted(all) {
     if (!all) return "No match";
     const words = `${all.toLocaleString("en")} ${typed ? (all === 1 ? "match" : "matches") : "in total"}`;
-    return all > MAX_SHOWN ? `${words}, the first ${MAX_SHOWN} are shown` : words;
+    return all > MAX_SHOWN ? `${words}; the first ${MAX_SHOWN} are shown` : words;
   }
 
   function listed(option, i) {

@@ -60,7 +60,7 @@ def _definitions(columns: tuple[Column, ...]) -> list[list[str]]:
 
 
 def _row(row: TableRow) -> dict[str, Any]:
-    """Return a row, with labels to copy instead if a spreadsheet would evaluate one as a formula."""
+    """Return a row, and guarded labels to copy if a spreadsheet would evaluate one as a formula."""
     labels = list(row.labels)
     guarded = list(map(guard_formula, labels))
     copied = {"guarded": guarded} if guarded != labels else {}

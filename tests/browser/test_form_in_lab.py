@@ -104,7 +104,7 @@ def test_the_first_hundred_are_shown_and_all_are_counted(form: LabNotebook) -> N
     form.field("Company").fill("firma 0")
     expect(options(form)).to_have_count(100)
     expect(
-        form.form.locator(".custdyn-count", has_text="10,000 matches, the first 100 are shown")
+        form.form.locator(".custdyn-count", has_text="10,000 matches; the first 100 are shown")
     ).to_be_visible()
 
 

@@ -165,7 +165,7 @@ def test_files_with_secrets_are_passed_on_and_secrets_are_not(
         'CUSTDYN_PASSWORD_SHOP_FILE="/srv/shop"',
         'CUSTDYN_FAILURE_RECIPIENTS="eva@example.net"',
         'CUSTDYN_SMTP_WAITS="5 30"',
-        "# Add CUSTDYN_SMTP_USER=… here, the user of the mail server.",
+        "# Add CUSTDYN_SMTP_USER=… here, the user name for the mail server.",
         "# Add CUSTDYN_WEBHOOK_URL=… here for the webhook.",
     ):
         assert line in lines
@@ -274,7 +274,7 @@ def test_a_schedule_that_the_clock_cannot_say_is_asked_for_every_hour(folders: P
         "0 * * * *",
         "0 6 1 * *",
     ]
-    assert result.stdout.count("# In UTC, cron checks every hour whether it is due.") == 2
+    assert result.stdout.count("# In UTC, cron checks every hour whether a run is due.") == 2
 
 
 @pytest.mark.parametrize(

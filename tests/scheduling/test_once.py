@@ -95,7 +95,7 @@ def test_a_minutely_trigger_is_as_good_as_an_exact_one(
     outcomes = [trigger(at + timedelta(minutes=n)) for n in range(8)]
     assert [isinstance(one, Run) for one in outcomes] == [False] * 3 + [True] + [False] * 4
     assert [is_bad(one) for one in outcomes if isinstance(one, NotDueError)] == [False] * 7
-    assert "it begins at 2022-02-14 06:00:00 +01:00" in str(outcomes[0])
+    assert "its first time is 2022-02-14 06:00:00 +01:00" in str(outcomes[0])
     assert "2022-02-14 06:00:00 +01:00: already done at 2022-02-14T05:00:00Z (sent)" in str(outcomes[-1])
     assert "Use --again" in str(outcomes[-1])
     assert received.recipients() == [ANNA, BEN]
@@ -133,7 +133,7 @@ def test_after_three_days_off_what_was_missed_is_told_once(
     back = MONDAY + timedelta(days=3, hours=4)
     refusals = [trigger(back + timedelta(minutes=n)) for n in range(3)]
     assert [is_bad(one) for one in refusals] == [True] * 3
-    assert "was missed: this is more than 1 h later" in str(refusals[0])
+    assert "was missed: it is now more than 1 h later" in str(refusals[0])
     assert "custdyn run --saved board --as-of 2022-02-17T05:00:00Z" in str(refusals[0])
     assert "not run at 2022-02-17T09:00:00Z (missed)" in str(refusals[1])
     assert received.recipients() == [ANNA, BEN, EVA]

@@ -272,7 +272,7 @@ def test_a_record_that_no_run_wrote_is_told_and_breaks_no_list_and_no_run(
 
 
 @pytest.mark.parametrize(
-    ("count", "more"), [(20, None), (21, "… and 1 more, see `custdyn runs list --json`.")]
+    ("count", "more"), [(20, None), (21, "… and 1 more: see `custdyn runs list --json`.")]
 )
 def test_twenty_problems_are_all_listed(count: int, more: str | None) -> None:
     outcomes = [Outcome("failed", f"C{n}", problem="It is gone.") for n in range(count)]

@@ -1,1 +1,1 @@
-"""The conditions that decide when the report of a saved query is sent."""
+"""The conditions that decide when a saved query's report is sent."""

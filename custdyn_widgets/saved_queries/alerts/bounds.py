@@ -1,4 +1,4 @@
-"""The bound of a condition: a plain number or a percentage, kept exactly."""
+"""A condition's bound: a plain number or a percentage, stored exactly."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def parse_bound(field: str, value: object) -> Bound:
     found = _FORM.fullmatch(text)
     if found is None:
         raise SavedQueryError.invalid(
-            field, value, f"is not {_EXPECTED}, with at most {_MOST_DIGITS} digits before the point"
+            field, value, f"is not {_EXPECTED}, with at most {_MOST_DIGITS} digits before the decimal point"
         )
     number = Decimal(found[1])
     if len(found[1].partition(".")[2].rstrip("0")) > PLACES:

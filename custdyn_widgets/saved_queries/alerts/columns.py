@@ -1,4 +1,4 @@
-"""Checks that a report has the columns of its conditions, made before anything is saved, frozen or sent."""
+"""Checks, before anything is saved, frozen or sent, that a report has its conditions' columns."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CHANGE, CHANGE_PERCENT, BEFORE = " Change", " Change %", " Before"
 
 
 def is_rate(column: Column) -> bool:
-    """Return whether the values of a column are fractions that pages show as a percentage."""
+    """Return whether the values of a column are fractions that pages show as percentages."""
     return str(column.unit) in ("rate", "points")
 
 
@@ -24,7 +24,7 @@ def is_in_percent(column: Column) -> bool:
 def change_column(condition: Condition, column: Column) -> str:
     """Return the name of the column that contains another column's change, for a condition on a comparison.
 
-    The change of a rate is in percentage points, as on pages.
+    The change in a rate is in percentage points, as on pages.
     """
     relative = condition.bound.percent and not is_rate(column)
     return column.name + (CHANGE_PERCENT if relative else CHANGE)

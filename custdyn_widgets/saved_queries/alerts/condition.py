@@ -1,4 +1,4 @@
-"""A condition on the cells of a report, as listed under the key `alert_if` of a saved query.
+"""A condition on the cells of a report, as listed in a saved query's `alert_if`.
 
 {"column": "Clients - Active: Qty", "row": "last", "falls_by": "5%"}
 """
@@ -25,7 +25,7 @@ _REQUIRED = {
     "column": 'the name of a column such as "Clients - Active: Qty"',
     "row": "total, last or any",
 }
-# The presets whose report has a single row when grouped by time, so that no row has an earlier one.
+# The presets whose report has a single row when grouped by time, so no row has a previous one.
 _DAYS, _MONTHS = ("today", "yesterday"), ("this_month", "last_month")
 _YEARS = ("this_quarter", "last_quarter", "this_year", "last_year")
 _SINGLE_ROW = {"date": _DAYS, "month": (*_DAYS, *_MONTHS), "year": (*_DAYS, *_MONTHS, *_YEARS)}
@@ -59,7 +59,7 @@ class Condition:
     Raises
     ------
     SavedQueryError
-        If a value is invalid; the field is the name of the key in the condition's object.
+        If a value is invalid; the error's field is the key in the condition's object.
     """
 
     column: str
@@ -117,7 +117,7 @@ def parse_alert_if(value: object) -> tuple[Condition, ...]:
 
 
 def check_against_query(conditions: Sequence[Condition], query: ReportQuery) -> None:
-    """Reject conditions on rows that no report of this query has.
+    """Reject conditions on rows that no report of this query can have.
 
     Raises
     ------
@@ -164,7 +164,7 @@ def _parse(field: str, value: object) -> Condition:
         raise SavedQueryError(words, field=where)
     relation = relations[0]
     if "against" in given and relation in LEVELS:
-        why = f"belongs to falls_by and rises_by: remove it, or replace {relation}"
+        why = f"applies only to falls_by and rises_by: remove it, or replace {relation}"
         raise SavedQueryError.invalid(f"{field}.against", given["against"], why)
     bound = parse_bound(f"{field}.{relation}", given[relation])
     kept: Mapping[str, Any] = {key: given[key] for key in ("column", "row", "against") if key in given}

@@ -1,7 +1,7 @@
 """Conversion of a schedule to another time zone.
 
 Cron uses the time zone of its machine. The conversion shifts times by today's difference between the two time
-zones, and checks every day of a year, because the next clock change may invalidate the shift.
+zones, and checks every day of the following year, because the next clock change may invalidate the shift.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from custdyn_widgets.saved_queries.schedule.schedule import Schedule
 _DAY_MINUTES = 24 * 60
 _CHECKED_DAYS = 400  # covers all clock changes in a year
 _DAY = timedelta(days=1)
-_MIN_RUN = 3  # consecutive numbers written as a range
+_MIN_RUN = 3  # at least this many consecutive numbers are written as a range
 
 
 def convert_schedule(schedule: Schedule, zone: str, now: datetime) -> list[Schedule]:
@@ -139,7 +139,7 @@ def _numbers_text(numbers: Iterable[int], whole: range) -> str:
 
 
 def _first_difference(wanted: Schedule, found: Sequence[Schedule], now: datetime) -> datetime | None:
-    """Return the first time within a year at which only one of the two would run."""
+    """Return the first time within a year at which the wanted and the found schedules differ."""
     first = now.astimezone(UTC).date()
     days = [first + later * _DAY for later in range(-2, _CHECKED_DAYS + 2)]
     expected = {instant for day in days for instant in wanted.on(day)}

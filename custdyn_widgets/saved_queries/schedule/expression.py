@@ -26,7 +26,7 @@ _MACROS = {
 _MAX_LENGTH = 200
 _TERM = re.compile(r"(\*|(?P<first>\w+)(?P<range>-(?P<last>\w+))?)(/(?P<step>[0-9]{1,2}))?", re.ASCII)
 _NUMBER = re.compile(r"[0-9]{1,2}", re.ASCII)
-_ALL_LEAPS = 28 * 366  # days from 2000 on until February 29 has fallen on each day of the week
+_ALL_LEAPS = 28 * 366  # days from 2000 until February 29 has fallen on every day of the week
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Times:
         Whether the minute or hour begins with a star: the job then runs whenever the clock shows its time.
         Otherwise it runs exactly once for each time, even if the clocks skip or repeat it.
     both_days
-        Whether a day must match both day fields, because one begins with a star, or just one of them.
+        Whether a day must match both day fields, because one begins with a star, rather than just one.
     """
 
     minutes: frozenset[int]
