@@ -1,4 +1,4 @@
-"""Customer Dynamics in Jupyter: exact reports on how a telecom or VoIP operator's customers move.
+"""Customer Dynamics in Jupyter: exact reports on how the customer base of a telecom or VoIP operator changes.
 
 The public API. Names are imported on first use, so that `import custdyn_widgets` is cheap and the command
 line starts quickly.

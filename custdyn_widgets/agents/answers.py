@@ -69,7 +69,7 @@ def query_fields() -> dict[str, Any]:
 
 
 def table(report: Report, first_row: int, max_rows: int) -> dict[str, Any]:
-    """Return a report: its query, its columns, some of its rows and its Total.
+    """Return a report's query, columns, Total and some of its rows.
 
     Amounts are exact decimal numbers as text; an undefined average is null.
     """

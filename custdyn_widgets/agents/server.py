@@ -57,7 +57,7 @@ def make_server() -> Any:
         from mcp.types import ToolAnnotations
     except ImportError as error:
         raise SettingsError(
-            "The MCP server needs version 2 of the package mcp: pip install 'custdyn-widgets[mcp]'.",
+            "The MCP server needs version 2 of the mcp package: pip install 'custdyn-widgets[mcp]'.",
             field="mcp",
         ) from error
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
@@ -140,8 +140,8 @@ def read_snapshot(snapshot: str, first_row: int = 0, max_rows: int = 100) -> str
 
 run_report_tool.__doc__ = f"""Compute a report and return its table without freezing it.
 
-source: a name from list_sources. query: an object with the fields of describe_query. as_of: an ISO 8601 \
-timestamp; data at or after it is not counted (default: now). {_ROWS} {_DATA}"""
+source: a name from list_sources. query: an object with the fields that describe_query lists. as_of: an \
+ISO 8601 timestamp; data at or after it is not counted (default: now). {_ROWS} {_DATA}"""
 freeze_report.__doc__ = f"""Compute a report and freeze it as a permanent snapshot, with a link where people \
 can verify the figures.
 

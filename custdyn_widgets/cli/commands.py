@@ -147,7 +147,7 @@ def query_command(
 @click.option(
     "--scheduled",
     is_flag=True,
-    help="Run the saved query as its schedule does, for its most recent scheduled time.",
+    help="Run the saved query as its schedule would, for its most recent scheduled time.",
 )
 @click.option(
     "--again", is_flag=True, help="With --scheduled: run even if a run for the scheduled time exists."

@@ -37,8 +37,8 @@ def mapping_new(name: str, place: str, currency: str | None, as_json: bool, **di
     formats are guessed from headings and values. Each guess is printed with its confidence, and written to
     NAME.sql next to sources.toml, for you to check and change.
 
-    For the URL of a database (without a password), the billing system is recognized by its tables. If it is
-    unknown, a mapping is drafted from its tables and a sample of their rows, as for files.
+    If you give the URL of a database (without a password), the billing system is recognized from its tables.
+    If it is unknown, a mapping is drafted from the tables and a sample of their rows, as for files.
     """
     from custdyn_widgets.mart import Dialect, check_new_name
 

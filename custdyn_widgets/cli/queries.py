@@ -74,7 +74,7 @@ def queries_list(form: str | None, as_json: bool) -> None:
 @queries_group.command("show")
 @click.argument("name")
 @_place_option
-@json_option("Print JSON, which is the default.", expose_value=False)
+@json_option("Print JSON (the default).", expose_value=False)
 def queries_show(name: str, place: Place | None) -> None:
     """Print a saved query as JSON."""
     from custdyn_widgets import saved_queries

@@ -240,7 +240,7 @@ def _as_table(runs: Sequence[Run]) -> str:
 
 
 def _notes(run: Run) -> list[str]:
-    """Return the lines below a run: its problem or gaps in its data, and the results of its conditions."""
+    """Return the lines below a run: its problem or else the gaps in its data, and its conditions' results."""
     from custdyn_widgets.scheduling import run_lines
 
     note = run.problem or "".join(f"Note: {gap} " for gap in run.data_gaps)

@@ -109,9 +109,10 @@ def export_command(given: str, file: Path) -> None:
 def verify_command(given: tuple[str, ...], every: bool, key: str | None, as_json: bool) -> None:
     """Compare the given snapshots, or all, byte by byte with what was published. Exit 1 if any differs.
 
-    A FILE.zip is a downloaded or exported snapshot. It is checked without the store; the exit code is 0 only
-    if every byte is as published and signed with the given key. It is 1 if something differs or another key
-    signed it, and 3 if nothing is wrong but nothing is proven: there is no signature or no --key.
+    A FILE.zip is a downloaded or exported snapshot, which is checked without the store. The exit code is 0
+    only if every byte is as published and signed with the given key. It is 1 if anything differs or the file
+    was signed with another key, and 3 if nothing is wrong but nothing can be proven, because there is no
+    signature or no --key was given.
     """
     zips = [text for text in given if text.lower().endswith(".zip")]
     if not zips:

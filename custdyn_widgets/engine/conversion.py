@@ -78,7 +78,7 @@ class Rates:
         self._factors: dict[tuple[str, date], Ratio] = {}
 
     def factor(self, currency: str, on: date) -> Ratio:
-        """Return the value of one unit of a currency on a date, as numerator and denominator.
+        """Return the value of one unit of a currency on a date, as a numerator and denominator.
 
         Raises
         ------
@@ -213,7 +213,10 @@ def _amount_columns(frame: pd.DataFrame) -> list[str]:
 
 
 def lines_of(columns: Mapping[str, Sequence[object]]) -> pd.DataFrame:
-    """Build lines from their columns as one block; a block per column would take longer than the sums."""
+    """Build lines from their columns, as a single block.
+
+    Building one block per column would take longer than computing the sums.
+    """
     block = np.empty((len(columns), len(next(iter(columns.values())))), object)
     for i, values in enumerate(columns.values()):
         block[i] = values

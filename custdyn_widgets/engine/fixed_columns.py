@@ -2,7 +2,7 @@
 
 A column has the dtype `fixed`. Columns can be added, subtracted, negated and, with `ratio`, divided. All
 other operations raise an error, so that no metric silently gets an inexact number. The numbers are explained
-in `fixed_point`. In a column, a number may also be missing, such as an undefined average.
+in `fixed_point`. A number in a column may also be missing, as an undefined average is.
 """
 
 from __future__ import annotations

@@ -112,7 +112,7 @@ class Amounts:
 
 @dataclass(frozen=True)
 class Factors:
-    """Factors truncated to 64 binary places, in words of 32 bits, the whole number first.
+    """Factors truncated to 64 binary places, as 32-bit words, integer part first.
 
     `inexact` says which factors lost digits; `above` contains whole numbers that the factors do not exceed. A
     factor that is too large is stored as 0, with the largest possible `above`.

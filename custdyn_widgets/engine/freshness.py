@@ -34,8 +34,8 @@ for _place, _classes in enumerate(_USES.values(), 1):
 def data_gaps(mart: OpenedMart, interval: ResolvedInterval, time_group: str | None) -> Iterator[str]:
     """Yield a sentence for each sign that the data ends before the report does.
 
-    While an interval has not ended, the data may be slightly older than the report: by up to an hour if
-    the rows are days, otherwise by up to a day, but never older than the interval's start. A transaction
+    Until the interval ends, the data is allowed to lag behind the report: by up to an hour if the rows are
+    days, otherwise by up to a day or the length of the interval so far, whichever is less. A transaction
     dated after the data was written does not show that the data is complete.
 
     Parameters
@@ -134,7 +134,7 @@ def _kinds_that_stopped(facts: Facts, end: int, recent: Sequence[_RecentUses]) -
 def _days_of_uses(
     facts: Facts, _: Int64s, *, places: Sequence[int], end: int
 ) -> dict[int, tuple[Int64s, int]]:
-    """Return the days before `end` with each of these kinds of use, and the time of its last use."""
+    """Return the days before `end` on which each kind of use occurred, and the time of its last use."""
     found = {}
     for place in places:
         parts = [times[(use == place) & (times < end)] for times, use in _parts(facts)]

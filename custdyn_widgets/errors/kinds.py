@@ -149,7 +149,7 @@ class SnapshotNotFoundError(SnapshotError):
 
     def __init__(self, snapshot_id: object) -> None:
         super().__init__(
-            f"There is no snapshot {shown(snapshot_id)}. An id has 52 lowercase letters and digits; "
+            f"There is no snapshot {shown(snapshot_id)}. An id consists of 52 lowercase letters and digits; "
             "`custdyn snapshots list` shows all ids.",
             field="id",
         )

@@ -1,8 +1,8 @@
 """Writing files and folders so that they survive a crash, and locking folders.
 
-New files and folders follow the umask, except below a folder with the setgid bit, which is shared by a group.
-There, new folders inherit the mode of their parent, so that every member can add files. New files inherit its
-read bits, so that every member can read them, but only their owner can write to them.
+New files and folders follow the umask, except below a folder with the setgid bit: such a folder is shared by
+a group. There, new folders inherit the mode of their parent, so that every member can add files. New files
+inherit its read bits, so that every member can read them, but only their owner can write to them.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def make_folder(folder: Path) -> None:
 def _share(folder: Path) -> None:
     """Give a folder the mode of its parent, if the parent is shared.
 
-    An existing folder may have another mode if the process that created it was killed.
+    An existing folder may have a different mode if the process that created it was killed.
     """
     shared, own = _shared_mode(folder.parent.stat()), folder.lstat().st_mode
     if shared and stat.S_ISDIR(own) and stat.S_IMODE(own) != shared:
@@ -62,7 +62,7 @@ def _shared_mode(folder: os.stat_result) -> int:
 
 @contextlib.contextmanager
 def new_folder(folder: Path, files: Mapping[str, bytes], private: Collection[str] = ()) -> Iterator[None]:
-    """Create a folder with these files, all synced to disk when the block begins.
+    """Create a folder with these files, all synced to disk before the block begins.
 
     Files named in `private` can be read only by their owner and, in a shared folder, by its group.
 
@@ -94,7 +94,7 @@ def remove_folder(folder: Path) -> None:
 
 
 def put_file(root: Path, aside: str, shelf: tuple[str, ...], name: str, data: bytes) -> None:
-    """Write a file in root/aside, move it to root/shelf… atomically, and sync it to disk."""
+    """Write a file in root/aside, move it atomically to root/shelf/…, and sync it to disk."""
     make_folder(root / aside)
     make_folder(root.joinpath(*shelf))
     own = secrets.token_hex(16)

@@ -158,7 +158,8 @@ class ReportLetter:
             return ""
         kind = self.attachment.ending.upper()
         if attached:
-            return f"The {'report' if kind == 'PDF' else 'table'} is attached as {kind}."
+            what, article = "report" if kind == "PDF" else "table", "an" if kind == "XLSX" else "a"
+            return f"The {what} is attached as {article} {kind} file."
         data = len(self.attachment.data)
         size = f"{data / 1_000_000:,.1f} MB" if data >= 100_000 else f"{-(-data // 1_000):,} kB"
         return f"The {kind} file ({size}) is too large to send by email. Download it from the linked page."

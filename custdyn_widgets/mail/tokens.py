@@ -57,7 +57,7 @@ class TokenSource:
 
 
 def token_source(environ: Mapping[str, str]) -> TokenSource | None:
-    """Return the source of tokens; None if none is set.
+    """Return the token source, or None if neither a token nor a command is set.
 
     Raises
     ------
@@ -91,7 +91,9 @@ def _run(words: list[str]) -> str:
             words, stdin=subprocess.DEVNULL, capture_output=True, timeout=_COMMAND_TIMEOUT_S, check=False
         )
     except subprocess.TimeoutExpired:
-        raise TokenError(f"The command in {COMMAND} did not end within {_COMMAND_TIMEOUT_S:g} s.") from None
+        raise TokenError(
+            f"The command in {COMMAND} did not finish within {_COMMAND_TIMEOUT_S:g} s."
+        ) from None
     except OSError as error:
         raise TokenError(f"The command in {COMMAND} cannot be run: {error.strerror}.") from None
     if done.returncode:

@@ -41,8 +41,8 @@ class _Display:
 class OutputSize:
     """The size of the outputs that a run keeps.
 
-    An updated display changes everywhere it is shown. When a cell clears its output, its size is reset; with
-    `wait`, only when the next output arrives.
+    An updated display changes everywhere it is shown. When a cell clears its output, the output's size is
+    reset at once or, with `wait`, when the next output arrives.
     """
 
     def __init__(self) -> None:
@@ -145,7 +145,7 @@ class Bounds:
 
 
 def bound_outputs(client: AsyncKernelClient, stop: Callable[[str], None]) -> None:
-    """Make a client read outputs within the bounds, and call `stop` with the text of an OutputRefused."""
+    """Make a client refuse outputs that exceed the bounds or are unreadable; `stop` gets the reason."""
     from queue import Empty
 
     from jupyter_client.channels import AsyncZMQSocketChannel

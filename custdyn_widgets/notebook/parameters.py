@@ -54,7 +54,7 @@ def query_from_parameters(namespace: Mapping[str, object]) -> ReportQuery:
 
 
 def source_from_parameters(namespace: Mapping[str, object]) -> str:
-    """Check a template's parameters and return the source, or else the saved query's source.
+    """Check a template's parameters and return the source they name, or else that of the saved query.
 
     `namespace` and errors are the same as for `query_from_parameters`.
     """
@@ -145,7 +145,7 @@ def _interval(namespace: Mapping[str, object]) -> object:
 
 
 def check_injected(cells: object) -> tuple[str, ...]:
-    """Return the names that a scheduler's cell sets; `cells` is IPython's `In`.
+    """Return the names set by the cell that a scheduler inserted; `cells` is IPython's `In`.
 
     Raises
     ------

@@ -1,8 +1,8 @@
 """Joining the output streams of a cell in linear time.
 
 A kernel sends a stream in pieces, whose carriage returns and backspaces are applied as in a terminal.
-nbclient takes time quadratic in the length of a line to join them and holds the interpreter lock meanwhile,
-so a time limit could not stop it.
+nbclient joins them in time quadratic in the length of a line while holding the interpreter lock, so a time
+limit could not stop it.
 """
 
 from __future__ import annotations

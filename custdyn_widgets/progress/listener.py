@@ -27,7 +27,7 @@ _LISTENER: ContextVar[Listener | None] = ContextVar("listener", default=None)
 
 @contextlib.contextmanager
 def report_to(listener: Listener) -> Iterator[None]:
-    """Report progress inside the block to a listener."""
+    """Report the progress made inside the block to a listener."""
     before = _LISTENER.set(listener)
     try:
         yield

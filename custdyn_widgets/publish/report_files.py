@@ -73,8 +73,8 @@ def report_pdf(
 ) -> bytes:
     """Return the report as the PDF for its snapshot; parameters and errors are the same as for `to_pdf`.
 
-    Its footer shows the beginning of the content digest instead of the snapshot's id, which depends on the
-    file. Its text is the same as the page's, which `refuse_secrets` searches.
+    Its footer shows the beginning of the content digest instead of the snapshot's id, because the id depends
+    on this file. Its text is the same as the page's, which `refuse_secrets` searches.
     """
     from custdyn_widgets.render import to_pdf  # imported late: slow to load
 
@@ -83,7 +83,7 @@ def report_pdf(
 
 
 def prepare() -> None:
-    """Import the packages that `report_files` needs when the charts are already drawn."""
+    """Import the packages that `report_files` needs if the charts are already drawn."""
     import pandas as pd  # noqa: F401  # Arrow checks whether its input is from pandas
     import pyarrow.parquet  # noqa: F401
 

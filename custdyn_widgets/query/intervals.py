@@ -238,7 +238,7 @@ def resolve(query: ReportQuery, as_of: datetime) -> ResolvedInterval:
 
 
 def to_instant(wall: datetime, zone: zoneinfo.ZoneInfo) -> int:
-    """Return the instant of a wall time in a time zone, or the earlier one if the clocks repeat it."""
+    """Return the instant of a wall time in a time zone, or the earlier of the two if the clocks repeat it."""
     return (wall.replace(tzinfo=zone, fold=0) - EPOCH) // SECOND
 
 

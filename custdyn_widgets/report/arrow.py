@@ -51,5 +51,5 @@ def _instant(text: str) -> datetime | None:
 
 
 def encodable(text: str) -> str:
-    """Return text that UTF-8 can encode, with split surrogate pairs joined and lone ones as U+FFFD."""
+    """Join split surrogate pairs and replace lone surrogates with U+FFFD, so that UTF-8 can encode the text."""
     return replace_surrogates(join_surrogates(text))

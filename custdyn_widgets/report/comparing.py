@@ -65,7 +65,7 @@ def number_cells(
 
 
 def comparison_note(query: ReportQuery) -> str:
-    """Return the note that explains the changes below numbers; empty without a comparison."""
+    """Return the note that explains the changes shown below each number; empty if there is no comparison."""
     if not query.compare:
         return ""
     earlier = query.compare.replace("_", " ")

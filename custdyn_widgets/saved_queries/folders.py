@@ -61,7 +61,10 @@ class ListedQuery:
 
 
 def listing(settings: Settings | None = None) -> list[ListedQuery]:
-    """Return the saved queries in both folders by title, including invalid files with their errors."""
+    """Return the saved queries in both folders, sorted by title.
+
+    An invalid file has an entry with its error, and so does a folder that cannot be read.
+    """
     found = []
     for place, folder in _folders(settings).items():
         try:

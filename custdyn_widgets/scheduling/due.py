@@ -1,4 +1,4 @@
-"""Deciding whether a scheduled time is due: each is run once, on time or, with `catch_up`, later.
+"""Deciding whether a scheduled time is due: each gets one run, on time or, with `catch_up`, later.
 
 A trigger may come every minute, twice in a second or days late, so the records determine what has been run. A
 time counts as run whatever the result, so that a failure is reported once rather than at every trigger. Only

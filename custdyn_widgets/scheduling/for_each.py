@@ -27,8 +27,8 @@ def make_each(task: Task, progress: Callable[[str], None]) -> Iterator[MadeRepor
     Raises
     ------
     CustDynError
-        If the file has faults, the source cannot be read, or the reports lack a condition's column;
-        nothing has been published.
+        If the file has faults, the source cannot be read, or the reports lack a condition's column.
+        In these cases, nothing has been published.
     """
     from custdyn_widgets.engine import report_on  # imported late: loads pandas
     from custdyn_widgets.mart import open_mart

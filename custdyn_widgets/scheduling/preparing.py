@@ -22,7 +22,7 @@ from custdyn_widgets.text import format_instant_utc
 
 
 def prepare_run(request: RunRequest, recorder: Recorder, now: datetime, held: contextlib.ExitStack) -> Task:
-    """Load the saved query, find the time to run it for, and acquire its lock."""
+    """Load the saved query, determine the time that the run is for, and acquire the lock."""
     settings = recorder.settings
     if request.send:
         recorder.read_notice_settings()

@@ -27,7 +27,7 @@ class RunRequest:
     name
         The saved query's name.
     as_of
-        The time to run the query for. Defaults to the most recent time in its schedule.
+        The time that the run is for. Defaults to the most recent time in the saved query's schedule.
     source
         The source. Defaults to that of the saved query.
     template
@@ -62,7 +62,7 @@ class RunRequest:
 
     @property
     def is_once(self) -> bool:
-        """Whether the run takes place only if its scheduled time has not been run."""
+        """Whether the run takes place only if its scheduled time has not been run yet."""
         return self.as_of is None and not self.again
 
     def logical_time(self, saved: SavedQuery, now: datetime) -> datetime:
@@ -80,8 +80,8 @@ class RunRequest:
         if saved.schedule is None:
             raise SavedQueryError.missing(
                 "schedule",
-                f"the saved query {self.name} has none, so the time to run it for is unknown. Give it a "
-                "schedule, or run it with --as-of TIME",
+                f"the saved query {self.name} has none, so the time that the run is for is unknown. Give it "
+                "a schedule, or run it with --as-of TIME",
             )
         return saved.schedule.last(now)
 

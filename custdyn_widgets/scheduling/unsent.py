@@ -227,7 +227,7 @@ def wait_and_send(recorder: Recorder, close: Callable[[], None], sleep: Callable
     close
         Called at the end, under the lock, to report any remaining failure.
     sleep
-        Called with the number of seconds of each wait.
+        Called for each wait, with the number of seconds.
     """
     folder, name = recorder.runs.folder, recorder.run.saved
     for wait in recorder.waits:

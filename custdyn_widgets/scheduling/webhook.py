@@ -107,7 +107,7 @@ def post(
     max_seconds
         The time limit for all attempts.
     sleep
-        Called with the number of seconds of each wait.
+        Called for each wait, with the number of seconds.
     """
     event_id, at = f"msg_{secrets.token_hex(16)}", format_instant_utc(datetime.now(UTC))
     message = {"type": kind, "timestamp": at, "data": data}

@@ -62,7 +62,7 @@ def load(environ: Mapping[str, str] | None = None, folder: Path | None = None) -
 
 
 def default_signing_key() -> Path:
-    """Return the path for a new signing key if the settings do not name a file."""
+    """Return the path at which a new signing key is stored if the settings do not name a file."""
     import platformdirs  # imported late: few commands need it
 
     return platformdirs.user_data_path(_APP) / "signing_key.pem"
@@ -119,7 +119,7 @@ def _usual_path(name: str) -> Path:
         if name == "snapshots":
             raise SettingsError(
                 "CUSTDYN_SNAPSHOTS is not set. Set it to the folder of the snapshot store: there is no "
-                "default without the package platformdirs.",
+                "default without the platformdirs package.",
                 field=name,
             ) from None
         return Path("/nonexistent", _APP, name)

@@ -156,8 +156,8 @@ def problems_text(problems: Sequence[Problem], checked: int) -> str:
 def problems_dict(problems: Sequence[Problem], checked: int, invalid: Sequence[str] = ()) -> dict[str, Any]:
     """Return the result of verifying `checked` snapshots as JSON values.
 
-    `id` or `file` is null if a problem does not concern a particular id or file; `invalid` has messages about
-    arguments that are not ids.
+    `id` or `file` is null if a problem does not concern a particular id or file. `invalid` contains messages
+    about arguments that are not ids.
     """
     found = [{"id": p.id or None, "file": p.file or None, "problem": p.what} for p in problems]
     found += [{"id": None, "file": None, "problem": message} for message in invalid]

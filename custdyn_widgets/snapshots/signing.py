@@ -128,6 +128,6 @@ def _cryptography() -> tuple[Any, Any]:
         from cryptography.hazmat.primitives.asymmetric import ed25519
     except ImportError as error:
         raise SettingsError(
-            "Signing needs the package cryptography: pip install 'custdyn-widgets[sign]'.", field=_FIELD
+            "Signing needs the cryptography package: pip install 'custdyn-widgets[sign]'.", field=_FIELD
         ) from error
     return ed25519, serialization

@@ -80,7 +80,7 @@ def replace_surrogates(text: str) -> str:
 
 
 def join_surrogates(text: str) -> str:
-    """Join split surrogate pairs, as JSON parsers do with their escapes; keep lone surrogates."""
+    r"""Join split surrogate pairs, as JSON parsers do for `\u` escapes; keep lone surrogates."""
     if text.isascii():
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
@@ -94,7 +94,7 @@ def replace_not_xml(text: str) -> str:
 def cut_short(text: str, most: int) -> str:
     """Truncate text to a number of characters; an ellipsis marks the cut.
 
-    An isolated name remains isolated when truncated.
+    A name in bidi isolates stays isolated when truncated.
     """
     if len(text) <= most:
         return text

@@ -12,7 +12,7 @@ _MAX_BYTES = 180  # file systems allow 255 bytes for an entire name
 
 
 def slug(text: str) -> str:
-    """Return a slug: at most 60 lowercase ASCII letters and digits, with single hyphens between them.
+    """Return a slug of up to 60 characters: words of lowercase ASCII letters and digits, joined by hyphens.
 
     The slug is empty if the text has no such characters. Different texts may have the same slug; for unique
     names, see `saved_queries.name_for`.

@@ -1,7 +1,7 @@
 """The viewer's log on stderr: one line for each request and event, as text or JSON, with the time zone.
 
 No line can be forged: for a request, it contains only this package's own words and the beginning of a valid
-id. Anything else is escaped (JSON) or loses its control characters (text). As text, a traceback is
+id. Anything else is escaped (JSON) or loses its control characters (text). In a text log, a traceback is
 indented below its line.
 """
 

@@ -61,7 +61,7 @@ class Interval:
             self._changed()
 
     def fill(self) -> None:
-        """Set the times to the preset's current ones."""
+        """Set the times to the preset's current start and end."""
         zone = self._zone()
         if self.preset.value not in PRESETS or zone not in time_zones():
             return

@@ -113,7 +113,7 @@ class FormSources:
         return mart
 
     def set_zone(self, zone: object) -> None:
-        """Show times in a time zone."""
+        """Show times in the given time zone."""
         self._choice.set_zone(str(zone))
 
     def change_to(self, name: str | None) -> bool:

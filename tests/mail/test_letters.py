@@ -160,7 +160,7 @@ def test_a_letter_has_title_link_figures_info_and_warnings_in_text_and_html() ->
             "The data was last changed at 2022-12-16T06:00:00Z, before the effective end of the report.",
             "6,297,580.18 USD",
             LINK,
-            "attached as CSV",
+            "attached as a CSV file",
             "EUR per USD: 0.82 as of 2021-01-01",
             "saved query monthly",
         ):

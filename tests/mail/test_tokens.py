@@ -136,7 +136,7 @@ def test_a_challenge_that_repeats_the_token_is_masked(received: Received, tmp_pa
         ),
         ("print('two words secret-word')", "does not provide a token"),
         ("", "does not provide a token"),
-        ("import time; time.sleep(30)", "did not end within 0.5 s"),
+        ("import time; time.sleep(30)", "did not finish within 0.5 s"),
     ],
 )
 def test_a_command_without_a_token_is_reported_and_its_output_is_not(

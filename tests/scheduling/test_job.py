@@ -966,7 +966,7 @@ def test_a_pdf_is_frozen_and_goes_with_the_mail_where_the_saved_query_says_so(
     assert attachment.get_filename() == f"board-last-month-2022-01-31-{snapshot[:8]}.pdf"
     assert attachment.get_content_type() == "application/pdf"
     assert attachment.get_content() == Store(settings.snapshots).read(snapshot, "report.pdf")
-    assert "The report is attached as PDF." in received.message().get_body(("plain",)).get_content()
+    assert "The report is attached as a PDF file." in received.message().get_body(("plain",)).get_content()
 
 
 def test_a_run_can_be_asked_for_a_pdf(settings: Settings, received: Received, ask: Ask) -> None:

@@ -56,8 +56,8 @@ def client_contributions(
     grid
         The rows of the report.
     factor
-        A function that returns the value of one unit of a currency, given by its code, on a date, as
-        numerator and denominator.
+        A function that takes a currency code and a date and returns the value of one unit, as a numerator and
+        denominator.
     """
     windows = np.maximum.accumulate(np.append(np.int64(grid.opening_window), grid.windows))
     grid = replace(grid, windows=windows[1:]).with_opening()

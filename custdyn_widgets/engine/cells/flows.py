@@ -111,7 +111,7 @@ class _Lines:
     amount: Sums
 
     def total(self, classes: Iterable[int], values: Any) -> Sums:
-        """Return the sum over some classes for each line."""
+        """Return each line's sum over the given classes."""
         found: Any = np.zeros(len(self.keys["row"]), np.int64 if values.dtype == np.bool_ else values.dtype)
         for own in classes:
             at = np.flatnonzero(self.flow == own)
@@ -199,7 +199,7 @@ class FlowSums:
         self.sums.merge(other.sums)
 
     def columns(self) -> dict[str, Sums]:
-        """Return the flow columns of the schema in `cells.compute`, without the currency."""
+        """Return the flow columns of the schema in `cells.compute`, except the currency."""
         lines = self._lines([c for c in FlowClass if c != _C.OTHER])
         return {
             **lines.keys,
@@ -209,7 +209,7 @@ class FlowSums:
         }
 
     def balance_columns(self) -> dict[str, Sums]:
-        """Return the balance flow columns of the schema in `cells.compute`, without the currency."""
+        """Return the balance flow columns of the schema in `cells.compute`, except the currency."""
         lines = self._lines(range(_CLASS_COUNT))
         return {
             **lines.keys,

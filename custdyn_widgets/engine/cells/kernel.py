@@ -23,7 +23,7 @@ _LEVELS = 3
 _STATES = 2 * _LEVELS
 _NEW, _REACTIVATED, _LAPSED, _CLOSED, _FIRST_USE = range(5)
 _Past = tuple[Any, Any, Any, Any, Any]  # NumPy or Python numbers; see `_stay`
-# Reference counting (`_nrt`) is off because it would take longer than the sums.
+# Reference counting (`_nrt`) is off because it would take longer than computing the sums.
 _compiled = numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
 _inlined = numba.njit(nogil=True, error_model="numpy", _nrt=False, forceinline=True)
 

@@ -35,7 +35,7 @@ class StockTables(NamedTuple):
     Attributes
     ----------
     reach
-        The last bucket whose window contains a time, plus 1.
+        The last bucket whose window contains a given time, plus 1.
     buckets, groups
         The numbers of buckets and groups.
     sums, movement
@@ -143,7 +143,7 @@ class StockSums:
             self.movement.merge(other.movement)
 
     def columns(self) -> dict[str, Sums]:
-        """Return the stock columns of the schema in `cells.compute`, without the currency."""
+        """Return the stock columns of the schema in `cells.compute`, except the currency."""
         counts, high, low = self.levels()
         # The axes are level, sign, group, bucket. There is a line wherever a client is alive.
         bucket, group = np.nonzero(counts[0].sum(axis=0).T)

@@ -1,9 +1,9 @@
-"""Detect the format of numbers and dates, based on the values that are not in the format of a mart.
+"""Detect the format of numbers and dates from the values that are not in the mart's own format.
 
-Detection runs only if such values are among the first values of a column or the faults of a check, and only
-for settings that the source lacks. If only one format fits the values in a file, that format is used for the
-file. If no value in a file shows a format, the file is read like the other files. If the format remains
-ambiguous, an error names the setting.
+Detection runs only if such values are among the first values of a column or the faults that a check found,
+and only for settings that the source lacks. If only one format fits the values in a file, that format is used
+for the file. If no value in a file shows a format, the file is read like the other files. If the format
+remains ambiguous, an error names the setting.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ EachBatch = Callable[[Callable[[StoredTable], T]], Iterable[T]]
 
 
 def have_other_formats(tables: Mapping[str, StoredTable]) -> bool:
-    """Return whether the first rows contain numbers or times that are not in the format of a mart."""
+    """Return whether the first rows contain numbers or times that are not in the mart's own format."""
     return any(
         len(_unlike(text, plain))
         for table in (replace(table, data=table.data.slice(0, _SAMPLE)) for table in tables.values())
@@ -126,7 +126,7 @@ def _text_columns(table: StoredTable, *kinds: str) -> Iterator[tuple[str, pa.Arr
 
 
 def _unlike(text: pa.Array, plain: str) -> pa.Array:
-    """Return the values that are neither blank nor in the format of a mart."""
+    """Return the values that are neither blank nor in the mart's own format."""
     return _matching(text, r"\S", unlike=[plain])
 
 

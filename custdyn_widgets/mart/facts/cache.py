@@ -5,7 +5,7 @@ absent even if several processes build it or one is killed. It never changes aft
 does not match its seal is rebuilt (`sealed.py`). Checksums are checked once per process.
 
 If the ledger is a folder of part files, an entry also contains the origin of its facts. When parts are added,
-only these are read, and the other rows come from the entry (`origin.py`).
+only those are read, and the other rows come from the entry (`origin.py`).
 
 The last entry opened stays mapped: mapping it again takes a seventh of the time of a small report.
 

@@ -20,7 +20,7 @@ _SHARE = 32  # arrays larger than 1/_SHARE of the memory limit are also stored i
 
 
 class LargeArrays:
-    """Allocates arrays; large ones are in files, which the system can drop from memory.
+    """Allocates arrays; large ones are backed by files, so the system can evict them from memory.
 
     The files are in the cache folder, which needs room for the finished facts anyway. They have no
     name, so that nothing is left behind if the process is killed. If there is no room, arrays stay in memory.
@@ -41,7 +41,7 @@ class LargeArrays:
         return np.ndarray(shape, kind, mapped)
 
     def leave_memory(self) -> None:
-        """Let the system drop the arrays in files from memory; they are read again when used."""
+        """Let the system evict the file-backed arrays from memory; they are read again when used."""
         for mapped in self._maps:
             mapped.madvise(mmap.MADV_DONTNEED)
 

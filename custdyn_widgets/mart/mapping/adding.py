@@ -66,7 +66,7 @@ def add_source(source: Source, sql: str) -> tuple[Path, Path]:
 
 
 def add_database(source: Source, system: str) -> Path:
-    """Add a section for a database with a shipped mapping to `sources.toml`, and return that file's path.
+    """Add to `sources.toml` a section for a database that has a shipped mapping, and return that file's path.
 
     Raises
     ------

@@ -83,7 +83,7 @@ def _no_transactions(clients: str, key: Column, unused: Mapping[str, str], *, pa
     reasons = "".join(f" In {name}, {why}." for name, why in unused.items() if why)
     why = (
         "No table seems to contain transactions, which have times, amounts, and a column that refers to "
-        f"{shown(key.name)} of {clients}.{reasons}"
+        f"{shown(key.name)} in {clients}.{reasons}"
     )
     if not partly:
         raise SourceError(f"{why} {_BY_HAND}", field="mapping")

@@ -96,7 +96,7 @@ def _of_pairs(name: str, date: Column, rate: Column, pairs: Column) -> list[Tabl
 
 
 def _of_currencies(name: str, columns: Sequence[Column], date: Column, rate: Column) -> list[TableGuess]:
-    """Return the SELECT for quotes of currencies, if the base is known."""
+    """Return the SELECT for currency quotes, if the base is known."""
     currency = pick(columns, "currency", lambda c: all(len(v) == 3 and v.isupper() for v in c.values))
     if currency is None or meaning(name, {"rates": TABLES["rates"]}) is None:
         return []

@@ -92,7 +92,10 @@ def _scanned(octets: bytes) -> _Block:
 
 
 def _whole_rows(content: _Content, places: Sequence[int], blocks: Sequence[_Block]) -> list[CsvPiece]:
-    """Return pieces that end with the row at each place, or none if a row ends after the next place."""
+    """Return the pieces, each ending with the row that contains a place.
+
+    The list is empty if such a row extends past the next place, or if a quote is not closed.
+    """
     pieces: list[CsvPiece] = []
     begin, first, inside = places[0], 0, False
     for place, limit, block in zip(places[1:], [*places[2:], places[-1]], blocks, strict=True):

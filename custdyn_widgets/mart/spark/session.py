@@ -34,7 +34,7 @@ def spark_session() -> SparkSession:
         from pyspark.sql import SparkSession
     except ImportError as error:
         raise SettingsError(
-            "The spark engine needs the package pyspark, which is not installed. Run: "
+            "The spark engine needs the pyspark package, which is not installed. Run: "
             "pip install 'custdyn-widgets[spark]'",
             field="engine",
         ) from error

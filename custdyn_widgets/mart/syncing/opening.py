@@ -30,8 +30,8 @@ def open_session(login: Login, engine: Engine | None) -> Session:
         return (PostgresqlSession if login.kind == "postgresql" else MysqlSession).connect(login)
     if (engine.dialect.name, engine.dialect.driver) not in _DRIVERS:
         raise SourceError(
-            f"The engine uses the driver {shown(engine.dialect.driver)}. Create it with "
-            "postgresql+psycopg:// or mysql+pymysql://.",
+            f"The engine uses the driver {shown(engine.dialect.driver)}. Create the engine "
+            "with a postgresql+psycopg:// or mysql+pymysql:// URL.",
             field="engine",
         )
     pooled = engine.raw_connection()

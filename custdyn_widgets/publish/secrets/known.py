@@ -243,8 +243,8 @@ def _of_connections(home: Path) -> Iterator[Secret]:
         return
     except (UnicodeDecodeError, configparser.Error):  # the parser's message would show the line
         raise SnapshotError.not_published(
-            ".jupysql/connections.ini in the home folder is not a valid INI file, so its passwords cannot be "
-            "searched for"
+            ".jupysql/connections.ini in the home folder is not a valid INI file, so the report cannot be "
+            "checked for its passwords"
         ) from None
     for name, section in parser.items():
         # JupySQL interpolates values: a doubled percent sign stands for a single one.

@@ -20,7 +20,7 @@ from custdyn_widgets.render.pdf.tags import complete_tags
 from custdyn_widgets.text import printable
 
 _PACKAGE = (
-    "A PDF needs the package WeasyPrint, which is not installed. Run: pip install 'custdyn-widgets[pdf]'"
+    "A PDF needs the WeasyPrint package, which is not installed. Run: pip install 'custdyn-widgets[pdf]'"
 )
 _LIBRARIES = (
     "A PDF needs the library Pango, which is not installed. On Debian or Ubuntu, run: "

@@ -22,7 +22,7 @@ def is_in_percent(column: Column) -> bool:
 
 
 def change_column(condition: Condition, column: Column) -> str:
-    """Return the name of the column that contains another column's change, for a condition on a comparison.
+    """Return the name of the column that holds the change in a given column, for a condition on a comparison.
 
     The change in a rate is in percentage points, as on pages.
     """

@@ -1,9 +1,9 @@
 """A schedule: a cron expression in a time zone.
 
-Expressions have the same meaning as in Debian's cron, even on nights when the clocks change: a job at fixed
-times runs exactly once, at the end of the gap if its time is skipped and at the first occurrence if its time
-is repeated. A job whose minute or hour begins with a star follows the clock: it runs whenever the clock shows
-its time.
+Expressions have the same meaning as in Debian's cron, even on nights when the clocks change. A job scheduled
+at fixed times runs exactly once for each: at the end of the gap if the time is skipped, and at the first
+occurrence if it is repeated. A job whose minute or hour begins with a star follows the clock: it runs
+whenever the clock shows its time.
 
 The search proceeds day by day and resolves each wall time of a day. Stepping through hours instead, as
 cronsim 2.8 does, returned past times on nights that repeat an hour, and missed times where clocks shift by

@@ -64,10 +64,10 @@ def keys_in(data: bytes) -> list[str]:
     for match in _PEM.finditer(data):
         der = base64.b64decode(match[1])
         if not der.startswith(_PREFIX) or len(der) != len(_PREFIX) + KEY_BYTES:
-            raise ValueError("has a public key that is not an Ed25519 key")
+            raise ValueError("contains a public key that is not an Ed25519 key")
         found.append(der[len(_PREFIX) :].hex())
     if not found:
-        raise ValueError("has no public key: 64 hexadecimal digits, or BEGIN PUBLIC KEY (PEM)")
+        raise ValueError("contains no public key: 64 hexadecimal digits, or BEGIN PUBLIC KEY (PEM)")
     return found
 
 

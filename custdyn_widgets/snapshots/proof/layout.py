@@ -132,7 +132,7 @@ def content(file: BinaryIO, entry: Entry) -> Iterator[bytes]:
 
 
 def is_as_written(file: BinaryIO, sums: Mapping[str, tuple[int, int]]) -> bool:
-    """Return whether a ZIP of files with these sizes and checksums (CRC-32) contains nothing else."""
+    """Return whether a ZIP contains exactly these files, by size and CRC-32 checksum, and no other bytes."""
     at, entries = 0, []
     for name, (size, crc) in sums.items():
         entry = Entry(name, size, at)

@@ -52,7 +52,7 @@ def _reversed(evidence: Evidence, name: str, wrong: str, sign: int, why: str) ->
     first = evidence.number(int(np.argmax((rows.kind == kind) & (rows.amount * sign > 0))))
     yield Note(
         f"{evidence.file}, amount: most rows of kind {name} are {wrong} ({turned:,} of {count:,}, "
-        f"{100 * turned // count}%); the first is in row {first}. {why}",
+        f"{100 * turned // count}%); the first is row {first}. {why}",
         f"{wrong}_{name}",
         count=turned,
         of=count,
