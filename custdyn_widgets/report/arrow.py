@@ -51,5 +51,8 @@ def _instant(text: str) -> datetime | None:
 
 
 def encodable(text: str) -> str:
-    """Join split surrogate pairs and replace lone surrogates with U+FFFD, so that UTF-8 can encode the text."""
+    """Return text that UTF-8 can encode.
+
+    Split surrogate pairs are joined, and lone surrogates are replaced by U+FFFD.
+    """
     return replace_surrogates(join_surrogates(text))

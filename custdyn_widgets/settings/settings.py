@@ -28,7 +28,7 @@ class Settings:
     share_url
         The base URL of links, without a trailing slash; None for the local viewer.
     viewer_url
-        The base URL of links if `share_url` is not set. It is set by a Jupyter Server that serves links.
+        The base URL of links if `share_url` is not set. Set by a Jupyter Server that serves links.
     runs
         The folder for records of unattended runs; they contain recipients' addresses.
     smtp_url, mail_from

@@ -395,7 +395,7 @@ def test_paper_that_does_not_exist_is_an_error(report: Report) -> None:
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        ("raise ImportError('x')", r"needs the package WeasyPrint.*pip install 'custdyn-widgets\[pdf\]'"),
+        ("raise ImportError('x')", r"needs the WeasyPrint package.*pip install 'custdyn-widgets\[pdf\]'"),
         ("print('advice'); raise OSError('libpango')", "needs the library Pango.*apt install libpango"),
     ],
 )
