@@ -261,7 +261,7 @@ def test_an_end_is_refused_where_the_state_is_damaged_and_set_for_the_others(sto
     set_state(store, hurt, "{")
     result = snapshots("expire", hurt, sound, "--in", 3)
     assert result.exit_code == 1
-    assert "nothing was changed" in result.stderr
+    assert "so it was not changed" in result.stderr
     assert read_state(store.folder, sound).expires
 
 
