@@ -12,6 +12,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from custdyn_widgets.mart.text_lookup import TextLookup, text_bytes
+
 Bools = npt.NDArray[np.bool_]
 Codes = npt.NDArray[np.int32]
 Int64s = npt.NDArray[np.int64]
@@ -19,6 +21,7 @@ Int64s = npt.NDArray[np.int64]
 _LARGE = 2**31  # bytes: the maximum size of a string array
 _WHOLE_NUMBER = r"^(0|-?[1-9][0-9]{0,17})$"  # as written by `as_text`, with up to 18 digits
 _LONG_NUMBER = r"^-?[1-9][0-9]{18}$"  # 19 digits: may fit in an int64
+_MANY = 100_000  # known strings; with fewer, Arrow is faster, although it hashes them again for each batch
 _DENSE, _SMALL = 16, 2**16  # a lookup table may have this many entries per number, or in total
 
 
@@ -118,7 +121,7 @@ def blanks(column: pa.Array, *, of_numbers: bool = False) -> Bools:
     else:
         missing = np.zeros(len(column), np.bool_)
     if is_text(kind) and len(column):
-        starts, content = _bytes(column)
+        starts, content = text_bytes(column)
         missing |= starts[1:] == starts[:-1]
         if content.min(initial=0xFF) <= ord(" ") or content.max(initial=0) >= 0x80:
             # Only text that starts with white space or a non-ASCII byte can be blank. Few rows do.
@@ -132,15 +135,6 @@ def blanks(column: pa.Array, *, of_numbers: bool = False) -> Bools:
 def to_bools(column: pa.Array) -> Bools:
     """Return a boolean array without nulls as a writable NumPy array."""
     return np.array(column.to_numpy(zero_copy_only=False), dtype=np.bool_)
-
-
-def _bytes(column: pa.Array) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
-    """Return the offsets of the strings and of the end of the last string, and the bytes that they span."""
-    width = np.int64 if pa.types.is_large_string(column.type) else np.int32
-    _, offsets, data = column.buffers()
-    starts = np.frombuffer(offsets, width)[column.offset : column.offset + len(column) + 1]
-    content = np.frombuffer(data if data else b"", np.uint8)
-    return starts, content[starts[0] : starts[-1]]
 
 
 def as_numbers(column: pa.Array) -> pa.Array | None:
@@ -211,12 +205,18 @@ class PositionLookup:
     def _numbers(self) -> _NumberPositions:
         return _NumberPositions(self._known)
 
+    @cached_property
+    def _texts(self) -> TextLookup:
+        return TextLookup(self._known)
+
     def positions(self, values: pa.Array) -> Codes:
         """Return the position of each value, text or int64, among the known strings, or -1."""
         if pa.types.is_integer(values.type):
             return self._numbers.positions(values)
         if not pa.types.is_dictionary(values.type):
-            return positions(values, self._known)
+            if len(self._known) < _MANY:
+                return positions(values, self._known)
+            return self._texts.positions(values)
         last = getattr(self._last, "found", None)
         if last is None or not values.dictionary.equals(last[0]):
             last = self._last.found = values.dictionary, positions(values.dictionary, self._known)

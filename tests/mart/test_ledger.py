@@ -23,7 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from custdyn_widgets.errors import MartError
-from custdyn_widgets.mart import building
+from custdyn_widgets.mart import building, columns
 from custdyn_widgets.mart import opening as cache
 from custdyn_widgets.mart.checking import balances
 from custdyn_widgets.mart.checking.checks import check
@@ -70,6 +70,7 @@ def mart(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("CUSTDYN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(parquet_files, "_PIECE", 8)
     monkeypatch.setattr(parquet_files, "_MANY_CLIENTS", request.param)
+    monkeypatch.setattr(columns, "_MANY", request.param)
     for module in (parquet_files, stored):
         monkeypatch.setattr(module, "BATCH", 3)
     monkeypatch.setattr(by_client, "_BLOCK", 5)

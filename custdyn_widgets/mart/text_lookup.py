@@ -1,0 +1,159 @@
+"""Looking up batches of strings among known strings, in a hash table that is built only once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+_Positions = npt.NDArray[np.int32]
+_Octets = npt.NDArray[np.uint8]
+_Words = npt.NDArray[np.uint64]
+
+_WORD = np.dtype("<u8")  # the first byte of a string is the lowest byte of its first word
+_LONGEST = 40  # bytes: enough for a UUID
+_MOST_PROBES = 32  # far more than ever needed, unless strings were chosen to collide
+_MASKS = np.array([2 ** (8 * count) - 1 for count in range(9)], _WORD)  # by the number of bytes to keep
+
+
+class TextLookup:
+    """Looks up strings like `pyarrow.compute.index_in`, which hashes all known strings again in each call.
+
+    Parameters
+    ----------
+    known
+        The known strings, of type `string` or `large_string`. If some are equal, the first is found.
+    """
+
+    def __init__(self, known: pa.Array) -> None:
+        self._known = known
+        self._table: _Positions | None = None
+        longest = int(np.diff(text_bytes(known)[0]).max(initial=0))
+        if 0 < longest <= _LONGEST and not known.null_count:
+            self._strings = _Strings.of(known, -(-longest // 8))
+            self._bits = (4 * len(known)).bit_length()
+            self._table = self._filled()
+
+    def positions(self, values: pa.Array) -> _Positions:
+        """Return the position of each value, of type `string` or `large_string`, or -1."""
+        if self._table is None or not len(values):
+            found = pc.index_in(values, value_set=self._known.cast(values.type))
+            return np.asarray(pc.fill_null(found, -1).to_numpy(zero_copy_only=False), np.int32)
+        strings = _Strings.of(values, len(self._strings.words))
+        slots = strings.slots(self._bits)
+        result = self._table.take(slots)
+        rows = np.flatnonzero(~self._strings.equal(result, strings))
+        rows = rows[result.take(rows) >= 0]  # an empty slot ends the search
+        strings, slots = strings.rows(rows), slots.take(rows)
+        while len(rows):
+            slots = (slots + 1) & (len(self._table) - 1)
+            result[rows] = found = self._table.take(slots)
+            left = np.flatnonzero((found >= 0) & ~self._strings.equal(found, strings))
+            rows, strings, slots = rows.take(left), strings.rows(left), slots.take(left)
+        if values.null_count:
+            result[np.asarray(values.is_null().to_numpy(zero_copy_only=False), np.bool_)] = -1
+        return result
+
+    def _filled(self) -> _Positions | None:
+        """Return the position in `known` for each slot, or -1; return None if too many strings collide."""
+        table = np.full(1 << self._bits, -1, np.int32)
+        left, strings = np.arange(len(self._known), dtype=np.int32), self._strings
+        slots = strings.slots(self._bits)
+        for _ in range(_MOST_PROBES):
+            free = table.take(slots) < 0
+            table[slots[free][::-1]] = left[free][::-1]  # if several want a slot, the first gets it
+            others = np.flatnonzero(~self._strings.equal(table.take(slots), strings))
+            if not len(others):
+                return table
+            left, strings = left.take(others), strings.rows(others)
+            slots = (slots.take(others) + 1) & (len(table) - 1)
+        return None
+
+
+@dataclass(frozen=True)
+class _Strings:
+    """Strings as numbers.
+
+    Attributes
+    ----------
+    lengths
+        Their lengths in bytes, or one length if all are equally long.
+    words
+        Their first 8 bytes, the next 8 bytes, and so on; bytes after the end of a string are 0.
+    """
+
+    lengths: npt.NDArray[Any] | int
+    words: tuple[_Words, ...]
+
+    @classmethod
+    def of(cls, column: pa.Array, count: int) -> _Strings:
+        """Return the strings of a column that is not empty, with `count` words each."""
+        starts, content = text_bytes(column)
+        lengths = np.diff(starts)
+        width, firsts = int(lengths[0]), range(0, 8 * count, 8)
+        if width >= 8 and (lengths == width).all():
+            table = content.reshape(-1, width)
+            return cls(width, tuple(_words_of_equal_length(table, first) for first in firsts))
+        # A word that begins at each byte, aligned or not.
+        padded = np.concatenate([content, np.zeros(8, np.uint8)])
+        words = np.ndarray(len(content) + 1, _WORD, padded.data, strides=(1,))
+        begins = starts[:-1] - starts[0]
+        return cls(lengths, tuple(_words_at(words, begins, lengths, first) for first in firsts))
+
+    def rows(self, rows: npt.NDArray[np.int64]) -> _Strings:
+        """Return the strings of some rows."""
+        lengths = self.lengths if isinstance(self.lengths, int) else self.lengths.take(rows)
+        return _Strings(lengths, tuple(words.take(rows) for words in self.words))
+
+    def slots(self, bits: int) -> npt.NDArray[np.int64]:
+        """Return where the search for each string begins in a table with 2**bits slots."""
+        mixed = np.zeros(len(self.words[0]), np.uint64)
+        for words in self.words:
+            mixed ^= words
+            mixed ^= mixed >> np.uint64(32)
+            mixed *= np.uint64(0x9E3779B97F4A7C15)
+        mixed ^= mixed >> np.uint64(29)
+        mixed *= np.uint64(0xBF58476D1CE4E5B9)
+        return (mixed >> np.uint64(64 - bits)).view(np.int64)
+
+    def equal(self, positions: _Positions, others: _Strings) -> npt.NDArray[np.bool_]:
+        """Return whether the strings at some positions equal other strings; position -1 means any answer."""
+        if isinstance(self.lengths, int):
+            result = np.broadcast_to(others.lengths == self.lengths, len(positions)).copy()
+        else:
+            result = np.asarray(self.lengths.take(positions, mode="clip") == others.lengths)
+        for own, other in zip(self.words, others.words, strict=True):
+            result &= own.take(positions, mode="clip") == other
+        return result
+
+
+def text_bytes(column: pa.Array) -> tuple[npt.NDArray[Any], _Octets]:
+    """Return the offsets of the strings and of the end of the last string, and the bytes that they span."""
+    width = np.int64 if pa.types.is_large_string(column.type) else np.int32
+    _, offsets, data = column.buffers()
+    if not len(column):  # may have no offsets
+        return np.zeros(1, width), np.empty(0, np.uint8)
+    starts = np.frombuffer(offsets, width)[column.offset : column.offset + len(column) + 1]
+    content = np.frombuffer(data if data else b"", np.uint8)
+    return starts, content[starts[0] : starts[-1]]
+
+
+def _words_at(words: _Words, begins: npt.NDArray[Any], lengths: npt.NDArray[Any], first: int) -> _Words:
+    """Return 8 bytes of each string, from its byte `first` on, given the word at each byte of all strings."""
+    found: _Words = words[np.minimum(begins + first, len(words) - 1)]
+    found &= _MASKS.take(lengths - first, mode="clip")
+    return found
+
+
+def _words_of_equal_length(strings: _Octets, first: int) -> _Words:
+    """Return 8 bytes of each string, from its byte `first` on; all strings have 8 bytes or more."""
+    count, width = strings.shape
+    if first >= width:
+        return np.zeros(count, _WORD)
+    begin = min(first, width - 8)
+    words = np.ascontiguousarray(strings[:, begin : begin + 8]).view(_WORD).ravel()
+    return words >> np.uint64(8 * (first - begin)) if begin < first else words
