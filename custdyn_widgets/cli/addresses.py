@@ -89,7 +89,7 @@ def _ensured(
 
 
 def _since(store: Store, name: str, saved: SavedQuery) -> datetime:
-    """Return when the newest snapshot of a saved query's current query was created; now if there is none.
+    """Return when the newest snapshot of a saved query's current query was generated; now if there is none.
 
     Earlier versions of the saved query may have made reports on other clients, which readers should not see.
     """

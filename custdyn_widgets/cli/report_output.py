@@ -174,7 +174,7 @@ def print_report(
     click.UsageError
         If a workbook or a PDF would be printed to a terminal, or `pdf` is given without `frozen`.
     ExportError
-        If this machine cannot make PDFs; nothing has been computed.
+        If this machine cannot create PDFs; nothing has been computed.
     """
     from custdyn_widgets.engine import run_report
     from custdyn_widgets.progress import ProgressBar
@@ -206,7 +206,7 @@ def print_report(
 
 
 def _settings_for(form: str, *, frozen: bool, pdf: bool) -> Settings:
-    """Return the settings, with `pdf` set; raise an error if a PDF is needed but cannot be made here."""
+    """Return the settings, with `pdf` set; raise an error if a PDF is needed but cannot be created."""
     current = settings.load()
     current = replace(current, pdf=pdf or form == "pdf" or (frozen and current.pdf))
     if current.pdf:

@@ -66,7 +66,7 @@ class _Keyed:
     key: bytes
 
     def tags(self, kind: bytes, texts: Iterable[str]) -> list[int]:
-        """Return a tag for each text. Without the text, a tag reveals nothing."""
+        """Return a tag for each string. Without the string, a tag reveals nothing."""
         key = blake2b(key=self.key, digest_size=_TAG_BYTES, person=kind)
         found = []
         for text in texts:

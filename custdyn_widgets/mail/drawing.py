@@ -47,7 +47,7 @@ class LetterContent:
     link, link_note
         The email's link and the sentence below it.
     more_links, more_links_note
-        The texts and links for other reports, and the sentence above them.
+        The text and the link for each of the other reports, and the sentence above them.
     attachment
         A sentence about the attached file, or about why no file is attached.
     pictures
@@ -144,7 +144,7 @@ def _wrap(text: str, indent: str = "") -> str:
 
 
 def _align(rows: Sequence[tuple[str, str]]) -> str:
-    """Return labels and texts in two columns, with long texts wrapped."""
+    """Return labels and text in two columns, with long text wrapped."""
     width = max((len(label) for label, _ in rows), default=0) + 2
     return "\n".join(_wrap(f"{label:{width}}{text}", " " * width) for label, text in rows)
 

@@ -105,7 +105,7 @@ class ReportLetter:
         return words + (f" (partial: until {until})" if self.report.is_partial else "")
 
     def _filled(self, text: str) -> str:
-        """Return a text from the saved query with its placeholders replaced."""
+        """Return text from the saved query with its placeholders replaced."""
         info = self.report.info
         first, last = info.interval_start[:10], info.interval_end[:10]
         days = first if first == last else f"{first} to {last}"

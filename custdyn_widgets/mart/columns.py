@@ -242,12 +242,12 @@ def is_text(kind: pa.DataType) -> bool:
 
 
 def _match(texts: pa.Array, pattern: str) -> Bools:
-    """Return a mask of the texts that match a regular expression."""
+    """Return a mask of the strings that match a regular expression."""
     return to_bools(pc.fill_null(pc.match_substring_regex(texts, pattern), False))
 
 
 def _at_most(numbers: pa.Array, negative: str, positive: str) -> Bools:
-    """Return a mask of the texts within two limits; correct only for numbers with as many digits as these."""
+    """Return a mask of the numbers within two limits; all are strings with the same number of digits."""
     limits = [pa.scalar(limit, numbers.type) for limit in (negative, positive)]
     found = pc.less_equal(numbers, pc.if_else(pc.starts_with(numbers, "-"), *limits))
     return to_bools(pc.fill_null(found, False))

@@ -121,7 +121,7 @@ class _Strings:
         return (mixed >> np.uint64(64 - bits)).view(np.int64)
 
     def equal(self, positions: _Positions, others: _Strings) -> npt.NDArray[np.bool_]:
-        """Return whether the strings at some positions equal other strings; position -1 means any answer."""
+        """Return whether the strings at some positions equal other strings; arbitrary for position -1."""
         if isinstance(self.lengths, int):
             result = np.broadcast_to(others.lengths == self.lengths, len(positions)).copy()
         else:

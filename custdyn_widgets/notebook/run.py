@@ -121,7 +121,7 @@ def run_notebook(
     QueryError, SourceError
         If the parameters are not valid for the template; no kernel has been started.
     ExportError
-        If the settings ask for a PDF but this machine cannot make one; no kernel has been started.
+        If the settings ask for a PDF but this machine cannot create one; no kernel has been started.
     RunError
         If the notebook failed, was killed, timed out, or did not freeze exactly one report.
     """

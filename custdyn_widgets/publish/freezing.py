@@ -75,7 +75,7 @@ def freeze(
     Raises
     ------
     ExportError
-        If a PDF is requested but this machine cannot make one; nothing was published.
+        If a PDF is requested but this machine cannot create one; nothing was published.
     SnapshotError
         If nothing was published or, as `SnapshotUnknownError`, if the outcome is unknown.
     """

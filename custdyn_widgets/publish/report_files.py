@@ -37,7 +37,7 @@ def report_files(
     Raises
     ------
     ExportError
-        If a PDF is requested but this machine cannot make one.
+        If a PDF is requested but this machine cannot create one.
     """
     # imported late: this loads a JavaScript engine and openpyxl
     from custdyn_widgets.render import render_page, report_charts, require_pdf, to_csv, to_xlsx

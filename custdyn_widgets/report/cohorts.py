@@ -1,4 +1,4 @@
-"""The retention triangle: how many clients in each cohort had a paid use, month by month."""
+"""The retention triangle: how many clients of each cohort had a paid use, month by month."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class CohortTriangle:
     cohorts
         The cohorts' labels, such as `2021-10`, in order.
     sizes
-        The number of clients in each cohort.
+        The number of clients of each cohort.
     counts
         For each cohort, how many of its clients had a paid use in its own month, one month later, and so on;
         None for months that begin at or after the report's end. All rows have the same length.

@@ -50,7 +50,7 @@ class CellDifference:
     change: Value
 
     def texts(self, currency: str) -> tuple[str, str, str]:
-        """Return old, new and change as text, with all decimals if old and new would otherwise look equal."""
+        """Return old, new and change as text, with all digits if old and new would otherwise look equal."""
         column = self.column
         old, new = (format_value(value, column, currency) for value in (self.old, self.new))
         change_column, change = column, self.change

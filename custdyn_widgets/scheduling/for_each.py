@@ -52,7 +52,7 @@ def make_each(task: Task, progress: Callable[[str], None]) -> Iterator[MadeRepor
         try:
             report = report_on(query, mart, task.logical_time)
             yield freeze_unless_excluded(task, report, freeze, recipients, company)
-        except SavedQueryError:  # every company's report lacks the same column
+        except SavedQueryError:  # the condition's column is missing for every company
             raise
         except CustDynError as error:
             yield MadeReport(Outcome("failed", company, problem=error.message))

@@ -66,7 +66,7 @@ class Address:
     renamed: tuple[datetime, ...] = ()
 
     def is_made_by(self, saved_query: str, generated_at: datetime) -> bool:
-        """Return whether the address's saved query could have made a snapshot with this name at this time."""
+        """Return whether the saved query could have made a snapshot under this name at this time."""
         if saved_query == self.name:
             return True
         earlier = dict(zip(self.saved_queries[1:], self.renamed, strict=True))

@@ -55,8 +55,8 @@ def sealed(
     for name in files:
         if not _is_name(name):
             raise SnapshotError(
-                f"A snapshot cannot have a file named {shown(name)}: use at most {_NAME_LENGTH} lowercase "
-                "letters and digits, with single dots and hyphens between them, and not "
+                f"A snapshot cannot have a file named {shown(name)}: use lowercase letters and digits, with "
+                f"single dots and hyphens between them, at most {_NAME_LENGTH} characters in all, and not "
                 f"{MANIFEST} or {EVIDENCE}.",
                 field="files",
             )

@@ -1,8 +1,8 @@
 """Protecting a shared store: only the owner of a snapshot and root can change or delete it.
 
 Every shared folder belongs to root and is sticky, so that members of the group can add files but cannot
-replace or delete those of others. Readers need access only to the store's parent folder, so a viewer needs no
-write permission. Others may write to the store while root protects it, so no symbolic links are followed.
+replace or delete those of others. Readers need access only to the folder above the store, so a viewer needs
+no write permission. Others may write to the store while root protects it, so no symbolic links are followed.
 """
 
 from __future__ import annotations

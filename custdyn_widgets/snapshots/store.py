@@ -68,8 +68,8 @@ class Store:
     Parameters
     ----------
     folder
-        The store's folder, created when the first snapshot is published. The umask determines the modes of
-        new files and folders, or the folder's mode if it has the set-group-ID bit; files are not executable.
+        The store's folder, created when the first snapshot is published. The modes of new files and folders
+        follow the umask or, if the folder has the set-group-ID bit, its mode; files are not executable.
     """
 
     def __init__(self, folder: Path | str) -> None:

@@ -14,7 +14,7 @@ _MAX_BYTES = 180  # file systems allow 255 bytes for an entire name
 def slug(text: str) -> str:
     """Return a slug of up to 60 characters: words of lowercase ASCII letters and digits, joined by hyphens.
 
-    The slug is empty if the text has no such characters. Different texts may have the same slug; for unique
+    The slug is empty if the text has no such characters. Different strings may have the same slug; for unique
     names, see `saved_queries.name_for`.
     """
     return _OTHERS.sub("-", text.lower())[:_MAX_LENGTH].strip("-")

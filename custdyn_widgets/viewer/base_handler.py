@@ -31,10 +31,8 @@ def headers(embed_origins: Iterable[str] = ()) -> dict[str, str]:
     return {**HEADERS, policy: allowed}
 
 
-HEADERS_SETTING, METRICS_SETTING = (
-    "custdyn_headers",
-    "custdyn_metrics",
-)  # keys in the Tornado application's settings
+# Keys in the Tornado application's settings.
+HEADERS_SETTING, METRICS_SETTING = "custdyn_headers", "custdyn_metrics"
 METHODS = ("GET", "HEAD")
 HTML = "text/html; charset=UTF-8"
 ID_BEGINNING = 8  # characters of an id or a token that may be shown

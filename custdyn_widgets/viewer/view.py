@@ -88,7 +88,7 @@ class Site:
         return Content(hashlib.sha256(above + page_digest.encode()).hexdigest(), (above, page))
 
     def _signed_with(self, snapshot_id: str) -> str | None:
-        """Return the key that signed a snapshot; "" if unsigned, None if signature or key is invalid."""
+        """Return the key that signed a snapshot; "" if unsigned, None if invalid or not from this store."""
         try:
             found = signatures.signature_of(self.store, snapshot_id)
         except SnapshotDamagedError:

@@ -67,7 +67,7 @@ class Kernel:
 def kernel_for(facts: Facts, grid: Grid, rows: int) -> Kernel | None:
     """Return the kernel for a report on this many rows, or None if NumPy should sum them.
 
-    A process loads the kernel only once it has summed enough rows for the loading to pay off.
+    A process does not load the kernel until it has enough rows to sum for the loading to pay off.
     """
     global _summed
     if grid.by_package or facts.time.dtype != np.uint32:

@@ -171,7 +171,7 @@ class _PackageRows:
         return cls(owner, package_group, begin, count, first_use, paying, payer, cell_of[paying])
 
     def cells(self, own: slice) -> tuple[Int64s, Int64s]:
-        """Return where each of some package rows starts in the list of their cells, and that list."""
+        """Return two arrays: where the cells of each package row begin, and the cells of all these rows."""
         count = self.count[own]
         first = np.cumsum(count) - count
         return first, np.arange(int(count.sum())) + np.repeat(self.begin[own] - first, count)

@@ -17,7 +17,7 @@ _BALANCES = {
     "Difference": "difference",
     "Currency": "currency",
 }
-# JupyterLab narrows wide tables in outputs and right-aligns their text; overriding this takes two classes.
+# JupyterLab narrows wide tables in outputs and right-aligns their text. Overriding this takes two classes.
 _STYLE = """
 .custdyn-check table { table-layout: auto; width: max-content; max-width: 100%; border-collapse: collapse;
   margin: 0; }

@@ -139,7 +139,7 @@ def _of_serials(text: pa.Array) -> pa.Array:
 
 
 def _joined(separator: str, *parts: pa.Array | str) -> pa.Array:
-    """Join texts row by row, in the type of the first array."""
+    """Join strings row by row, in the type of the first array."""
     kind = next(part.type for part in parts if isinstance(part, pa.Array))
     scalars = [pa.scalar(part, kind) if isinstance(part, str) else part.cast(kind) for part in parts]
     return pc.binary_join_element_wise(*scalars, pa.scalar(separator, kind))

@@ -60,7 +60,10 @@ def with_rows(facts: Facts, rows: Merged) -> Facts:
 
 
 def _of_rows(rows: Merged, exists: Int64s) -> dict[str, Any]:
-    """Return the arrays of facts that depend on rows; `exists` is what it would be without rows."""
+    """Return the arrays of facts that depend on rows.
+
+    A client exists from its time in `exists` or from its first row, whichever is earlier.
+    """
     return {
         "offset": rows.offset,
         "time": rows.time,

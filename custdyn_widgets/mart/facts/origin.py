@@ -66,7 +66,7 @@ class Origin:
         return {} if keys is None else {_KEYS: keys}
 
     def texts(self) -> dict[str, bytes]:
-        """Return the texts to store, by name."""
+        """Return the text files to store, by name."""
         ids = self.ledger.ids
         content = {
             "identity": self.identity,

@@ -1,4 +1,4 @@
-"""Folders of memory-mapped arrays and texts that never change.
+"""Folders of memory-mapped arrays and text files that never change.
 
 The seal of a folder contains the size, time and checksum of every other file, and a folder that does not
 match its seal is damaged. Sizes and times are checked whenever a folder is opened. Checksums are checked
@@ -28,7 +28,7 @@ DAMAGED = (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError)
 
 
 def write_sealed(folder: Path, arrays: Mapping[str, npt.NDArray[Any]], texts: Mapping[str, bytes]) -> None:
-    """Write arrays, texts and their seal into an empty folder.
+    """Write arrays, text files and their seal into an empty folder.
 
     Raises
     ------
@@ -56,7 +56,7 @@ class SealedFolder:
     seal
         The checksum of the seal.
     sums
-        For each array, its type, shape and checksum; for each text, its checksum.
+        For each array, its type, shape and checksum; for each text file, its checksum.
     """
 
     path: Path
@@ -82,11 +82,11 @@ class SealedFolder:
         return np.asarray(np.memmap(path, dtype, "r", begin, tuple(shape)))
 
     def text(self, name: str) -> bytes:
-        """Return a text."""
+        """Return the content of a text file."""
         return (self.path / name).read_bytes()
 
     def verify(self, arrays: Mapping[str, npt.NDArray[Any]], texts: Mapping[str, bytes]) -> None:
-        """Raise a ValueError if some of the arrays or texts differ from their checksums."""
+        """Raise a ValueError if some of the arrays or text files differ from their checksums."""
         found = _sums(arrays, texts)
         if found != {name: self.sums[name] for name in found}:
             raise ValueError("a checksum differs")

@@ -41,7 +41,7 @@ class Syntax:
         return f"CAST({sql} AS {'CHAR' if self.name == 'mysql' else 'TEXT'})"
 
     def joined(self, *parts: str) -> str:
-        """Return the SQL that concatenates texts."""
+        """Return the SQL that concatenates strings."""
         return f"CONCAT({', '.join(parts)})" if self.name == "mysql" else " || ".join(parts)
 
     def number(self, sql: str, removed: Iterable[str], mark: str) -> str:

@@ -187,7 +187,7 @@ def _first_rows(path: Path, delimiter: str) -> list[list[str]]:
 
 
 def read_misshapen(lines: Iterable[str], table: StoredTable, layout: Layout) -> StoredTable:
-    """Return a table with all rows of a text, in which short ones are padded and long ones truncated.
+    """Return a table with all rows of CSV text; short rows are padded, and long ones truncated.
 
     Parameters
     ----------

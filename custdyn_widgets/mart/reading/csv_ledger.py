@@ -42,7 +42,7 @@ class _CsvFile:
     name
         The name of the file.
     named
-        Opens a path to the text that ends in this name, for messages.
+        Opens a path to the text whose last component is this name, for messages.
     spec, layout
         The schema of the table, and the layout of the text.
     """
@@ -86,7 +86,7 @@ class _CsvFile:
             return table
 
     def _reject(self, *, encoding: bool) -> None:
-        """Raise an error if the file is in another encoding or has misplaced quotes."""
+        """Raise an error if the file has misplaced quotes or, with `encoding`, is not UTF-8."""
         with self.named() as path:
             if encoding:
                 reject_encoding(path)

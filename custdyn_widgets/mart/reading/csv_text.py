@@ -101,7 +101,7 @@ class NamelessFile:
 
     @contextmanager
     def named(self, name: str) -> Iterator[Path]:
-        """Yield a path to the file that ends in a given name, for messages."""
+        """Yield a path to the file whose last component is a given name, for messages."""
         with tempfile.TemporaryDirectory(prefix="custdyn-") as folder:
             path = Path(folder) / name
             path.symlink_to(self.path)

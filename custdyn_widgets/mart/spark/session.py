@@ -106,7 +106,7 @@ def spark_errors(name: str) -> Iterator[None]:
             remedy = " Install this version of custdyn-widgets in the Python environment of the workers."
         elif "S3AFileSystem not found" in text:
             remedy = (
-                " Add the package org.apache.hadoop:hadoop-aws, in Spark's version of Hadoop, to "
+                " Add the package org.apache.hadoop:hadoop-aws, in the same version as Spark's Hadoop, to "
                 "spark.jars.packages, or use the local engine."
             )
         elif "Illegal Parquet type" in text and "NANOS" in text:

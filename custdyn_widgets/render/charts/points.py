@@ -79,7 +79,7 @@ class Points:
 
     @cached_property
     def legend(self) -> dict[str, str]:
-        """The coloured series' names as shown in a legend, distinct also from the grey series' names."""
+        """The coloured series' names as shown in a legend, which also differ from the grey series' names."""
         names = (*self.series, *self.others)
         if not self.has_long_names:
             shown = _isolated(fitting_names(names, LEGEND_ROOM))

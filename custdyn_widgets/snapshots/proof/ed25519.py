@@ -48,7 +48,7 @@ def is_key(text: str) -> bool:
 
 
 def keys_in(data: bytes) -> list[str]:
-    """Return, in hexadecimal, the public keys in a text: one key in hexadecimal, or any number in PEM.
+    """Return, in hexadecimal, the public keys in a file: one key in hexadecimal, or any number in PEM.
 
     Raises
     ------
