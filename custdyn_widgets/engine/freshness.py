@@ -18,6 +18,7 @@ from custdyn_widgets.text import format_instant_utc
 _HOUR_S, _DAY_S = 3_600, 86_400
 _MIN_DAYS = 7  # with transactions on fewer days, no pause counts as unusual
 _MIN_DAYS_OF_USE, _NEARLY_EVERY = 28, 0.9  # the minimum number and share of days with a kind of use
+_FEW_ROWS, _FIRST_ROWS = 1 << 16, 1 << 20  # usually enough to find every kind of use on a day
 _ROWS_AT_ONCE = 1 << 20  # limits the memory needed
 _C = FlowClass
 _USES = {
@@ -85,9 +86,9 @@ def _pause_warning(what: str, last: int, end: int, zone: str) -> str:
 class _RecentUses:
     """The kinds of use in the day before a report's end, and the last transaction.
 
-    `last` is the time of the last transaction before the data was written, if there is one. `going` and
-    `exists` say for each kind of use whether it occurs on that day, and whether it occurs at all. `exists`
-    may be incomplete if every kind occurs on that day.
+    `last` is the time of the last transaction before the data was written, or None if there is none; it may
+    be the report's end if that or a later time would make no difference. `going` and `exists` say for each
+    kind of use whether it occurs from that day on, and whether it occurs at all.
     """
 
     last: int | None
@@ -96,28 +97,46 @@ class _RecentUses:
 
 
 def _recent_uses(facts: Facts, clients: Int64s, *, end: int, written: int) -> _RecentUses:
-    ends = first_row_at(facts, clients, written)
-    ends = ends[ends > facts.offset[clients]]
-    last = int(facts.time[ends - 1].max()) if len(ends) else None
-    going = np.zeros(len(_USES) + 1, dtype=bool)
-    exists = going.copy()
-    for times, use in _parts(facts):
-        recent = use[(times >= end - _DAY_S) & (times < written)]
-        going |= np.bincount(recent, minlength=len(going)) > 0
-        exists |= np.bincount(use, minlength=len(going)) > 0
-        if going[1:].all():
+    going = np.zeros(len(_USES), np.bool_)
+    for first in range(0, _FIRST_ROWS if end < written else 0, _FEW_ROWS):
+        few = slice(first, first + _FEW_ROWS)
+        going |= _kinds(facts.flow[few][(facts.time[few] >= end - _DAY_S) & (facts.time[few] < written)])
+        if going.all():
+            return _RecentUses(end, going, going)
+    exists = _kinds(np.flatnonzero(facts.flow_classes))
+    begins, ends = (first_row_at(facts, clients, at) for at in (end - _DAY_S, written))
+    for rows in _ranges(begins, ends):
+        if (going == exists).all():
             break
-    return _RecentUses(last, going, exists)
+        going |= _kinds(facts.flow[rows])
+    ends = ends[ends > facts.offset[clients]]
+    return _RecentUses(int(facts.time[ends - 1].max()) if len(ends) else None, going, exists)
+
+
+def _kinds(classes: npt.NDArray[np.integer]) -> Bools:
+    """Return which kinds of use occur among flow classes."""
+    found = np.zeros(len(_USES) + 1, dtype=bool)
+    found[_USE_OF_CLASS[classes]] = True
+    return found[1:]
+
+
+def _ranges(begins: Int64s, ends: Int64s) -> Iterator[Int64s]:
+    """Yield the numbers in some ranges, a limited number at once."""
+    after = np.cumsum(ends - begins)
+    for first in range(0, int(after[-1]) if len(after) else 0, _ROWS_AT_ONCE):
+        places = np.arange(first, min(first + _ROWS_AT_ONCE, int(after[-1])))
+        own = np.searchsorted(after, places, side="right")
+        yield places + (ends - after)[own]
 
 
 def _kinds_that_stopped(facts: Facts, end: int, recent: Sequence[_RecentUses]) -> Iterator[tuple[str, int]]:
     """Yield each kind of use that occurred on nearly every day until it stopped, with its last time.
 
-    A kind that still occurs on the last day before `end` or later is skipped, often without reading all rows.
+    A kind that still occurs on the last day before `end` or later is skipped.
     """
     going = np.logical_or.reduce([own.going for own in recent])
     exists = np.logical_or.reduce([own.exists for own in recent])
-    stopped = [place for place in range(1, len(_USES) + 1) if exists[place] and not going[place]]
+    stopped = (np.flatnonzero(exists & ~going) + 1).tolist()
     if not stopped:
         return
     work = partial(_days_of_uses, places=stopped, end=end)

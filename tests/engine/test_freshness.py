@@ -13,10 +13,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from custdyn_widgets.engine import freshness
 from custdyn_widgets.engine.compute import run_report
 from custdyn_widgets.engine.freshness import _days, _longest_pause
 from custdyn_widgets.query.query import ReportQuery
 from custdyn_widgets.report.report import Report
+
+
+@pytest.fixture(params=[0, 6, freshness._FIRST_ROWS], ids="first {} rows".format, autouse=True)
+def first_rows(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Find the kinds of use in the first rows, or in later ones a few at once."""
+    monkeypatch.setattr(freshness, "_FIRST_ROWS", request.param)
+    if request.param <= 6:
+        monkeypatch.setattr(freshness, "_FEW_ROWS", 3)
+        monkeypatch.setattr(freshness, "_ROWS_AT_ONCE", 2)
+
 
 LAST = datetime(2022, 1, 19, 23, 50, tzinfo=UTC)
 

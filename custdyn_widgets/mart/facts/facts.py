@@ -16,18 +16,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from custdyn_widgets.mart.columns import Int64s
+from custdyn_widgets.mart.columns import Bools, Int64s
 from custdyn_widgets.mart.facts.by_client import Packages, Times
-from custdyn_widgets.mart.facts.flow_class import Flows
+from custdyn_widgets.mart.facts.flow_class import FlowClass, Flows
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_ROWS_AT_ONCE = 1 << 20  # limits the memory needed
 NEVER = np.iinfo(np.int64).max
 T = TypeVar("T")
 
@@ -112,6 +114,14 @@ class Facts:
     name_text: npt.NDArray[np.uint8]
     names: Names
     is_distributed: ClassVar[bool] = False  # whether the rows are elsewhere, and only `each` can reach them
+
+    @cached_property
+    def flow_classes(self) -> Bools:
+        """Whether each `FlowClass` occurs in a row; all rows are read once."""
+        found = np.zeros(len(FlowClass), np.bool_)
+        for first in range(0, len(self.flow), _ROWS_AT_ONCE):
+            found[self.flow[first : first + _ROWS_AT_ONCE]] = True
+        return found
 
     def each(self, work: Callable[[Facts, Int64s], T], clients: Int64s) -> list[tuple[Int64s, T]]:
         """Call a function on the rows of some clients, wherever they are stored.
