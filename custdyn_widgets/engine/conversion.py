@@ -24,7 +24,7 @@ from custdyn_widgets.engine.cells.stocks import STOCK_COLUMNS
 from custdyn_widgets.engine.cells.sums import join
 from custdyn_widgets.engine.fixed_columns import FixedArray
 from custdyn_widgets.engine.fixed_point import MILLION, Factors, add_up, sums_between, to_int64
-from custdyn_widgets.errors import QueryError, RateError, nearest
+from custdyn_widgets.errors import RateError
 from custdyn_widgets.mart import Int64s, Names
 from custdyn_widgets.report import Quote
 
@@ -35,36 +35,6 @@ _EPOCH = date(1970, 1, 1)
 _KEYS = ("row", "currency", "value_day", "needs_quote")
 _IGNORED = ("ignored_refill_qty", "ignored_refill")  # shown only in a warning, which does not convert them
 LINE_COLUMNS = [c for c in (*STOCK_COLUMNS, *FLOW_COLUMNS) if c not in _IGNORED]
-
-
-def target_currency(names: Names, asked: str | None) -> str:
-    """Return the currency of a report: the query's, or else a default from the data.
-
-    Raises
-    ------
-    QueryError
-        If the query's currency is neither in the data nor in ISO 4217, or if there is no default.
-    """
-    if asked is not None:
-        present = sorted({*names.currencies, *names.quotes, *([names.base] if names.base else [])})
-        if asked not in present and asked not in _iso_currencies():
-            raise QueryError.not_allowed("currency", asked, nearest(asked, present) or present)
-        return asked
-    if "USD" in (names.base, *names.quotes) or names.currencies == ("USD",):
-        return "USD"
-    if names.base:
-        return names.base
-    if len(names.currencies) == 1:
-        return names.currencies[0]
-    raise QueryError.missing(
-        "currency", f"the data has no rates, and its currencies are {', '.join(names.currencies) or '(none)'}"
-    )
-
-
-def _iso_currencies() -> frozenset[str]:
-    from babel.core import get_global  # imported late because it reads a 700 kB file
-
-    return frozenset(get_global("all_currencies"))
 
 
 class Rates:

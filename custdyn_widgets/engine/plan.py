@@ -12,7 +12,8 @@ import numpy as np
 from custdyn_widgets import settings
 from custdyn_widgets.engine.cells.grid import Grid
 from custdyn_widgets.engine.comparison import report_columns
-from custdyn_widgets.engine.conversion import Rates, target_currency
+from custdyn_widgets.engine.conversion import Rates
+from custdyn_widgets.engine.currency import target_currency
 from custdyn_widgets.engine.extensions import load_extensions
 from custdyn_widgets.engine.groups import Groups, find_groups
 from custdyn_widgets.engine.metrics import chosen_metrics

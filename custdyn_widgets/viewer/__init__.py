@@ -1,6 +1,6 @@
 """The viewer, which serves snapshot files at `/view?id=…`."""
 
-from custdyn_widgets.viewer.base_handler import HEADERS
+from custdyn_widgets.viewer.headers import HEADERS
 from custdyn_widgets.viewer.links import hosts_for, origins_in
 from custdyn_widgets.viewer.logs import start_logging
 from custdyn_widgets.viewer.metrics import environment_token

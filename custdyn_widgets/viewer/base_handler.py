@@ -1,35 +1,15 @@
-"""The base class of all request handlers: response headers, error pages, and log lines."""
+"""The base class of all request handlers: error pages and log lines."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
 from typing import Any
 
 import tornado.web
 
+from custdyn_widgets.viewer.headers import HEADERS
 from custdyn_widgets.viewer.links import host_name
 from custdyn_widgets.viewer.logs import ACCESS
-
-HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'; "
-        "frame-ancestors 'none'; sandbox allow-downloads"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "X-Robots-Tag": "noindex, nofollow, noarchive",
-}
-
-
-def headers(embed_origins: Iterable[str] = ()) -> dict[str, str]:
-    """Return the headers for all responses, which let only pages from these origins show them in a frame."""
-    policy = "Content-Security-Policy"
-    ancestors = " ".join(embed_origins) or "'none'"
-    allowed = HEADERS[policy].replace("frame-ancestors 'none'", f"frame-ancestors {ancestors}")
-    return {**HEADERS, policy: allowed}
-
 
 # Keys in the Tornado application's settings.
 HEADERS_SETTING, METRICS_SETTING = "custdyn_headers", "custdyn_metrics"

@@ -21,13 +21,8 @@ import tornado.web
 from custdyn_widgets.errors import SettingsError
 from custdyn_widgets.settings import VIEWER_HOST, VIEWER_PORT
 from custdyn_widgets.snapshots import NewestSnapshots, Store
-from custdyn_widgets.viewer.base_handler import (
-    HEADERS,
-    HEADERS_SETTING,
-    METRICS_SETTING,
-    BaseHandler,
-    headers,
-)
+from custdyn_widgets.viewer.base_handler import HEADERS_SETTING, METRICS_SETTING, BaseHandler
+from custdyn_widgets.viewer.headers import HEADERS, headers
 from custdyn_widgets.viewer.health import HealthHandler, problem_with
 from custdyn_widgets.viewer.keys import KeyHandler
 from custdyn_widgets.viewer.latest import LatestHandler

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from custdyn_widgets.engine.cells.compute import Cells
-from custdyn_widgets.engine.conversion import Rates, target_currency, to_lines
+from custdyn_widgets.engine.conversion import Rates, to_lines
+from custdyn_widgets.engine.currency import target_currency
 from custdyn_widgets.errors import QueryError, RateError
 from custdyn_widgets.mart.facts.facts import Names
 from custdyn_widgets.report.report import Quote
