@@ -15,7 +15,7 @@ import pytest
 
 from custdyn_widgets.render.charts.drawing import report_charts
 from custdyn_widgets.render.page import Section, render_page
-from custdyn_widgets.viewer.base_handler import HEADERS
+from custdyn_widgets.viewer.headers import HEADERS
 from tests.make_report import make_report
 from tests.render.test_charts import HOSTILE
 

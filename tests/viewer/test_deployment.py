@@ -23,7 +23,7 @@ from pathlib import Path
 import pytest
 
 from custdyn_widgets.snapshots.store import Store
-from custdyn_widgets.viewer.base_handler import HEADERS
+from custdyn_widgets.viewer.headers import HEADERS
 
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0 or not Path("/usr/sbin/nginx").exists(), reason="needs root and nginx"

@@ -21,7 +21,7 @@ import tornado.web
 from custdyn_widgets import settings
 from custdyn_widgets.snapshots import signatures, signing
 from custdyn_widgets.viewer import extension
-from custdyn_widgets.viewer.base_handler import HEADERS
+from custdyn_widgets.viewer.headers import HEADERS
 from custdyn_widgets.widgets.publishing import ask_viewer
 from tests.jupyter_server import BASE, TOKEN, Jupyter, running
 from tests.viewer.test_viewer import COMPUTING, EVIDENCE, FILES, set_state
