@@ -72,6 +72,19 @@ def test_sums_of_more_rows_than_a_double_can_hold_are_exact() -> None:
     assert list(join(high, low)) == [count * amount - 2**62]
 
 
+@pytest.mark.parametrize("size", [8, 2**15])
+@pytest.mark.parametrize(
+    ("amount", "high", "low"), [(2**32, 1, 0), (2**32 - 1, 0, 2**32 - 1), (-1, -1, 2**32 - 1)]
+)
+def test_the_lower_half_of_a_sum_has_32_bits(size: int, amount: int, high: int, low: int) -> None:
+    sums = KeyedSums(size)
+    sums.add(np.array([5]), np.array([amount]))
+    halves = sums.dense()
+    assert (int(halves.high[5]), int(halves.low[5])) == (high, low)
+    sums.add(np.array([5]), np.array([amount]), -1)
+    assert [part.tolist() for part in sums.totals()] == [[], [], [], []]
+
+
 @pytest.mark.parametrize("dense", [0, 2**21])
 @pytest.mark.parametrize("limit", [2**33, 2**50, 2**62])
 def test_sums_in_place_and_joined_parts_are_exact(dense: int, limit: int) -> None:

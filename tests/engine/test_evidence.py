@@ -221,6 +221,21 @@ def test_equal_contributions_of_different_clients_and_rows_have_different_digest
     assert found["digest"].nunique() == 24
 
 
+def test_rows_with_the_same_labels_are_not_confused() -> None:
+    client = {"client_id": ["A"], "client_type": "client", "currency": "USD", "created_at": "2021-01-01"}
+    ledger = {
+        "transaction_id": ["1", "2"], "client_id": "A", "at": "2021-05-01", "kind": "package_renewal",
+        "amount": ["-1", "-2"], "package_id": ["P1", "P3"],
+    }  # fmt: skip
+    packages = {"package_id": ["P1", "P2", "P3"], "name": ["Gold", "Gold", "Gold (P1)"]}
+    tables = {"clients": client, "transactions": ledger, "packages": packages}
+    mart = open_mart({name: pd.DataFrame(table) for name, table in tables.items()})
+    report = report_of(mart, "months", currency="USD", group_by=["package"])
+    assert [row.labels for row in report.rows].count(("Gold (P1)",)) == 2
+    found = found_changes(report, report, plan_of(mart, report))
+    assert (found.lines, found.count) == ((), 0)
+
+
 def test_a_report_leaves_its_process_with_finished_evidence(old: OpenedMart) -> None:
     report = report_of(old, "months")
     sent = pickle.loads(pickle.dumps(report))

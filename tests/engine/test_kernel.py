@@ -7,25 +7,29 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from custdyn_widgets.engine.cells import compute, fast, pieces
-from custdyn_widgets.engine.cells.grid import Grid
+from custdyn_widgets.engine.cells.grid import CounterArrays, EdgeCounter, Grid
 from custdyn_widgets.engine.compute import run_report
 from custdyn_widgets.errors import CustDynError
 from custdyn_widgets.mart import Facts, Int64s
 from tests.engine.test_dynamics import asked
 from tests.engine.test_golden import question
 from tests.engine.test_golden_dynamics import TABLES
+from tests.mart.ordinary_mart import ordinary_mart
 from tests.mart_forms import frames
 from tests.strategies import Case, cases, dense_cases
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 CELLS = compute._sum_up
+ARRAYS = EdgeCounter.arrays
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -33,7 +37,14 @@ def compiled() -> Iterator[None]:
     """Compute all cells both ways, and compare them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compute, "_sum_up", both_ways)
+        patch.setattr(EdgeCounter, "arrays", arrays_before_zeros)
         yield
+
+
+def arrays_before_zeros(counter: EdgeCounter) -> CounterArrays:
+    """Return the arrays of a counter, with a table that is followed by wrong counts in memory."""
+    arrays = ARRAYS(counter)
+    return arrays._replace(table=np.append(arrays.table, [0] * 4)[:-4])
 
 
 def both_ways(facts: Facts, clients: Int64s, grid: Grid) -> compute.Cells:
@@ -57,6 +68,33 @@ def both_ways(facts: Facts, clients: Int64s, grid: Grid) -> compute.Cells:
 def test_the_kernel_gives_the_cells_of_every_table(case: Path) -> None:
     query, as_of = question(case)
     run_report(query, str(case.parent / "mart"), as_of=as_of)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"group_by": ["date"], "columns": ["payg", "packages", "movement", "balances"], "package": ["p1"]},
+        {"group_by": ["month", "client_type"], "columns": ["active", "all", "movement", "balances"]},
+        {"group_by": ["year"], "columns": ["packages"], "package": ["p2", "p3"]},
+    ],
+)
+def test_the_kernel_gives_the_cells_of_an_ordinary_mart_in_which_clients_join_with_balances(
+    fields: dict[str, Any],
+) -> None:
+    mart = ordinary_mart()
+    opening = ["12.50" if i % 2 else "-7.25" for i in range(len(mart["clients"]))]
+    mart["clients"] = mart["clients"].assign(opening_balance=opening)
+    pair = mart["clients"].iloc[[0, 0]].assign(client_id=["d1", "d2"], currency="GBP", closed_at="")
+    pair = pair.assign(created_at="2025-09-10T00:00:00Z", opening_balance=["3", "-3"])  # together nothing
+    mart["clients"] = pd.concat([mart["clients"], pair])
+    mart["rates"] = pd.concat([mart["rates"], mart["rates"].iloc[:1].assign(currency="GBP")])
+    query = {"interval": {"start": "2025-08-03", "end": "2025-11-09"}, "client_type": "all", **fields}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pieces, "PIECE_ROWS", 2**9)
+        report = run_report({**query, "active_duration": 1}, mart, as_of="2025-11-20")
+    if "balances" in fields["columns"]:
+        joined = report.column("Balance Movement: Joined")
+        assert any(row.values[joined] for row in report.rows)
 
 
 def without_package_rows(case: Case) -> Case:

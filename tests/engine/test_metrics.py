@@ -229,6 +229,23 @@ def test_an_own_metric_stands_in_reports_until_it_is_removed(registry: dict[str,
     assert run_report(query, source, as_of="2022-01-01").columns == plain.columns
 
 
+@pytest.mark.usefixtures("registry")
+def test_an_own_metric_has_nothing_to_be_compared_with_before_a_day_that_clocks_skipped() -> None:
+    metric("Own", [("X", "money", "X.")])(lambda lines: pd.DataFrame({"X": lines["all_qty"] * 2}))
+    client = {"client_id": ["a"], "client_type": "client", "currency": "USD", "created_at": "2011-01-01"}
+    ledger = {"transaction_id": ["1"], "client_id": "a", "at": "2011-01-05", "kind": "refill", "amount": "1"}
+    query = {
+        "interval": {"start": "2011-12-31", "end": "2011-12-31"},
+        "timezone": "Pacific/Apia",  # 30 December 2011 was skipped
+        "compare": "previous_day",
+        "group_by": ["date"],
+    }
+    source = {"clients": pd.DataFrame(client), "transactions": pd.DataFrame(ledger)}
+    report = run_report(query, source, as_of="2012-02-01")
+    assert report.columns[-4].name == "Own: X"
+    assert [row.values[-4:] for row in report.shown_rows()] == [(2, None, None, None)] * 2
+
+
 @pytest.mark.parametrize("group_by", [[], ["month"], ["package"], ["month", "package"]])
 def test_a_metric_is_of_use_by_itself_on_the_lines_of_a_query(group_by: list[str]) -> None:
     query = {"interval": {"start": "2021-01-01", "end": "2021-12-31"}, "group_by": group_by}

@@ -236,6 +236,15 @@ def test_a_failure_says_what_failed_where_and_what_to_type() -> None:
             assert expected in told
 
 
+@pytest.mark.parametrize(
+    ("letter", "whose"),
+    [(FAILURE, "the saved query monthly"), (replace(FAILURE, is_for_operators=True), "the settings")],
+)
+def test_a_failure_says_where_its_recipients_are_listed(letter: FailureLetter, whose: str) -> None:
+    for words in bodies(sent(letter)[1]):
+        assert f"Sent automatically to the failure recipients in {whose}." in " ".join(words.split())
+
+
 def test_a_failure_with_many_faults_lists_the_first_and_counts_the_rest() -> None:
     faults = "\n".join(f"  transactions.csv, row {row}, at: 'z' is no time" for row in range(2, 202))
     letter = replace(FAILURE, problem=f"The data of 'shop' has 200 faults:\n{faults}")

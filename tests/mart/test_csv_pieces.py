@@ -23,7 +23,7 @@ from custdyn_widgets.mart.dialect import NO_DIALECT
 from custdyn_widgets.mart.reading import csv_pieces
 from custdyn_widgets.mart.reading.csv_files import read_csv
 from custdyn_widgets.mart.reading.csv_ledger import csv_ledger
-from custdyn_widgets.mart.reading.stored import StoredLedger, StoredTable
+from custdyn_widgets.mart.reading.stored import MisshapenRow, StoredLedger, StoredTable
 from custdyn_widgets.mart.schema import TABLES
 from custdyn_widgets.render import to_csv
 from tests.engine.test_golden import GOLDEN
@@ -63,7 +63,7 @@ def batches(ledger: StoredLedger) -> Iterator[StoredTable]:
         yield from piece()
 
 
-Misshapen = list[tuple[int, str, str]]
+Misshapen = list[MisshapenRow]
 
 
 def read(ledger: StoredLedger) -> tuple[list[dict[str, str]], Misshapen] | None:

@@ -54,9 +54,9 @@ def test_a_quote_escaped_by_a_backslash_is_named_with_its_row_and_the_remedy(nam
 
 @pytest.mark.parametrize("cell", ['"Gold\\",Silver"', "Gold\\, Silver"])
 def test_a_row_that_a_backslash_splits_says_so(cell: str) -> None:
-    [(row, _, why)] = read(f"package_id,name\np1,{cell}\np2,x\n").misshapen
-    assert row == 2
-    assert why.startswith(
+    [row] = read(f"package_id,name\np1,{cell}\np2,x\n").misshapen
+    assert row.number == 2
+    assert row.why.startswith(
         "has 3 cells, but there are 2 columns; a backslash is not an escape character in CSV"
     )
 

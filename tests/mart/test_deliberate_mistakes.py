@@ -305,6 +305,36 @@ def test_a_file_cut_in_the_middle_of_a_row_is_named(tmp_path: Path, mart: Frames
     assert note.startswith("transactions.csv seems to be cut off: its last row has only 3 of 6 cells")
 
 
+def test_the_cells_of_a_row_that_is_cut_are_counted_whatever_separates_them(
+    tmp_path: Path, mart: Frames
+) -> None:
+    write_as(mart, tmp_path, "csv")
+    path = tmp_path / "transactions.csv"
+    text = path.read_text()
+    for last in ("t9;c000", '"t,9,9,9,9,9";c000'):
+        path.write_text(text.replace(",", ";") + last)
+        [note] = [note for note in check_source(tmp_path).notes if note.kind == "cut_off"]
+        assert note.startswith("transactions.csv seems to be cut off: its last row has only 2 of 6 cells")
+
+
+def test_a_last_row_with_too_many_cells_is_no_cut(tmp_path: Path, mart: Frames) -> None:
+    """The part that it ends has fewer columns than all parts together."""
+    write_as(mart, tmp_path, "csv")
+    path = tmp_path / "transactions.csv"
+    headings, *lines = path.read_text().splitlines()
+    path.unlink()
+    path.mkdir()
+    first = [f"{headings},terminal,shift", *(f"{line},1,2" for line in lines[:-9])]
+    second = [f"{headings},agent", *(f"{line},1" for line in lines[-9:]), "t,c000,,,,,,"]
+    (path / "1.csv").write_text("\n".join(first))
+    (path / "2.csv").write_text("\n".join(second))
+    found = check_source(tmp_path)
+    assert [fault.why for fault in found.faults if fault.kind.code == "cell_count"] == [
+        "has 8 cells, but there are 7 columns"
+    ]
+    assert "cut_off" not in {note.kind for note in found.notes}
+
+
 def test_short_rows_elsewhere_are_no_cut(tmp_path: Path, mart: Frames) -> None:
     write_as(mart, tmp_path, "csv")
     path = tmp_path / "transactions.csv"
@@ -313,6 +343,36 @@ def test_short_rows_elsewhere_are_no_cut(tmp_path: Path, mart: Frames) -> None:
     assert check_source(tmp_path).notes == []
     path.write_text("".join([*lines, "t\n", "u\n"]))
     assert check_source(tmp_path).notes == []
+
+
+@pytest.mark.parametrize(("count", "is_noted"), [(19, False), (20, True)])
+def test_twenty_repeated_transactions_of_a_kind_are_noted(mart: Frames, count: int, is_noted: bool) -> None:
+    ledger = mart["transactions"]
+    calls = ledger.iloc[[0] * count].assign(
+        at=[f"2025-11-27T12:{minute:02}:00Z" for minute in range(count)], kind="other", package_id=""
+    )
+    others = {**mart, "transactions": ledger[~of_kind(mart, "other")]}
+    elsewhere = ledger[of_kind(mart, "usage") & (ledger["at"].str[:13] == "2025-11-20T12")]
+    kinds = [note.kind for note in check_source(with_rows(others, calls, calls, elsewhere)).notes]
+    assert kinds == ["repeated_rows"] * is_noted
+
+
+@pytest.mark.parametrize(
+    ("prices", "is_noted"),
+    [
+        (range(101, 120), False),  # 19 prices
+        (range(101, 121), True),
+        (range(5, 205, 5), False),  # all multiples of 5
+    ],
+)
+def test_whole_amounts_are_taken_for_cents_only_if_they_vary_and_are_uneven(
+    mart: Frames, prices: range, is_noted: bool
+) -> None:
+    amount = mart["transactions"]["amount"].copy()
+    usage = np.flatnonzero(of_kind(mart, "usage"))
+    amount.iloc[usage] = [f"-{prices[i % len(prices)]}" for i in range(len(usage))]
+    notes = check_source(with_ledger(mart, amount=amount)).notes
+    assert [note.kind for note in notes] == ["cents"] * is_noted
 
 
 def test_marts_of_other_seeds_have_no_notes() -> None:
@@ -483,6 +543,8 @@ def test_balances_that_differ_are_counted_summed_and_listed(mart: Frames) -> Non
     assert set(note.figures["sums"]) == {currencies[i] for i in ("c002", "c010", "c020", "c030")}
     assert f"a different balance for 4 of {len(currencies)} clients" in note
     assert "'c002'" in note
+    assert note.figures["cause"] == ""  # none explains these
+    assert note.endswith(f"add up to {', '.join(f'{v} {k}' for k, v in note.figures['sums'].items())}.")
 
 
 CAUSES: dict[str, Callable[[pd.Series, pd.DataFrame, Frames], pd.Series]] = {
@@ -509,6 +571,12 @@ def test_a_cause_that_explains_most_differences_is_named(mart: Frames, words: st
     [note] = check_source(changed).notes
     assert words in note.figures["cause"]
     assert note.endswith(note.figures["cause"])
+
+
+def test_no_cause_of_two_differences_is_sought(mart: Frames) -> None:
+    two = mart["clients"]["client_id"].isin(["c002", "c010"])
+    [note] = check_source(reconciled(mart, lambda balance, _: balance.mask(two, balance + 25))).notes
+    assert (note.figures["count"], note.figures["cause"]) == (2, "")
 
 
 def test_missing_opening_balances_are_named(mart: Frames) -> None:

@@ -82,6 +82,10 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
 
 
 LEAP_DAY = datetime(2024, 2, 29, tzinfo=UTC)
+LEDGERS = {
+    AS_OF: DIGESTS["transactions.csv"],
+    LEAP_DAY: "94d4abb4e98753f0fe0b71e1c4e7ec8f6ea8e468d1090f73ad53441f78d096f2",
+}
 
 
 @pytest.fixture(scope="module", params=[AS_OF, LEAP_DAY], ids=lambda at: f"{at:%Y-%m-%d}")
@@ -90,12 +94,16 @@ def any_demo(request: pytest.FixtureRequest, demo: Demo, tmp_path_factory: pytes
     if request.param == AS_OF:
         return demo
     folder = tmp_path_factory.mktemp("other") / "mart"
-    write_demo(folder, request.param, seed=request.param.month)
+    write_demo(folder, request.param, seed=7)
     return read(folder, request.param)
 
 
 def test_the_bytes_are_the_same_on_every_machine(demo: Demo) -> None:
     assert digests(demo.folder) == DIGESTS
+
+
+def test_the_ledgers_of_two_seeds_are_the_same_on_every_machine(any_demo: Demo) -> None:
+    assert digests(any_demo.folder)["transactions.csv"] == LEDGERS[any_demo.as_of]
 
 
 def test_the_same_seed_and_instant_give_the_same_bytes_whatever_its_offset(

@@ -20,6 +20,7 @@ LARGE = 2**62
 )
 @example(rows=[(0, 0, LARGE), (0, 0, LARGE), (0, 1, -LARGE)], opening=[0, 0, 0])
 @example(rows=[(0, 0, LARGE), (0, 0, LARGE), (0, 0, -LARGE)], opening=[0, 0, 0])
+@example(rows=[(0, 0, -LARGE), (0, 1, -LARGE), (0, 2, -1)], opening=[0, 0, 0])
 @example(rows=[], opening=[LARGE, -LARGE, 0])
 def test_clients_whose_balance_overflows_at_the_end_of_a_second(
     rows: list[tuple[int, int, int]], opening: list[int]

@@ -221,6 +221,8 @@ def test_the_url_of_a_database_with_a_password_is_refused_and_masked(tmp_path: P
         ({"data": "x", "url": "mysql://db/crm"}, "url"),
         ({"data": "x", "mapping": Path("m.sql"), "system": "astpp"}, "system"),
         ({"data": "x", "dialect": {"decimal": ","}}, "dialect"),
+        ({"data": "x", "endpoint": "https://minio:9000"}, "endpoint"),
+        ({"data": "x", "region": "eu-central-1"}, "region"),
     ],
 )
 def test_a_source_given_in_python_is_validated(given: dict[str, Any], field: str) -> None:

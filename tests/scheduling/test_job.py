@@ -864,6 +864,20 @@ def test_options_that_do_not_fit_together_are_wrong_use(settings: Settings, argu
     assert not (settings.runs or Path()).exists()
 
 
+@pytest.mark.parametrize("options", [["--again"], ["--within", "1h"], ["--no-send"], ["--quiet"]])
+def test_the_options_of_a_recorded_run_are_refused_for_any_other(
+    settings: Settings, options: list[str]
+) -> None:
+    from click.testing import CliRunner
+
+    from custdyn_widgets.cli import main
+
+    keep(BOARD, settings)
+    done = CliRunner().invoke(main, ["run", "--saved", "board", *options])
+    assert done.exit_code == 2
+    assert "A recorded run needs --saved NAME and either --scheduled or --as-of TIME." in done.stderr
+
+
 def test_a_quiet_run_says_nothing_unless_something_goes_wrong_and_then_all(
     settings: Settings, received: Received
 ) -> None:

@@ -60,9 +60,7 @@ def add_clients(ledger: Ledger, clients: Clients, flows: FlowTables, stocks: Sto
         if len(flows.joined):
             _add_joined(clients, i, flows)
         if len(stocks.movement):
-            first_use = _bucket(flows, stocks, clients.first_paid[i])
-            if 0 < first_use < stocks.buckets:
-                _count(stocks, _FIRST_USE, clients.group[i], first_use)
+            _count(stocks, _FIRST_USE, clients.group[i], _bucket(flows, stocks, clients.first_paid[i]))
         _add_client(ledger, clients, i, flows, stocks)
 
 
@@ -95,7 +93,7 @@ def _add_client(ledger: Ledger, clients: Clients, i: int, flows: FlowTables, sto
             _add(flows.sums, offset + _class(ledger, row, amount, flows), 1, amount)
     left, balance, is_active, _, high = past
     _take(stocks.sums, _key(stocks, group, left, gone), balance)
-    if len(stocks.movement) and is_active and high < stocks.buckets:
+    if len(stocks.movement) and is_active:
         _count(stocks, _CLOSED, group, high)
 
 
@@ -134,7 +132,7 @@ def _stay(
         _take(stocks.sums, _key(stocks, group, state, until), balance)
         _add(stocks.sums, _key(stocks, group, left, until), 1, balance)
     if len(stocks.movement) and low < high:
-        if active and not was_active and low > 0:
+        if active and not was_active:
             _count(stocks, _REACTIVATED if had_paid else _NEW, group, low)
         if was_active and not active:
             _count(stocks, _LAPSED, group, low)
@@ -150,7 +148,7 @@ def _add_joined(clients: Clients, i: int, flows: FlowTables) -> None:
     opening, exists = clients.opening[i], clients.exists[i]
     if opening != 0 and exists < flows.segment_of.edges[-1]:
         key = clients.group[i] * flows.per_group
-        key += _position(flows.segment_of, exists) * flows.class_count + flows.joined[1 if opening < 0 else 0]
+        key += _position(flows.segment_of, exists) * flows.class_count + flows.joined[int(opening < 0)]
         _add(flows.sums, key, 0, opening)
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
-
 import numpy as np
 
 from custdyn_widgets.engine.cells.grid import Grid
@@ -20,11 +17,10 @@ MOVEMENT_COLUMNS = ("opening_qty", *_KINDS)
 class MovementSums:
     """Client counts in one currency, by kind of movement, group and bucket.
 
-    Bucket 0 is the opening, which has no movements.
+    Counts in bucket 0, which is the opening, and after the last bucket are ignored.
     """
 
     def __init__(self, grid: Grid) -> None:
-        self._grid = grid
         self._shape = (len(_KINDS), grid.groups, grid.bucket_count + 1)
         self.sums = KeyedSums(int(np.prod(self._shape)))
 
@@ -54,24 +50,19 @@ class MovementSums:
         was_active, had_paid = later.copy(), later.copy()
         was_active[1:] &= stays_active[:-1]
         had_paid[1:] &= paid[:-1]
-        entered = active & ~was_active & (low > 0)
+        entered = active & ~was_active
         lapsed, lapsed_within = was_active & ~active, active & ~stays_active
         self._count(_NEW, group, low, entered & ~had_paid)
         self._count(_REACTIVATED, group, low, entered & had_paid)
         self._count(_LAPSED, group, low, lapsed)
         self._count(_LAPSED, group, until, lapsed_within)
-        self._count(_CLOSED, group, high, stays_active & last & (high < self._grid.bucket_count))
+        self._count(_CLOSED, group, high, stays_active & last)
         if stays.first_use is not None:
-            within = (stays.first_use > 0) & (stays.first_use < self._grid.bucket_count)
-            self._count(_FIRST_USE, stays.group, stays.first_use, within)
+            self._count(_FIRST_USE, stays.group, stays.first_use)
 
-    def _count(self, kind: int, group: Int64s, bucket: Int64s, which: Bools) -> None:
-        at = np.flatnonzero(which)
+    def _count(self, kind: int, group: Int64s, bucket: Int64s, which: Bools | None = None) -> None:
+        at = slice(None) if which is None else np.flatnonzero(which)
         self.sums.count((kind * self._shape[1] + group[at]) * self._shape[2] + bucket[at])
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Pickle what `merge` and `counts` need, but not the groups of clients, which can be large."""
-        return {**vars(self), "_grid": replace(self._grid, client_group=None)}
 
     def merge(self, other: MovementSums) -> None:
         """Add the sums of another `MovementSums` with the same grid."""

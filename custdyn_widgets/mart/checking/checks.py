@@ -124,7 +124,8 @@ def check_tables(name: str, stored: Mapping[str, StoredTable], *, whole_ledger: 
 
 def _misshapen(table: StoredTable) -> Iterator[Fault]:
     return (
-        Fault(table.origin, row, "", text, why, fault_kinds.CELL_COUNT) for row, text, why in table.misshapen
+        Fault(table.origin, row.number, "", row.text, row.why, fault_kinds.CELL_COUNT)
+        for row in table.misshapen
     )
 
 

@@ -29,6 +29,7 @@ from custdyn_widgets.mart.reading.likely_causes import (
 )
 from custdyn_widgets.mart.reading.near_names import normalized_name
 from custdyn_widgets.mart.reading.stored import (
+    MisshapenRow,
     StoredTable,
     reject_repeated_columns,
 )
@@ -208,7 +209,7 @@ def read_misshapen(lines: Iterable[str], table: StoredTable, layout: Layout) -> 
             why = f"has {counted}, but there are {count} columns"
             if ESCAPED in text or any(cell.endswith("\\") for cell in cells):
                 why += NO_ESCAPES
-            misshapen.append((len(rows) + table.first_row, text, why))
+            misshapen.append(MisshapenRow(len(rows) + table.first_row, text, why, len(cells), count))
         rows.append((cells + [""] * count)[:count])
     columns = {
         column: pa.array([row[layout.names.index(name)] for row in rows], pa.large_string())

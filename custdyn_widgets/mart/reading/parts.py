@@ -44,7 +44,7 @@ def _joined_ledger(path: Path, found: Sequence[StoredLedger]) -> StoredLedger:
 
     def shifted(piece: Piece, rows: int) -> Iterator[StoredTable]:
         for batch in piece():
-            misshapen = tuple((row + rows, text, why) for row, text, why in batch.misshapen)
+            misshapen = tuple(row.moved(rows) for row in batch.misshapen)
             first = batch.first_row + rows
             yield replace(batch, origin=path.name, first_row=first, misshapen=misshapen)
 
@@ -81,7 +81,7 @@ def _joined(origin: str, parts: Sequence[StoredTable]) -> StoredTable:
                 "Write all parts with the same columns.",
                 field="source",
             )
-        misshapen += [(row + rows, text, why) for row, text, why in part.misshapen]
+        misshapen += [row.moved(rows) for row in part.misshapen]
         rows += part.data.num_rows
     return replace(
         first,

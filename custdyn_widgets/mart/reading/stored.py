@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,20 @@ import pyarrow as pa
 from custdyn_widgets.errors import SourceError
 from custdyn_widgets.mart.dialect import Dialect
 from custdyn_widgets.mart.schema import TABLES, MartTable
+
+
+class MisshapenRow(NamedTuple):
+    """A row of a CSV file with too many or too few cells, and its number in messages."""
+
+    number: int
+    text: str
+    why: str
+    cells: int
+    columns: int
+
+    def moved(self, rows: int) -> MisshapenRow:
+        """Return the row with more rows before it."""
+        return self._replace(number=self.number + rows)
 
 
 @dataclass(frozen=True)
@@ -36,7 +50,7 @@ class StoredTable:
     first_row
         The number of its first row in messages: a CSV file's headings are row 1.
     misshapen
-        Rows of a CSV file with too many or too few cells: (row, text, why).
+        Rows of a CSV file with too many or too few cells.
     dialect
         The format of its text, and the time zone of times without an offset.
     guessed
@@ -50,7 +64,7 @@ class StoredTable:
     data: pa.Table
     extra: tuple[str, ...] = ()
     first_row: int = 1
-    misshapen: tuple[tuple[int, str, str], ...] = ()
+    misshapen: tuple[MisshapenRow, ...] = ()
     dialect: Dialect = field(default_factory=Dialect)
     guessed: tuple[str, ...] = ()
     numbers: npt.NDArray[np.int64] | None = field(default=None, compare=False)
@@ -70,7 +84,7 @@ class StoredTable:
         numbers = np.arange(len(kept)) + self.first_row if self.numbers is None else self.numbers
         numbers = numbers[kept]
         of_rows = set(numbers.tolist()) if self.misshapen else set()
-        misshapen = tuple(row for row in self.misshapen if row[0] in of_rows)
+        misshapen = tuple(row for row in self.misshapen if row.number in of_rows)
         return replace(self, data=self.data.filter(pa.array(kept)), numbers=numbers, misshapen=misshapen)
 
     def without_rows(self) -> StoredTable:
@@ -152,7 +166,7 @@ def batches(table: StoredTable) -> Iterator[StoredTable]:
             table,
             data=table.data.slice(low, BATCH),
             first_row=first,
-            misshapen=tuple(row for row in table.misshapen if first <= row[0] < first + BATCH),
+            misshapen=tuple(row for row in table.misshapen if first <= row.number < first + BATCH),
         )
 
 

@@ -42,10 +42,9 @@ def cut_off(evidence: Evidence) -> Iterator[Note]:
 
 def _reasons(table: CheckedTable) -> Iterator[str]:
     stored, rows = table.stored, len(table)
-    headings = stored.data.num_columns + len(stored.extra)
-    short = [(row, cells) for row, text, _ in stored.misshapen if (cells := text.count(",") + 1) < headings]
-    if len(short) == 1 and short[0][0] == stored.first_row + rows - 1:
-        yield f"its last row has only {short[0][1]} of {headings} cells"
+    short = [row for row in stored.misshapen if row.cells < row.columns]
+    if len(short) == 1 and short[0].number == stored.first_row + rows - 1:
+        yield f"its last row has only {short[0].cells} of {short[0].columns} cells"
     if stored.spec.name == "transactions" and not _LIMITS.isdisjoint((rows, rows + 1)):
         limit = rows if rows in _LIMITS else rows + 1
         with_headings = "" if limit == rows else " including its headings"
