@@ -1,4 +1,4 @@
-"""Canonical JSON: equal values have equal bytes, so a hash of the bytes identifies the value."""
+"""Canonical JSON: equal values yield identical bytes, so a hash of the bytes identifies the value."""
 
 from __future__ import annotations
 

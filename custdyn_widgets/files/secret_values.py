@@ -35,6 +35,6 @@ def read_secret(variable: str, environ: Mapping[str, str]) -> str | None:
         why = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise SettingsError(f"The file named in {name} cannot be read: {why}.", field=name) from None
     if not text or len(data) > _MAX_BYTES:
-        what = "is empty" if not text else f"has more than {_MAX_BYTES:,} bytes"
+        what = "is empty" if not text else f"is larger than {_MAX_BYTES:,} bytes"
         raise SettingsError(f"The file named in {name} {what}: it must contain only the secret.", field=name)
     return text

@@ -31,8 +31,8 @@ def write_whole(
     data
         The content of the file.
     new
-        Whether to fail if the target exists, even if it was written without a lock. On a file system without
-        hard links, only a lock (`lock_folder`) guarantees this.
+        Whether to fail if the target exists, even if another process has just created it. On a file system
+        without hard links, only a lock (`lock_folder`) guarantees this.
     follow
         Whether to follow links and to write to pipes and devices; otherwise, the file replaces them.
     private

@@ -2,7 +2,7 @@
 
 New files and folders follow the umask, except below a folder with the setgid bit: such a folder is shared by
 a group. There, new folders inherit the mode of their parent, so that every member can add files. New files
-inherit its read bits, so that every member can read them, but only their owner can write to them.
+inherit the folder's read bits, so that every member can read them, but only their owner can write to them.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def make_folder(folder: Path) -> None:
 
 
 def _share(folder: Path) -> None:
-    """Give a folder the mode of its parent, if the parent is shared.
+    """Give a folder its parent's mode if the parent is shared.
 
     An existing folder may have a different mode if the process that created it was killed.
     """
@@ -62,7 +62,7 @@ def _shared_mode(folder: os.stat_result) -> int:
 
 @contextlib.contextmanager
 def new_folder(folder: Path, files: Mapping[str, bytes], private: Collection[str] = ()) -> Iterator[None]:
-    """Create a folder with these files, all synced to disk before the block begins.
+    """Create a folder with the given files, all synced to disk before the block begins.
 
     Files named in `private` can be read only by their owner and, in a shared folder, by its group.
 
@@ -76,7 +76,7 @@ def new_folder(folder: Path, files: Mapping[str, bytes], private: Collection[str
             shared &= ~(stat.S_ISVTX | stat.S_IWGRP)
         if shared:
             os.fchmod(own, shared)
-        with contextlib.suppress(OSError):  # without a lock, only its age prevents its removal
+        with contextlib.suppress(OSError):  # without a lock, only the folder's age protects it from removal
             fcntl.flock(own, fcntl.LOCK_SH | fcntl.LOCK_NB)
         for name, data in files.items():
             create_file(name, data, folder=own, mode=_PRIVATE_FILE if name in private else _FILE_MODE)

@@ -36,7 +36,7 @@ def to_csv(report: Report, *, total: bool = False) -> bytes:
 def to_excel_csv(report: Report, *, total: bool = False) -> bytes:
     """Return the report as CSV for Excel on systems whose decimal separator is a comma.
 
-    The content is that of `to_csv`, with all digits. It begins with a byte-order mark, so that Excel
+    The content is the same as in `to_csv`, with all digits. It begins with a byte-order mark, so that Excel
     recognizes UTF-8, and uses semicolons between cells and decimal commas.
 
     Parameters

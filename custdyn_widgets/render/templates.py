@@ -1,4 +1,4 @@
-"""The templates of pages, which make all values printable and escape them."""
+"""Page templates, which make all values printable and escape them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from custdyn_widgets.text import isolate, printable
 
 @functools.cache
 def page_template(name: str) -> Any:
-    """Return the template of a page by its file name."""
+    """Return a page template by its file name."""
     import jinja2  # imported late because only pages need it
     from markupsafe import Markup
 
@@ -29,7 +29,7 @@ def page_template(name: str) -> Any:
         finalize=shown_text,
     )
     environment.filters.update(
-        plain=lambda text: markup(escape(printable(text, isolates=True))),  # for text without elements
+        plain=lambda text: markup(escape(printable(text, isolates=True))),  # for titles and attributes
         words=lambda text: markup(html_text(text)),
         name=lambda text: markup(html_text(isolate(text))),
         number=lambda text: markup(number_html(text)),

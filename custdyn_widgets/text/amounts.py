@@ -1,6 +1,7 @@
 """Exact amounts of money as plain text, for files and messages that programs may read.
 
-For display, `report.format_value` groups the digits and rounds amounts to the currency's minor digits.
+For display, `report.format_value` groups the digits and rounds amounts to the currency's usual number of
+decimal places.
 """
 
 from __future__ import annotations

@@ -35,10 +35,10 @@ from custdyn_widgets.widgets.static_view import LIVE
 if TYPE_CHECKING:
     import pandas as pd
 
-_SETTLE = 0.03  # seconds; a change made just before a click may arrive after it
+_SETTLE = 0.03  # seconds; a change made just before a click may arrive after the click
 _ECHO = 0.1  # seconds; clicks made while a query was running arrive within this time and are ignored
 _OUTDATED = "The form has changed. The report below is for the previous query. Click Query to update it."
-_SYNCED = "The data was read again. The report below is from the earlier data. Click Query to update it."
+_SYNCED = "The data has been read again. The report below is from the earlier data. Click Query to update it."
 _NO_NAMES = Names((), (), (), (), (), {}, {}, "")
 
 
@@ -247,7 +247,7 @@ class CustomerDynamics:
         self._result.end_status("form", "file")
 
     def _mark_outdated(self) -> None:
-        """Mark the report as outdated if the query in the form has changed or the data was read again."""
+        """Mark the report as outdated if the form's query has changed or the data has been read again."""
         words, data = "", self._sources.state
         if self._shown_query is not None and self._shown_data is not None and self._shown_data != data:
             words = _SYNCED if self._shown_data[0] == data[0] else _OUTDATED

@@ -22,7 +22,7 @@ class ChangedClientList:
     clients
         The changes, with names.
     since
-        The beginning of the id of the earlier snapshot, for the name of the exported file.
+        The first characters of the earlier snapshot's id, used in the exported file's name.
     """
 
     is_found = True

@@ -1,4 +1,4 @@
-"""The editor of the Blank Chart: x axis, columns, mark, second axis and title."""
+"""The Blank Chart editor: x axis, columns, mark, second axis and title."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ class ChartPanel:
         browser_library()
 
     def draw(self, report: Report, name: str) -> None:
-        """Draw a preset, or open the editor of the Blank Chart."""
+        """Draw a preset, or open the Blank Chart editor."""
         self.restore(report, {} if name == BLANK else {"preset": name}, focus=name == BLANK)
 
     def restore(self, report: Report, choice: Mapping[str, Any], *, focus: bool = False) -> None:

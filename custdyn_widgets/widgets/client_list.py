@@ -1,6 +1,6 @@
-"""The clients behind a row of the report on screen, or its parts by company, cohort and so on.
+"""The clients behind a row of the report on screen, or the row's parts by company, cohort and so on.
 
-They are found, searched, sorted and exported in Python. The browser receives only the lines in view, as text.
+Both are found, searched, sorted and exported in Python. The browser receives only the lines in view, as text.
 The lines are sent as messages and not stored in a widget's state, so that client names are never saved in a
 notebook.
 """
@@ -62,7 +62,7 @@ class ClientList:
 
     @property
     def title(self) -> str:
-        """The heading: the labels of the row."""
+        """The heading, with the row's labels."""
         labels = ", ".join(self._labels) or ("Total" if self._report.headings else "")
         if self.view.by and self._clicked:
             where = f"{self._clicked.group}{f', {labels}' if labels else ''}"
@@ -81,7 +81,7 @@ class ClientList:
 
     @property
     def choices(self) -> list[list[str]]:
-        """The values and labels of `only`."""
+        """The choices for `only`: values and labels."""
         flags = [[name, name] for name in FLAGS]
         return [["", "All"], *flags, *([name, name.capitalize()] for name in MOVEMENTS)]
 

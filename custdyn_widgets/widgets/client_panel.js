@@ -124,7 +124,7 @@ function render({ model, el }) {
     else if (message.kind === "error") (whole.hidden = false), (feedback.textContent = ""), (error.textContent = message.words);
   };
   model.on("msg:custom", received);
-  model.send({ ask: "view" }); // in a new view of a panel that is already open
+  model.send({ ask: "view" }); // so that a new view shows a panel that is already open
   return () => {
     clearTimeout(pause);
     model.off("msg:custom", received);

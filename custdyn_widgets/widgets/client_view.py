@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PAGE_LINES = 200
-MOST_LINES = 5_000  # in the browser; the export has them all
+MOST_LINES = 5_000  # in the browser; the export contains all lines
 FLAGS = ("Active", "Overall Active", "Alive")
 OWN_CURRENCY = "Balance"
 MOVEMENTS = {
@@ -95,7 +95,7 @@ def first_view(clicked: Column | None, *, compared: bool) -> ClientView:
 
 
 def chosen_clients(table: pd.DataFrame, view: ClientView) -> pd.DataFrame:
-    """Return the clients with the view's flag or movement, and with a balance of its sign."""
+    """Return the clients that have the view's flag or movement, and a balance with its sign."""
     if view.only in FLAGS and view.only in table:
         table = table[table[view.only] == 1]
     elif view.only in MOVEMENTS and "Movement" in table:

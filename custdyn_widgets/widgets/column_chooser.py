@@ -41,7 +41,7 @@ class ColumnChooser(anywidget.AnyWidget):
     value = traitlets.List(traitlets.Unicode()).tag(sync=True)
     label = traitlets.Unicode(FIELDS["columns"].label).tag(sync=True)
     tooltip = traitlets.Unicode(FIELDS["columns"].help).tag(sync=True)
-    description = traitlets.Unicode().tag(sync=True)  # Jupyter needs it to show a tooltip
+    description = traitlets.Unicode().tag(sync=True)  # Jupyter requires a description to show a tooltip
     error = traitlets.Unicode().tag(sync=True)
 
     def offer(self, groups: Mapping[str, tuple[Column, ...]], *, by_package: bool) -> None:

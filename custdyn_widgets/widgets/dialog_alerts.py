@@ -66,12 +66,12 @@ def text_of(conditions: Sequence[Condition]) -> str:
 
 
 def typed_conditions(text: str, columns: Callable[[], Sequence[Column]]) -> tuple[Condition, ...]:
-    """Return the conditions in the text of the field; `columns` returns those of the report.
+    """Return the conditions in the field's text; `columns` returns the report's columns.
 
     Raises
     ------
     SavedQueryError
-        If one is invalid, or the report does not have its column.
+        If a condition is invalid, or the report lacks its column.
     """
     given = _rows(text)
     for number, one in enumerate(given):
@@ -87,7 +87,7 @@ def typed_conditions(text: str, columns: Callable[[], Sequence[Column]]) -> tupl
 
 
 def in_dialog(error: CustDynError) -> CustDynError:
-    """Return an error about a condition with its field in the dialog and a shorter message."""
+    """Return an error about a condition with a shorter message and its field's name in the dialog."""
     field = error.field or ""
     if not field.startswith(f"{ALERT_IF}["):
         return error

@@ -73,7 +73,7 @@ def arguments_in(
 ) -> dict[str, Any]:
     """Return the arguments for `SavedQuery` from the fields, with recipients only if the report can be sent.
 
-    `columns` returns those of the query's report.
+    `columns` returns the columns of the query's report.
 
     Raises
     ------

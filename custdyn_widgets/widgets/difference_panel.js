@@ -32,7 +32,7 @@ function render({ model, el }) {
     title: "Publish these changes as a page with its own link, without client names.",
   });
   const link = element("p", { class: "custdyn-link" });
-  const announcement = element("span", { class: "custdyn-unseen", role: "status" }); // of the link, by screen readers
+  const announcement = element("span", { class: "custdyn-unseen", role: "status" }); // tells screen readers about the link
   const close = () => model.send({ ask: "close" });
   const tools = element("div", { class: "custdyn-tools custdyn-find" }, clients, save, create, button("Close", close));
   const feedback = element("p", { class: "custdyn-words", role: "status" });

@@ -20,7 +20,7 @@ from custdyn_widgets.widgets.panel import Panel
 from custdyn_widgets.widgets.publishing import Published, Publisher
 
 MOST_SNAPSHOTS = 30
-MOST_LINES = 2_000  # in the browser; the export has them all
+MOST_LINES = 2_000  # in the browser; the export contains all lines
 _MAX_WORDS = 160
 _REPORT = "report.json"
 _CREATING_LINK = "Creating the link: saving the changes as a page …"

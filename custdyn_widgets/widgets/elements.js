@@ -1,6 +1,6 @@
 // Elements shared by several widgets: anywidget loads one module for each, so Python prepends this file to each.
 
-const PAGE = Symbol.for("custdyn.page"); // set in download.js: the id of this page
+const PAGE = Symbol.for("custdyn.page"); // the id of this page, set in download.js
 
 // Lab handles keys unless the focused element says otherwise: D, D deletes a cell.
 const TAKE_KEYS = ["A", "BUTTON", "INPUT", "SELECT"];

@@ -1,4 +1,4 @@
-"""The initial query of a form: the defaults in the settings and the user's last choices."""
+"""A form's initial query, based on the settings and the user's last choices."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ const BIN =
 
 const GONE = "The kernel stopped or was restarted: run the cells again.";
 
-const PAGE = Symbol.for("custdyn.page"); // set in download.js: the id of this page
+const PAGE = Symbol.for("custdyn.page"); // the id of this page, set in download.js
 
 function picture(path) {
   const space = "http://www.w3.org/2000/svg";

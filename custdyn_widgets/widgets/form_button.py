@@ -23,7 +23,7 @@ class Button(anywidget.AnyWidget):
     Attributes
     ----------
     description
-        The label, or for a bin, the text for screen readers.
+        The label or, for a bin, the text for screen readers.
     tooltip
         The tooltip.
     look

@@ -46,6 +46,6 @@ class Control(anywidget.AnyWidget):
     most = traitlets.Int(0).tag(sync=True)
     label = traitlets.Unicode().tag(sync=True)
     tooltip = traitlets.Unicode().tag(sync=True)
-    description = traitlets.Unicode().tag(sync=True)  # Jupyter needs it to show a tooltip
+    description = traitlets.Unicode().tag(sync=True)  # Jupyter requires a description to show a tooltip
     disabled = traitlets.Bool(False).tag(sync=True)
     error = traitlets.Unicode().tag(sync=True)

@@ -64,7 +64,7 @@ def _decode(key: str) -> str:
 
 
 def _values(field: str, names: Names) -> Sequence[tuple[str, str]]:
-    """Return the values of a filter with their labels."""
+    """Return a filter's values with their labels."""
     if field == "package":
         return [(i, name if name == i else f"{name} ({i})") for i, name in names.packages]
     values = {"client_tags": names.tags, "company": names.companies, "owner_user": names.owners}[field]

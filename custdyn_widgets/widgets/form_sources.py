@@ -54,7 +54,7 @@ class FormSources:
     on_busy
         Called when changing to another source begins (True) and ends (False).
     on_new_data
-        Called when the data of the form has changed.
+        Called when the form's data has changed.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class FormSources:
         self._choice.set_zone(str(zone))
 
     def change_to(self, name: str | None) -> bool:
-        """Choose the source of a saved query if it is a configured one; return whether the source changed.
+        """Choose a saved query's source if it is configured; return whether the source changed.
 
         Raises
         ------
@@ -128,8 +128,8 @@ class FormSources:
             return False
         if self._syncing:
             raise CustDynError(
-                f"The saved query reads {shown(name)}. Wait until the sync ends or stop it, "
-                "then load the query again."
+                f"The saved query reads {shown(name)}. Wait until the sync ends, or stop it. "
+                "Then load the query again."
             )
         self._choice.select(name, None)
         return True
@@ -184,7 +184,7 @@ class FormSources:
 
     def _sync(self, name: str, stop: threading.Event) -> tuple[SyncResult, Names] | CustDynError:
         """Read a database, and build what reports need; called in a separate thread."""
-        from custdyn_widgets.mart import sync_source  # imported late: takes a tenth of a second to load
+        from custdyn_widgets.mart import sync_source  # imported late because this is slow
 
         try:
             with progress.report_to(_Stoppable(self._result, stop)):

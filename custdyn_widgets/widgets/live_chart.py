@@ -9,7 +9,7 @@ import traitlets
 
 from custdyn_widgets.render import browser_library
 
-# The menu is disabled because it links to another host. The theme of tooltips is in result.css.
+# The menu is disabled because it links to another host. Tooltips are styled in result.css.
 _OPTIONS = {"actions": False, "renderer": "svg", "tooltip": {"theme": "custdyn"}}
 
 

@@ -47,7 +47,7 @@ function render({ model, el }) {
       return item;
     }));
   };
-  // A click on the button while the menu is open closes it before the click arrives.
+  // Clicking the button while the menu is open closes the menu before the click event arrives.
   let wasOpen = false;
   opener.addEventListener("pointerdown", () => (wasOpen = isOpen()));
   opener.addEventListener("click", () => (wasOpen ? close() : open(), (wasOpen = false)));

@@ -24,7 +24,7 @@ class Panel(anywidget.AnyWidget):
     """
 
     _css = Path(__file__).with_name("result.css")
-    _failed = ""  # the beginning of the message on an unexpected error
+    _failed = ""  # the start of the message about an unexpected error
 
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)
@@ -46,7 +46,7 @@ class Panel(anywidget.AnyWidget):
         raise NotImplementedError
 
     def _table(self) -> tuple[str, Iterable[str], Iterable[Sequence[Any]]] | None:
-        """Return the table to export, if any: the name of its file, headings and lines."""
+        """Return the table to export, if any: its file name, headings and lines."""
         raise NotImplementedError
 
     def _handle_message(self, _widget: object, message: object, _buffers: object) -> None:

@@ -77,7 +77,7 @@ def describe_failure(error: Exception, again: str = _RUN_AGAIN) -> Published:
     """Return an outcome whose message says why there is no link; `again` says how to retry."""
     if isinstance(error, CustDynError):
         return Published("", error.message)
-    if isinstance(error, OSError):  # from a file outside the store
+    if isinstance(error, OSError):  # caused by a file outside the store
         reason = error.strerror or error
         return Published("", f"There is no link: {reason}. Fix that and {again}.")
     return Published("", f"There is no link: {type(error).__name__}: {error}")
@@ -224,7 +224,7 @@ atexit.register(SHARED.close)
 
 
 class Publisher:
-    """Publishes reports in the background, one at a time. Before it exits, the kernel waits for them."""
+    """Publishes reports in the background, one at a time. The kernel waits for them before it exits."""
 
     def __init__(self) -> None:
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="custdyn-publisher")

@@ -100,7 +100,7 @@ class ReportView:
             self.panel.set_link(done.link, done.words, done.page)
 
     def _prepare_charts(self) -> None:
-        """Load the drawing library once no query has run for a while, so that it does not delay a query."""
+        """Load the drawing library once no query has run for a while, to avoid delaying a query."""
         if self._timer is not None:
             self._timer.cancel()
         if self._loop is not None:

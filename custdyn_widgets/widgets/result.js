@@ -258,7 +258,7 @@ function openable(made, region, sources, open) {
     event.preventDefault();
     event.stopPropagation();
   });
-  // The cell with the tab stop may not be drawn, so entering the region moves the focus to one that is.
+  // The cell with the tab stop might not be drawn, so entering the region moves the focus to one that is.
   region.addEventListener("keydown", (event) => {
     if (event.target !== region || event.key !== "Enter") return;
     event.preventDefault();

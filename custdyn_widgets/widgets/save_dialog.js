@@ -130,7 +130,7 @@ function alerts(id, choices, forgetError) {
   const list = () => JSON.parse(field.value || "[]");
   const draw = (listed) => rows.replaceChildren(...listed.map(row));
   const show = () => {
-    if (field.value === drawn) return; // or the control in use would lose the focus
+    if (field.value === drawn) return; // otherwise, the control in use would lose the focus
     drawn = field.value;
     draw(list());
   };
@@ -143,8 +143,8 @@ function alerts(id, choices, forgetError) {
   rows.addEventListener("change", read);
   const about = help(
     `${id}-alerts-help`,
-    "One email when a condition becomes true, and one when it is no longer true. A bound may be a " +
-      "percentage for falls, rises and rates. Every run makes a snapshot.",
+    "One email is sent when a condition becomes true, and one when it is no longer true. A bound may be a " +
+      "percentage for falls, rises and rates. Every run creates a snapshot.",
   );
   const box = element(
     "fieldset",
@@ -219,7 +219,7 @@ function automation(id, choices, forgetError) {
     conditions.show();
     const scheduled = Boolean(cron.value.trim());
     const hasValues = [...more.querySelectorAll("[data-field]")].some((one) => one !== zone && valueOf(one).trim());
-    // Never hide a field with a value, or with the focus.
+    // Never hide a field that has a value or the focus.
     more.hidden = !scheduled && !hasValues && !more.contains(document.activeElement);
     const words = scheduled && !failureRecipients.value.trim() ? "Nobody will be notified of failures." : "";
     if (warning.textContent !== words) warning.textContent = words;

@@ -236,7 +236,7 @@ class SaveDialog:
 
     def _columns(self) -> tuple[Column, ...]:
         """Return the columns of the query's report."""
-        from custdyn_widgets.engine import columns_of  # imported late: loads pandas
+        from custdyn_widgets.engine import columns_of  # imported late because it loads pandas
 
         assert self._query is not None
         return columns_of(self._query)

@@ -1,4 +1,4 @@
-"""Saving the query in the form, and loading saved ones."""
+"""Saving the form's query, and loading saved queries."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ function render({ model, el }) {
   let shown = []; // the options in the list, in order
   let active = -1;
   let open = false;
-  let typed = false; // whether text was typed since the list was opened; if not, the text is not searched for
+  let typed = false; // whether text has been typed since the list was opened; if not, it is not searched for
 
   const many = () => model.get("multiple");
   const chosen = () => model.get("value");

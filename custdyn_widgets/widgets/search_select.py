@@ -43,7 +43,7 @@ class SearchSelect(anywidget.AnyWidget):
     multiple = traitlets.Bool(True).tag(sync=True)
     label = traitlets.Unicode().tag(sync=True)
     tooltip = traitlets.Unicode().tag(sync=True)
-    description = traitlets.Unicode().tag(sync=True)  # Jupyter needs it to show a tooltip
+    description = traitlets.Unicode().tag(sync=True)  # Jupyter requires a description to show a tooltip
     placeholder = traitlets.Unicode().tag(sync=True)
     disabled = traitlets.Bool(False).tag(sync=True)
     error = traitlets.Unicode().tag(sync=True)

@@ -60,7 +60,7 @@ def _definitions(columns: tuple[Column, ...]) -> list[list[str]]:
 
 
 def _row(row: TableRow) -> dict[str, Any]:
-    """Return a row, and guarded labels to copy if a spreadsheet would evaluate one as a formula."""
+    """Return a row, with guarded labels for copying if a spreadsheet would evaluate a label as a formula."""
     labels = list(row.labels)
     guarded = list(map(guard_formula, labels))
     copied = {"guarded": guarded} if guarded != labels else {}
@@ -87,7 +87,7 @@ def _label_order(label: str) -> tuple[bool, str]:
 
 
 def _value_key(value: Value) -> str | None:
-    """Return an amount in millionths or a count unchanged. No column has both."""
+    """Return a value's sort key: counts are unchanged, amounts are in millionths. No column has both."""
     if isinstance(value, Decimal):
         return f"{value:.6f}".replace(".", "")
     return None if value is None else str(value)

@@ -67,7 +67,7 @@ def test_a_database_is_chosen_read_and_queried(
         "Changes to past transactions:"
     )
     outdated = notebook.page.locator(".custdyn-outdated")
-    expect(outdated).to_contain_text("The data was read again.")
+    expect(outdated).to_contain_text("The data has been read again.")
     notebook.page.locator(".custdyn-app").screenshot(path=tmp_path / "sources.png")
     assert serious(faults_in_both_themes(notebook.page, ".custdyn-form")) == []
     notebook.button("Query").click()

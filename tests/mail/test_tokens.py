@@ -183,7 +183,7 @@ def test_a_password_may_be_in_a_file(tmp_path: Path) -> None:
     for data, words in (
         (b"", "is empty"),
         (b"\xff", "is not UTF-8"),
-        (b"x" * 70_000, "more than 64,000 bytes"),
+        (b"x" * 70_000, "is larger than 64,000 bytes"),
     ):
         file.write_bytes(data)
         with pytest.raises(SettingsError, match=words):

@@ -396,7 +396,7 @@ def test_paper_that_does_not_exist_is_an_error(report: Report) -> None:
     ("body", "words"),
     [
         ("raise ImportError('x')", r"needs the WeasyPrint package.*pip install 'custdyn-widgets\[pdf\]'"),
-        ("print('advice'); raise OSError('libpango')", "needs the library Pango.*apt install libpango"),
+        ("print('advice'); raise OSError('libpango')", "needs the Pango library.*apt install libpango"),
     ],
 )
 def test_what_is_missing_is_said_with_the_remedy(

@@ -316,11 +316,13 @@ def test_a_report_from_before_a_sync_is_marked_until_the_next(shop: Database) ->
     person.form.load(synced.EVERYONE)
     person.query()
     person.sync()
-    assert person.outdated.startswith("The data was read again. The report below is from the earlier data")
+    assert person.outdated.startswith(
+        "The data has been read again. The report below is from the earlier data"
+    )
     person.form._choices.months.value = 9
     assert person.outdated.startswith("The form has changed")
     person.form.load(synced.EVERYONE)
-    assert person.outdated.startswith("The data was read again.")
+    assert person.outdated.startswith("The data has been read again.")
     person.query()
     assert person.outdated == ""
 

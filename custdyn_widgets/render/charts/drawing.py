@@ -94,7 +94,7 @@ def _drawn(spec: str) -> str:
 
 
 def chart_png(svg: str) -> bytes:
-    """Return an inert drawing as PNG, at twice its size and dark on white to be readable anywhere."""
+    """Return an inert drawing as PNG, at twice its size, in dark on white so that it is readable anywhere."""
     import vl_convert  # imported late because it loads a JavaScript engine
 
     inked = svg.replace(f'color="{INK}"', f'color="{_DARK_INK}"', 1)

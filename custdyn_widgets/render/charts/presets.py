@@ -173,7 +173,7 @@ def check_mark(mark: str) -> None:
     Raises
     ------
     QueryError
-        If it is not. The message lists them.
+        If the mark is unknown. The message lists the known marks.
     """
     if mark not in MARKS:
         raise QueryError.not_allowed("mark", mark, MARKS)

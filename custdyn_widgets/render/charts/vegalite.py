@@ -250,8 +250,8 @@ def _x(points: Points, mark: str) -> dict[str, Any]:
 def time_ticks(categories: Sequence[str]) -> tuple[list[str], int]:
     """Return the labelled categories of a time axis, and the length of their labels.
 
-    There are few enough that their labels do not overlap, and they are at calendar boundaries such as Mondays
-    or the start of a month, quarter, year or decade.
+    The labels are few enough not to overlap, and fall on calendar boundaries such as Mondays or the first day
+    of a month, quarter, year or decade.
     """
     most = {10: 5, 7: 6}.get(len(categories[0]), 8) if categories else 0
     if len(categories) <= most:

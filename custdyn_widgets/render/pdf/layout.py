@@ -123,7 +123,7 @@ def _split(view: TableView, labels: list[float], numbers: list[float], room: flo
 
 
 def _part(view: TableView, labels: list[float], numbers: list[float], first: int, room: float) -> Part:
-    """Return a part, with its columns widened towards the width of the sheet."""
+    """Return a part, with its columns widened by up to half to fill the sheet."""
     stretch = min(_MAX_STRETCH, max(1.0, room / (sum(labels) + sum(numbers))))
     last = first + len(numbers)
     groups = []

@@ -23,12 +23,12 @@ _PACKAGE = (
     "A PDF needs the WeasyPrint package, which is not installed. Run: pip install 'custdyn-widgets[pdf]'"
 )
 _LIBRARIES = (
-    "A PDF needs the library Pango, which is not installed. On Debian or Ubuntu, run: "
+    "A PDF needs the Pango library, which is not installed. On Debian or Ubuntu, run: "
     "apt install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-liberation"
 )
 _FONTS = "A PDF needs fonts, but none are installed. On Debian or Ubuntu, run: apt install fonts-liberation"
 _FONTCONFIG = ("libfontconfig.so.1", "libfontconfig.1.dylib")
-_MAX_NAMED = 20  # the most characters without a font listed in a message
+_MAX_NAMED = 20  # the maximum number of missing characters that a message lists
 
 
 def require_pdf() -> None:
@@ -77,7 +77,7 @@ def typeset(html: str, sheets: int) -> bytes:
 
 
 def _weasyprint() -> Any:
-    """Return the package. If a library is missing, raise an error instead of printing its advice."""
+    """Return the package. If a library is missing, raise an error instead of printing WeasyPrint's advice."""
     try:
         with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about missing fonts, which raise an error later

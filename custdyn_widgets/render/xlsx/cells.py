@@ -35,14 +35,14 @@ _KNOWN_STYLES: WeakKeyDictionary[Workbook, dict[tuple[object, ...], StyleArray]]
 
 
 class StyledCell(Cell):
-    """A cell whose style never changes after the first write, so its style's number is looked up once."""
+    """A cell whose style never changes after the first write, so the style's index is looked up only once."""
 
     has_style = True
     _style: StyleArray
 
     @cached_property
     def style_id(self) -> int:
-        """The number of the style in the workbook."""
+        """The index of the style in the workbook."""
         return super().style_id
 
 

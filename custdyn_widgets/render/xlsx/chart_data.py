@@ -84,7 +84,7 @@ def write_data(sheet: Any, row: int, drawing: Drawing, report: Report) -> int:
 
 
 def _category_cells(sheet: Any, drawing: Drawing, report: Report) -> Iterator[Any]:
-    """Yield a cell for each category. It is the same object each time, so write it before the next."""
+    """Yield a cell for each category. The cell is reused, so write it before requesting the next."""
     if drawing.dates is None:
         cell = styled_cell(sheet)
         names = short_names(drawing.points.categories, _MAX_NAME)

@@ -33,8 +33,8 @@ COUNT_FORMAT = "#,##0"
 _PERCENT_FORMATS = {
     "rate": "0.0%",
     "points": '0.0%" pts"',
-    "percent": '#,##0.0"%"',
-}  # values in percent are not fractions
+    "percent": '#,##0.0"%"',  # values with this unit are already percentages
+}
 
 _FIRST_SAFE_DATE = date(1900, 3, 1)  # spreadsheets disagree about the serial numbers of earlier dates
 _STEP = 5_000  # rows between progress messages
@@ -113,7 +113,7 @@ def print_one_page_wide(sheet: Any, heading_rows: str | None = None) -> None:
 
 
 def money_format(currency: str) -> str:
-    """Return the number format of amounts: thousands separators and the currency's minor digits.
+    """Return the number format of amounts: thousands separators and the currency's usual decimal places.
 
     The currency code appears once above the table. If every cell contained it, the table would be wider and
     would print a fifth smaller.
