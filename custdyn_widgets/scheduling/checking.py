@@ -153,7 +153,7 @@ def _gone(name: str, runs: Runs, now: datetime) -> Iterator[RunProblem]:
 
 
 def _changed(entry: ListedQuery, settings: Settings) -> datetime:
-    """Return when a saved query was last changed; without recorded runs, none are expected before then."""
+    """Return when a saved query was last changed; no runs before then are expected unless recorded."""
     with contextlib.suppress(FileNotFoundError):
         file = folder_of(entry.place, settings=settings) / f"{entry.name}.json"
         return datetime.fromtimestamp(file.stat().st_mtime, UTC)

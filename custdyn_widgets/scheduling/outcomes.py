@@ -50,7 +50,7 @@ class Outcome:
     conditions: tuple[dict[str, Any], ...] = ()
 
     def is_settled(self, run_result: str) -> bool:
-        """Return whether the report need not be sent again; it must be if an unfinished run froze it."""
+        """Return whether the report need not be sent again. One that an unfinished run froze must be."""
         return self.result in _SETTLED or self.result == run_result == "frozen"
 
 

@@ -82,7 +82,7 @@ class Runs:
                 )  # random, so that no file system can compress it
 
     def listing(self, last: int | None = None, *, saved: str | None = None) -> list[Run]:
-        """Return the `last` records (or all of them), oldest first, optionally of only one saved query."""
+        """Return the `last` records (or all of them), oldest first, optionally for only one saved query."""
         folders = [self._folder_of(saved)] if saved else _folders(self.folder / "records")
         found = sorted((name, folder) for folder in folders for name in _names(folder))
         chosen = found if last is None else found[max(len(found) - last, 0) :]
@@ -125,7 +125,7 @@ class Runs:
         return next((run.failure_recipients for run in runs if run.failure_recipients), ())
 
     def digests(self, saved: str, until: str) -> dict[str | None, str]:
-        """Return the digest of each company's last report up to `until` that need not be sent again."""
+        """Return the digest of each company's last report, up to `until`, that need not be sent again."""
         return {one.company: one.digest for one in self._settled(saved, until) if one.digest}
 
     def true_conditions(self, saved: str, until: str) -> dict[str | None, frozenset[str]]:
