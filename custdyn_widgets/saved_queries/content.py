@@ -233,7 +233,7 @@ class SavedQuery:
         }
 
     def to_bytes(self) -> bytes:
-        """Return the content of its file: always the same bytes, readable in a diff."""
+        """Return the content of the saved query's file: always the same bytes, readable in a diff."""
         whole = self.to_dict()
         for key, value in whole.items():
             try:

@@ -31,7 +31,7 @@ class RunProblem:
     saved
         The saved query's name; empty for a folder that cannot be read.
     kind
-        `missed`: no run was started in time; `late`: the run has not begun or ended, but still can;
+        `missed`: no run was started in time; `late`: the run has not begun yet, or takes too long;
         `killed`: the run was killed; `failed`: the run failed, its data was stale or it did not reach every
         recipient; `invalid`: the saved query cannot be read.
     time

@@ -54,7 +54,7 @@ def task_of(run: Run, settings: Settings) -> Task:
 
 
 def unreached(outcome: Outcome, run: Run, task: Task, progress: Callable[[str], None]) -> MadeReport:
-    """Return a run's report with the recipients that it did not reach.
+    """Return a run's report with the recipients who did not get it.
 
     Raises
     ------

@@ -74,7 +74,7 @@ class Condition:
             if not isinstance(value, str) or value not in allowed:
                 raise SavedQueryError.not_allowed(key, value, allowed)
         if self.is_change and self.bound.number <= 0:
-            why = "is not more than 0; for the other direction, choose "
+            why = "is not greater than 0; for the other direction, choose "
             other = CHANGES[1 - CHANGES.index(self.relation)]
             raise SavedQueryError.invalid(self.relation, str(self.bound), why + other)
 
