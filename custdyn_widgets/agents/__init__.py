@@ -1,4 +1,4 @@
-"""The MCP server behind `custdyn mcp`, which gives agents reports that people can verify at a link."""
+"""The MCP server behind `custdyn mcp`: it gives agents reports that can be verified by following a link."""
 
 import lazy_loader
 

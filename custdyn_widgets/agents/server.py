@@ -100,7 +100,7 @@ def list_sources() -> str:
 
 
 def describe_columns() -> str:
-    """Return the definition and unit of every column, by group, as listed in the `columns` of a query."""
+    """Return the definition and unit of every column, keyed by the groups that `columns` can list."""
     return answers.as_text(answers.columns())
 
 

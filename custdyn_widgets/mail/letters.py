@@ -29,10 +29,10 @@ _MAX_FIGURES = 6
 _MAX_LINES = 30
 _MAX_FAULTS = 12
 _MAX_LINKS = 100
-_RUN_AGAIN = "Once this is fixed, run it again for the same time with:"
+_RUN_AGAIN = "Once this is fixed, repeat the run for the same time with:"
 _RUN_AGAIN_FOR_ALL = (
-    "This command runs it again for the same time and sends it to all recipients, including those who "
-    "already have it:"
+    "This command repeats the run for the same time and sends the report to all recipients, including "
+    "those who already have it:"
 )
 _SEND_TO_THE_REST = (
     "Once this is fixed, use this command to send the same report to the recipients who did not get it:"
@@ -97,7 +97,7 @@ class ReportLetter:
 
     @property
     def subject(self) -> str:
-        """The mark, the title and the period, followed by the end time of a partial report."""
+        """The mark, the title and the period, followed by the end time if the report is partial."""
         info = self.report.info
         until = format_instant(info.effective_end, info.timezone)[:_TO_THE_MINUTE]
         words = self._filled(self.own_subject or "{title}: {interval}")
@@ -190,7 +190,7 @@ class FailureLetter:
     is_for_the_rest
         Whether the command only sends the report to the recipients who did not get it.
     is_waiting
-        Whether the next run will send it to them as well.
+        Whether the next run also sends the report to these recipients.
     is_for_operators
         Whether the recipients come from the settings instead of the saved query.
     is_sent_again

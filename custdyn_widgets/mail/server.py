@@ -63,7 +63,7 @@ class MailServer:
 
     @classmethod
     def from_settings(cls, settings: Settings, environ: Mapping[str, str] | None = None) -> MailServer:
-        """Return the configured server. Its login comes only from the environment and from files named there.
+        """Return the configured server. Its login comes only from the environment and the files named in it.
 
         Raises
         ------

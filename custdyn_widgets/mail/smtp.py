@@ -3,7 +3,7 @@
 Temporary failures (no connection, a 4xx reply) are retried after a wait; permanent ones (a 5xx reply, a
 rejected login or certificate) are not. Each recipient gets a separate copy, so that recipients do not see
 each other and one rejected address does not affect the rest. If the connection breaks after the last byte, a
-copy may be delivered twice. Both have the same Message-ID, so that mail clients can recognize the duplicate.
+copy may be delivered twice, with the same Message-ID, so that mail clients can recognize the duplicate.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ class TokenSource:
         Raises
         ------
         TokenError
-            If there is none.
+            If no token is available.
         """
         self.last = self._read()
         return self.last
@@ -73,7 +73,7 @@ def token_source(environ: Mapping[str, str]) -> TokenSource | None:
     try:
         words = shlex.split(command)
     except ValueError as error:
-        raise SettingsError(f"{COMMAND} is not a command: {error}.", field=COMMAND) from None
+        raise SettingsError(f"{COMMAND} is not a valid command: {error}.", field=COMMAND) from None
     return TokenSource(lambda: _run(words))
 
 

@@ -28,7 +28,7 @@ _FOR_EACH = {"by": "'company'", "addresses": "a CSV file with the columns compan
 
 @dataclass(frozen=True)
 class Retention:
-    """A rule for the snapshots that a saved query keeps, as in `custdyn snapshots prune`.
+    """A rule for which of a saved query's snapshots to keep, as in `custdyn snapshots prune`.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class Retention:
     older_than
         The age at which snapshots are deleted (`90d`, `12w`, `6m`, `1y`); None means no limit.
     max_size
-        The total size (`500MB`, `5GB`) beyond which the oldest are deleted; None means no limit.
+        The total size (`500MB`, `5GB`) beyond which the oldest snapshots are deleted; None means no limit.
 
     Raises
     ------
@@ -89,7 +89,7 @@ class ForEach:
     by
         `company`: each company in the file gets a report on its clients and those of the companies below it.
     addresses
-        The CSV file with each company's addresses, relative to the folder with the saved query's file.
+        The CSV file with each company's addresses, relative to the saved query's folder.
 
     Raises
     ------

@@ -93,10 +93,10 @@ class SavedQuery:
     sync
         Whether to read the source's database first, as `custdyn sync` does.
     catch_up
-        Whether to run the most recent scheduled time later if nothing could run at that time.
+        Whether to run later for the most recent scheduled time if nothing could run at that time.
 
     subject, opening
-        The subject and the first words of the email with the report, with the placeholders of `fill_words`;
+        The subject and opening words of the report's email, in which `fill_words` replaces placeholders;
         empty for the usual subject and no opening words.
 
     Raises
@@ -233,7 +233,7 @@ class SavedQuery:
         }
 
     def to_bytes(self) -> bytes:
-        """Return the content of its file: always the same bytes, readable in a diff."""
+        """Return the content of the saved query's file: always the same bytes, readable in a diff."""
         whole = self.to_dict()
         for key, value in whole.items():
             try:

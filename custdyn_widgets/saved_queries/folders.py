@@ -51,7 +51,7 @@ class Stored:
 
 @dataclass(frozen=True)
 class ListedQuery:
-    """One entry in a listing: a saved query, or the error in a file (or, without a name, in a folder)."""
+    """An entry in a listing: a saved query, or the error in a file or folder; a folder has no name."""
 
     name: str
     title: str
@@ -155,7 +155,7 @@ def find(name: str, place: Place | None = None, *, settings: Settings | None = N
 
 
 def folder_of(place: Place, *, settings: Settings | None = None) -> Path:
-    """Return the folder of a place; relative paths in its saved queries are resolved against it."""
+    """Return a place's folder, against which relative paths in its saved queries are resolved."""
     return _folders(settings)[place]
 
 
@@ -219,7 +219,7 @@ def _read(folder: Path, name: str) -> bytes:
 
 
 def _listed(folder: Path, place: Place, name: str) -> ListedQuery | None:
-    """Return the entry of one file; None if it was deleted in the meantime."""
+    """Return the entry for a file; None if the file was deleted in the meantime."""
     try:
         if not is_name(name):
             why = "has an invalid name: rename it, using up to 80 lowercase letters, digits and hyphens"

@@ -31,7 +31,7 @@ class RunProblem:
     saved
         The saved query's name; empty for a folder that cannot be read.
     kind
-        `missed`: no run was started in time; `late`: the run has not begun or ended, but still can;
+        `missed`: no run was started in time; `late`: the run has not begun yet, or takes too long;
         `killed`: the run was killed; `failed`: the run failed, its data was stale or it did not reach every
         recipient; `invalid`: the saved query cannot be read.
     time
@@ -153,7 +153,7 @@ def _gone(name: str, runs: Runs, now: datetime) -> Iterator[RunProblem]:
 
 
 def _changed(entry: ListedQuery, settings: Settings) -> datetime:
-    """Return when a saved query was last changed; without recorded runs, none are expected before then."""
+    """Return when a saved query was last changed; no runs before then are expected unless recorded."""
     with contextlib.suppress(FileNotFoundError):
         file = folder_of(entry.place, settings=settings) / f"{entry.name}.json"
         return datetime.fromtimestamp(file.stat().st_mtime, UTC)

@@ -118,7 +118,7 @@ def _rows(report: Report, condition: Condition) -> tuple[Row, ...]:
 
 
 def _rows_before(report: Report) -> Mapping[tuple[str, tuple[str, ...]], Row]:
-    """Return the rows, keyed by the end of their period and their other labels."""
+    """Return the rows, keyed by the end of each row's period and its other labels."""
     return {(row.end, row.labels[1:]): row for row in report.rows}
 
 

@@ -181,7 +181,7 @@ def one_for_each_name(entries: Iterable[ListedQuery]) -> list[ListedQuery]:
 
 
 def program() -> Path:
-    """Return the path of the command `custdyn`, in the same virtual environment as this Python.
+    """Return the path of the `custdyn` command in the same virtual environment as this Python.
 
     Raises
     ------
@@ -191,7 +191,7 @@ def program() -> Path:
     beside = Path(sys.executable).with_name("custdyn")
     found = beside if beside.is_file() else shutil.which("custdyn")
     if found is None:
-        raise SettingsError("The command custdyn is not installed: install the package with pip.")
+        raise SettingsError("The custdyn command is not installed: install the package with pip.")
     return Path(found).absolute()
 
 

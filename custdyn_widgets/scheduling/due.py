@@ -1,7 +1,7 @@
 """Deciding whether a scheduled time is due: each gets one run, on time or, with `catch_up`, later.
 
-A trigger may come every minute, twice in a second or days late, so the records determine what has been run. A
-time counts as run whatever the result, so that a failure is reported once rather than at every trigger. Only
+A trigger may come every minute, twice in a second or days late, so the records determine which times have had
+a run. A run counts whatever its result, so that a failure is reported once rather than at every trigger. Only
 a run that was killed before it sent anything is tried again.
 """
 
@@ -22,7 +22,7 @@ from custdyn_widgets.text import format_instant_utc
 
 WAITING = "waiting for an earlier run to end"  # the step of a run that was refused the lock
 BAD = ("failed", "undelivered", "stale", "killed", "missed")
-_TRIES = 3  # how many times a scheduled time is tried if each run is killed before sending anything
+_TRIES = 3  # how many runs a scheduled time gets if each is killed before sending anything
 _REPORT_AGAIN = timedelta(days=1)
 _DELAY = re.compile(r"([1-9][0-9]{0,4})(min|h|d|w)", re.ASCII)
 _UNITS = {"min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -35,9 +35,9 @@ class Due:
     Attributes
     ----------
     missed
-        The times that were not run, as sorted UTC times: earlier ones, and possibly this one.
+        The scheduled times without a run, as sorted UTC times: earlier ones, and possibly this one.
     refusal
-        Why this time is not run; None if it is run.
+        Why this time gets no run; None if it gets one.
     """
 
     missed: tuple[datetime, ...] = ()
@@ -93,7 +93,7 @@ def check_due(request: RunRequest, saved: SavedQuery, runs: Runs, now: datetime,
     if refusal := _refusal(request, saved, instant, of_instant, locked=locked):
         return Due(refusal=refusal)
     if last and str(last.logical_time) > format_instant_utc(instant):
-        return Due(refusal=_done(request, saved, last, "this later time was already run"))
+        return Due(refusal=_done(request, saved, last, "already run for this later time"))
     if request.within is None:
         return Due()
     is_late = now - instant > request.within
@@ -119,7 +119,7 @@ def check_busy(request: RunRequest, saved: SavedQuery, runs: Runs, now: datetime
     Raises
     ------
     NotDueError
-        If it is, or if the records already say that this time must wait.
+        If it is, or if the records show that this time must wait.
     """
     assert saved.schedule is not None
     instant = saved.schedule.last(now)
@@ -138,7 +138,7 @@ def check_reported(name: str, problem: str, runs: Runs, now: datetime) -> None:
     Raises
     ------
     NotDueError
-        If it was.
+        If it was reported.
     """
     last = next(runs.newest_first(name), None)
     if last is None or last.result != "failed" or last.logical_time or last.problem != problem:
@@ -173,8 +173,8 @@ def _recorded(
         if run.result == "unreadable":
             if locked and run.id >= f"{instant:%Y%m%dT%H%M%S}":
                 raise RunError(
-                    f"The record {run.problem}, so it is unknown whether {at} was run. Delete the record, "
-                    "and use --again if nobody received the report."
+                    f"A record cannot be read ({run.problem}), so it is unknown whether there was a run for "
+                    f"{at}. Delete the record, and use --again if nobody received the report."
                 )
             continue
         if run.logical_time == at:
@@ -189,7 +189,7 @@ def _recorded(
 def _refusal(
     request: RunRequest, saved: SavedQuery, instant: datetime, of_instant: Sequence[Run], *, locked: bool
 ) -> NotDueError | None:
-    """Return why a scheduled time need not be run, given the runs for it, or None if it must be run."""
+    """Return why a scheduled time, given its runs, needs no further run, or None if it needs one."""
     if not locked and (under_way := next((r for r in of_instant if r.result == "running"), None)):
         return NotDueError(
             f"{request.name} for {_shown(saved, instant)} has been running since {under_way.began}; it was "
@@ -203,7 +203,7 @@ def _refusal(
 
 
 def _counts(run: Run, request: RunRequest, killed: int) -> bool:
-    """Return whether a run counts as done, so that its scheduled time is not run again."""
+    """Return whether a run counts as done, so that it is not repeated for its scheduled time."""
     if run.result in ("killed", "running"):
         was_sent = any(receipt["outcome"] == "sent" for one in run.reports for receipt in one.deliveries)
         return was_sent or killed >= _TRIES
@@ -213,7 +213,7 @@ def _counts(run: Run, request: RunRequest, killed: int) -> bool:
 
 
 def _done(request: RunRequest, saved: SavedQuery, run: Run, why: str = "") -> NotDueError:
-    """Return the error for a scheduled time that has already been run; it names the run."""
+    """Return the error for a scheduled time that has already had this run."""
     run = run.killed() if run.result == "running" else run  # under the lock, nothing is running
     at = _shown(saved, datetime.fromisoformat(str(run.logical_time)))
     what = why or {"missed": "not run", "killed": "already run"}.get(run.result, "already done")
@@ -221,8 +221,8 @@ def _done(request: RunRequest, saved: SavedQuery, run: Run, why: str = "") -> No
     if run.can_be_resent:
         hint = f" To reach the other recipients, use `custdyn runs resend {run.id}`."
     return NotDueError(
-        f"{request.name} for {at}: {what} at {run.began} ({run.result}).{hint} Use --again to run it again, "
-        "for everybody.",
+        f"{request.name} for {at}: {what} at {run.began} ({run.result}).{hint} Use --again to repeat the run "
+        "for all recipients.",
         failed=run.result in BAD,
     )
 

@@ -23,7 +23,7 @@ from custdyn_widgets.scheduling.unsent import send_unsent, wait_and_send
 
 
 def end_locked(recorder: Recorder, request: RunRequest, *, is_stopped: bool) -> None:
-    """Report the run's end unless its report awaits the mail server, and send what other runs left unsent."""
+    """Report the run's end unless its report still has to be sent, and send what other runs left unsent."""
     run = recorder.run
     with recorder.lock.sending() if recorder.lock else contextlib.nullcontext():
         if is_stopped or not (recorder.is_recorded and run.waiting and run.where == SENDING):

@@ -70,7 +70,7 @@ def failure_letter(
 
 
 def report_failure(recorder: Recorder, run: Run, command: str, lines: Sequence[str] = ()) -> Run:
-    """Send the email about a failed run, if it has recipients, and post it to the webhook.
+    """Send the email about a failed run, if it has recipients, and notify the webhook.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """One report for each company: the data is read once, and each report contains only its company's clients.
 
-No notebook is run: a kernel for each of hundreds of companies would take minutes, and a single kernel would
+No notebook is run, because kernels for hundreds of companies would take minutes, and a single kernel would
 contain the data of all companies.
 """
 

@@ -72,7 +72,7 @@ def dispatch(
     SavedQueryError
         If the request's name is not valid for a saved query; nothing has been recorded or sent.
     NotDueError
-        If the scheduled time has been run, is being run, or was missed and has been recorded as missed.
+        If there has been a run for the scheduled time, there is one now, or the time is recorded as missed.
     SystemExit, KeyboardInterrupt
         If the process was asked to stop; raised after the stop has been recorded and reported.
     """
@@ -102,7 +102,7 @@ def _run_and_report(
 
 def _leave(stop: SystemExit | KeyboardInterrupt) -> NoReturn:
     if isinstance(stop, SystemExit) and not stop.code:
-        raise SystemExit(1) from stop  # a custom metric may exit Python, which is not a success
+        raise SystemExit(1) from stop  # a custom metric may exit Python, which does not count as success
     raise stop
 
 

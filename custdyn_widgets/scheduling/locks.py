@@ -100,7 +100,7 @@ def is_running(folder: Path, name: str) -> bool:
 
 
 def mark_as_reported(folder: Path, name: str, at: int) -> bool:
-    """Record that a failure was reported, and return whether that was recorded before.
+    """Record that a failure was reported, and return whether that had already been recorded.
 
     The lock file's timestamp records this and needs no space, so a failure is reported only once even if the
     disk is full.

@@ -50,7 +50,10 @@ class Outcome:
     conditions: tuple[dict[str, Any], ...] = ()
 
     def is_settled(self, run_result: str) -> bool:
-        """Return whether the report need not be sent again; it must be if an unfinished run froze it."""
+        """Return whether the report is settled: it need not be sent again.
+
+        A report frozen by an unfinished run is not settled.
+        """
         return self.result in _SETTLED or self.result == run_result == "frozen"
 
 

@@ -68,7 +68,7 @@ class Recorder:
     step
         The current step in words, such as "making the report", for messages about a failure.
     saved, server
-        The saved query and the mail server, once they are known. The server tries each email once.
+        The saved query and the mail server (without its waits), once they are known.
     waits
         The number of seconds to wait, without the lock, before each further attempt.
     repeat_command

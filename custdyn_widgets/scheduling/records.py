@@ -82,7 +82,7 @@ class Runs:
                 )  # random, so that no file system can compress it
 
     def listing(self, last: int | None = None, *, saved: str | None = None) -> list[Run]:
-        """Return the `last` records (or all of them), oldest first, optionally of only one saved query."""
+        """Return the `last` records (or all of them), oldest first, optionally for only one saved query."""
         folders = [self._folder_of(saved)] if saved else _folders(self.folder / "records")
         found = sorted((name, folder) for folder in folders for name in _names(folder))
         chosen = found if last is None else found[max(len(found) - last, 0) :]
@@ -125,7 +125,7 @@ class Runs:
         return next((run.failure_recipients for run in runs if run.failure_recipients), ())
 
     def digests(self, saved: str, until: str) -> dict[str | None, str]:
-        """Return the digest of each company's last report up to `until` that need not be sent again."""
+        """Return the digest of each company's last settled report up to `until`."""
         return {one.company: one.digest for one in self._settled(saved, until) if one.digest}
 
     def true_conditions(self, saved: str, until: str) -> dict[str | None, frozenset[str]]:
@@ -137,7 +137,7 @@ class Runs:
         return {one.company: frozenset(c["key"] for c in one.conditions if is_true(c)) for one in judged}
 
     def _settled(self, saved: str, until: str) -> Iterator[Outcome]:
-        """Yield the reports up to `until` that need not be sent again, by logical time."""
+        """Yield the settled reports up to `until`, ordered by logical time."""
         runs = [run for run in self.listing(saved=saved) if run.logical_time and run.logical_time <= until]
         for run in sorted(runs, key=lambda run: (run.logical_time, run.id)):
             yield from (one for one in run.reports if one.is_settled(run.result))

@@ -1,4 +1,4 @@
-"""Sending the reports of a recorded run to the recipients that it did not reach, and to no others.
+"""Sending a recorded run's reports to only those recipients who did not get them.
 
 The emails match those of the run: the report is read from its snapshot, so nothing is recomputed.
 """
@@ -24,7 +24,7 @@ from custdyn_widgets.settings import Settings
 
 
 def resend(run_id: str, *, settings: Settings, progress: Callable[[str], None]) -> Run:
-    """Send the reports of a run to the recipients that it did not reach, and record the result.
+    """Send a run's reports to the recipients who did not get them, and record the result.
 
     Parameters
     ----------
@@ -38,12 +38,12 @@ def resend(run_id: str, *, settings: Settings, progress: Callable[[str], None]) 
     Returns
     -------
     Run
-        The record as written. Its `problem` is set if it still did not reach everybody.
+        The record as written. Its `problem` is set if the run still has not reached everybody.
 
     Raises
     ------
     RunError
-        If there is no such run, if it is in progress, if it reached everybody, or if its record cannot be
+        If the run does not exist, is in progress or has reached everybody, or if its record cannot be
         written.
     SavedQueryError, SettingsError
         If the saved query or the settings cannot be used.

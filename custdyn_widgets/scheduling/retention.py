@@ -26,7 +26,7 @@ def prune(
     recorded: Callable[[], Container[str]],
     unsent: Container[str] = (),
 ) -> int:
-    """Delete a saved query's old snapshots of the queries and sources in `made`; return their number.
+    """Delete a saved query's old snapshots whose query and source occur in `made`; return their number.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def prune(
     made
         The reports just frozen, by snapshot id; these snapshots are kept.
     saved_query
-        The name of the saved query, which is also in the manifests of its snapshots.
+        The name of the saved query, as in its snapshots' manifests.
     recorded
         A function that returns the snapshots recorded by earlier runs, needed because manifests written by
         earlier versions do not name the saved query.

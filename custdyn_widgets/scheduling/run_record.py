@@ -56,14 +56,14 @@ class Run:
     failure_recipients
         The recipients of that email; the next run notifies them if it cannot read the saved query.
     data_gaps
-        Signs that the data of its reports ends too early, recorded even if the reports were sent.
+        Signs that its reports' data ends too early, recorded even if the reports were sent.
     schedule
         The schedule that it was run for: its cron expression and time zone; empty if `asked_for`.
     waiting
         Whether some recipients were not reached because the mail server was unavailable; the next run sends
         the report to them.
     failure_unsent
-        The same for the email about its failure.
+        Whether the email about its failure is unsent for the same reason; the next run sends it.
     webhook
         The receipts for the webhook messages about the run.
     resent
@@ -140,7 +140,7 @@ class Run:
             If it is not a record, or is in another format.
         """
         if data["format"] != FORMAT:
-            raise ValueError(f"has the format {data['format']!r}, but this version reads {FORMAT}")
+            raise ValueError(f"is in format {data['format']!r}, but this version reads {FORMAT}")
         given = _fields_of(cls, data)
         for name in ("began", "ended", "logical_time"):
             at = given[name] or given["began"]

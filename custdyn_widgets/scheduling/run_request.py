@@ -41,9 +41,9 @@ class RunRequest:
     sync
         Whether to read the source's database first, even if the saved query does not ask for it.
     pdf
-        Whether the snapshot gets a PDF, even if neither the settings nor the saved query ask for it.
+        Whether the snapshot gets a PDF, even if neither the settings nor the saved query asks for one.
     again
-        Whether to run a scheduled time again if it has already been run.
+        Whether to run even if there has already been a run for the scheduled time.
     within
         How late a run may be for its scheduled time; None means no limit.
     """
@@ -62,7 +62,7 @@ class RunRequest:
 
     @property
     def is_once(self) -> bool:
-        """Whether the run takes place only if its scheduled time has not been run yet."""
+        """Whether the run takes place only if there has not been one for its scheduled time."""
         return self.as_of is None and not self.again
 
     def logical_time(self, saved: SavedQuery, now: datetime) -> datetime:
@@ -95,7 +95,7 @@ class RunRequest:
         """
         if source := self.source or saved.source:
             return source
-        raise RunError(f"The saved query {self.name} has no source: give --source, or save it with one.")
+        raise RunError(f"The saved query {self.name} has no source: use --source, or save it with a source.")
 
     def note(self, saved: SavedQuery, logical_time: datetime, now: datetime) -> str:
         """Return a note if this run is later than scheduled, otherwise an empty string."""

@@ -102,7 +102,7 @@ def _letters(
 def _receipts(
     made: Sequence[MadeReport], posts: Sequence[_Post], delivered: Sequence[Sequence[Delivery]]
 ) -> dict[int, list[dict[str, Any]]]:
-    """Return the receipts of each report, including reports that an email only links to."""
+    """Return the receipts for each report, including reports that an email only links to."""
     receipts: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for post, deliveries in zip(posts, delivered, strict=True):
         for one in deliveries:

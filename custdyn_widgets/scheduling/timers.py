@@ -1,8 +1,8 @@
 """Systemd units for the saved queries that have a schedule: a service and a timer for each.
 
-Timers support time zones but differ from cron when clocks change: they leave out skipped times and run
-repeated times only at their first occurrence. Such times get separate lines in UTC. A line that elapses when
-nothing is due does no harm, because each scheduled time is run only once.
+Timers support time zones but differ from cron when clocks change: they leave out skipped times and elapse
+only at the first occurrence of repeated times. Such times get separate lines in UTC. A line that elapses when
+nothing is due does no harm, because each scheduled time gets only one run.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ def task_of(run: Run, settings: Settings) -> Task:
 
 
 def unreached(outcome: Outcome, run: Run, task: Task, progress: Callable[[str], None]) -> MadeReport:
-    """Return a run's report with the recipients that it did not reach.
+    """Return a run's report with the recipients who did not get it.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def unreached(outcome: Outcome, run: Run, task: Task, progress: Callable[[str], 
     still = {mailbox(address) for address in current}
     for address in left:
         if mailbox(address) not in still:
-            progress(f"{address} is no longer a recipient, so nothing is sent there.")
+            progress(f"{address} is no longer a recipient, so nothing will be sent to it.")
     recipients = tuple(address for address in left if mailbox(address) in still)
     if not recipients:
         return made
@@ -156,7 +156,7 @@ def _is_waiting(made: MadeReport, outcome: Outcome) -> bool:
 
 
 def record_unsent(recorder: Recorder, unsent: Sequence[Unsent], outcomes: Sequence[Outcome]) -> None:
-    """Record the new outcomes of the reports of several runs, which `outcomes` lists in order."""
+    """Record the new outcomes of several runs' reports; `outcomes` lists them in the runs' order."""
     left = list(outcomes)
     for one in unsent:
         own, left = left[: len(one.made)], left[len(one.made) :]

@@ -178,7 +178,7 @@ def _try_once(webhook: Webhook, event_id: str, body: bytes, seconds: float) -> t
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Treats a redirect as a refusal: it could lead elsewhere, or to an unencrypted address."""
+    """Treats a redirect as a refusal, because it could lead to another host or to an unencrypted address."""
 
     def redirect_request(self, *_: object) -> None:
         """Return None, so that the redirect is an error."""
@@ -207,8 +207,8 @@ def _key(environ: Mapping[str, str]) -> bytes:
     text = read_secret(_SECRET, environ)
     if text is None:
         raise SettingsError(
-            f"{_SECRET} is not set. Messages to {_SETTING} are signed with it: set it, or {_SECRET}_FILE, to "
-            "a secret that the receiver also knows.",
+            f"{_SECRET} is not set. Messages to {_SETTING} are signed with it. Set it to a secret that the "
+            f"receiver also knows, or set {_SECRET}_FILE to a file that contains the secret.",
             field=_SECRET,
         )
     key = text.encode()

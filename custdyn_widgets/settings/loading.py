@@ -62,7 +62,7 @@ def load(environ: Mapping[str, str] | None = None, folder: Path | None = None) -
 
 
 def default_signing_key() -> Path:
-    """Return the path at which a new signing key is stored if the settings do not name a file."""
+    """Return the path where a new signing key is stored if the settings do not name a file."""
     import platformdirs  # imported late: few commands need it
 
     return platformdirs.user_data_path(_APP) / "signing_key.pem"
@@ -134,7 +134,7 @@ def _local_path(setting: str, given: str, base: Path) -> Path:
         raise SettingsError(f"{setting} must be a path on this machine, not {what}.", field=setting)
     try:
         return (base / Path(given).expanduser()).absolute()
-    except RuntimeError:  # `~` of an unknown user
+    except RuntimeError:  # `~` with an unknown user name
         raise SettingsError(
             f"{setting} is {shown(given)}, but this machine has no such user. Use the full path.",
             field=setting,

@@ -26,11 +26,11 @@ class Settings:
     snapshots, queries, cache
         The folders for the snapshot store, shared saved queries, and data that can be rebuilt.
     share_url
-        The base URL of links, without a trailing slash; None for the local viewer.
+        The base URL for links, without a trailing slash; None for the local viewer.
     viewer_url
-        The base URL of links if `share_url` is not set. Set by a Jupyter Server that serves links.
+        The base URL for links if `share_url` is not set. Set by a Jupyter Server that serves links.
     runs
-        The folder for records of unattended runs; they contain recipients' addresses.
+        The folder for records of unattended runs, which contain recipients' addresses.
     smtp_url, mail_from
         The mail server for outgoing messages, and their sender; see `mail.MailServer`.
     role

@@ -162,7 +162,7 @@ def test_only_freezing_changes_anything_and_every_tool_says_what_it_does(session
 
 def test_sources_are_named_and_nothing_else_is_told_of_them(session: Session) -> None:
     assert session.good("sources") == [
-        {"name": "demo", "kind": "invented data of a fictional operator"},
+        {"name": "demo", "kind": "made-up data for a fictional operator"},
         *({"name": name, "kind": "files"} for name in ("shop", "evil", "leaky", "lost")),
         {"name": "billing", "kind": "database"},
     ]

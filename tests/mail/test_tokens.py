@@ -164,7 +164,7 @@ def test_a_login_has_one_secret_and_a_user(tmp_path: Path) -> None:
         server_of(tmp_path, **one, CUSTDYN_SMTP_USER="")
     with pytest.raises(SettingsError, match="unencrypted"):
         server_of(tmp_path, "smtp://mail.example.com", **one)
-    with pytest.raises(SettingsError, match="is not a command"):
+    with pytest.raises(SettingsError, match="is not a valid command"):
         server_of(tmp_path, CUSTDYN_SMTP_TOKEN_COMMAND="'")
     with pytest.raises(SettingsError, match="control character"):
         server_of(tmp_path, **one, CUSTDYN_SMTP_USER="a\1auth=x")

@@ -112,7 +112,7 @@ def test_every_bound_comes_back(digits: int, places: int, percent: bool) -> None
         ([on("last", below=10**18)], "alert_if[0].below", "at most 18 digits"),
         ([on("last", below=1e300)], "alert_if[0].below", "at most 18 digits"),
         ([on("last", below=float("nan"))], "alert_if[0].below", "is not a number"),
-        ([on("last", falls_by=0)], "alert_if[0].falls_by", "'0' is not more than 0"),
+        ([on("last", falls_by=0)], "alert_if[0].falls_by", "'0' is not greater than 0"),
         ([on("last", falls_by="-5%")], "alert_if[0].falls_by", "choose rises_by"),
         ([on("last", below=1, against="compare")], "alert_if[0].against", "falls_by and rises_by"),
         ([on("last", falls_by=1, against="before")], "alert_if[0].against", "'before'"),

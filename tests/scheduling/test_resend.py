@@ -86,7 +86,7 @@ def test_who_was_removed_from_the_recipients_gets_nothing(
     keep(replace(BOARD, recipients=(ANNA, EVA)), settings)
     said: list[str] = []
     assert resend(run.id, settings=settings, progress=said.append).result == "undelivered"
-    assert f"{BEN} is no longer a recipient, so nothing is sent there." in said
+    assert f"{BEN} is no longer a recipient, so nothing will be sent to it." in said
     assert BEN not in received.recipients()
     assert EVA not in received.recipients()[1:]
 

@@ -28,7 +28,7 @@ class Bound:
         return Fraction(self.number) / (100 if self.percent else 1)
 
     def to_json(self) -> int | str:
-        """Return the bound as a JSON value: an int for a whole number, otherwise text, which is exact."""
+        """Return the bound as a JSON value: an int for a whole number, otherwise exact text."""
         if not self.percent and self.number == int(self.number):
             return int(self.number)
         return str(self)

@@ -1,4 +1,4 @@
-"""Checks, before anything is saved, frozen or sent, that a report has its conditions' columns."""
+"""Checking that a report has its conditions' columns before anything is saved, frozen or sent."""
 
 from __future__ import annotations
 

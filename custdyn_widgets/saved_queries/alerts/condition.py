@@ -25,7 +25,7 @@ _REQUIRED = {
     "column": 'the name of a column such as "Clients - Active: Qty"',
     "row": "total, last or any",
 }
-# The presets whose report has a single row when grouped by time, so no row has a previous one.
+# Presets whose report has a single row when grouped by time, so that there is no previous row.
 _DAYS, _MONTHS = ("today", "yesterday"), ("this_month", "last_month")
 _YEARS = ("this_quarter", "last_quarter", "this_year", "last_year")
 _SINGLE_ROW = {"date": _DAYS, "month": (*_DAYS, *_MONTHS), "year": (*_DAYS, *_MONTHS, *_YEARS)}
@@ -74,7 +74,7 @@ class Condition:
             if not isinstance(value, str) or value not in allowed:
                 raise SavedQueryError.not_allowed(key, value, allowed)
         if self.is_change and self.bound.number <= 0:
-            why = "is not more than 0; for the other direction, choose "
+            why = "is not greater than 0; for the other direction, choose "
             other = CHANGES[1 - CHANGES.index(self.relation)]
             raise SavedQueryError.invalid(self.relation, str(self.bound), why + other)
 
@@ -100,7 +100,7 @@ def parse_alert_if(value: object) -> tuple[Condition, ...]:
     Raises
     ------
     SavedQueryError
-        If one is invalid; the error names its number, counted from 0, and its key.
+        If one is invalid; the error gives its index and the key.
     """
     if not isinstance(value, list | tuple):
         raise SavedQueryError.wrong_type("alert_if", value, "a list of objects")
@@ -136,7 +136,7 @@ def check_against_query(conditions: Sequence[Condition], query: ReportQuery) -> 
                 why = 'needs a query with a comparison: set compare, such as "previous_month"'
                 raise SavedQueryError.invalid(f"{field}.against", "compare", why)
         elif why := _without_row_before(condition, query):
-            remedy = f'{why}; set "against": "compare", and compare in the query'
+            remedy = f'{why}; set "against": "compare", and set compare in the query'
             raise SavedQueryError.invalid(f"{field}.{condition.relation}", str(condition.bound), remedy)
 
 

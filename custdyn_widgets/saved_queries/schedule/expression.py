@@ -64,7 +64,8 @@ class Times:
         Whether the minute or hour begins with a star: the job then runs whenever the clock shows its time.
         Otherwise it runs exactly once for each time, even if the clocks skip or repeat it.
     both_days
-        Whether a day must match both day fields, because one begins with a star, rather than just one.
+        Whether a day must match both day fields, as it must if either begins with a star. Otherwise, one
+        match is enough.
     """
 
     minutes: frozenset[int]

@@ -6,7 +6,7 @@ occurrence if it is repeated. A job whose minute or hour begins with a star foll
 whenever the clock shows its time.
 
 The search proceeds day by day and resolves each wall time of a day. Stepping through hours instead, as
-cronsim 2.8 does, returned past times on nights that repeat an hour, and missed times where clocks shift by
+cronsim 2.8 does, returns past times on nights that repeat an hour, and misses times where clocks shift by
 half an hour (Lord Howe) or repeat the hour before midnight (São Paulo).
 """
 
