@@ -41,7 +41,7 @@ def summary_html(summary: CheckSummary) -> str:
         parts.append(f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>")
     parts += map(_note, summary.notes)
     parts.append(f"<p><b>{_escape(summary.closing)}</b></p>")
-    # Without the class mathjax_ignore, JupyterLab would typeset "from $5 to $10" as a formula.
+    # Without the mathjax_ignore class, JupyterLab would typeset "from $5 to $10" as a formula.
     return f'<div class="custdyn-check mathjax_ignore"><style>{_STYLE}</style>{"".join(parts)}</div>'
 
 

@@ -90,7 +90,7 @@ def _summary_rows(evidence: Evidence, chosen: Int64s, period: str, shift: int) -
     equal = (2 * largest == total) & (largest != 0)
     several, pair = sizes >= _MOST_CALLS, sizes == 2
     most = int((equal & several).sum()) >= max(_FEW, 0.5 * several.sum())
-    apart = pair & (at[starts + sizes - 1] > at[starts])  # otherwise the second row is a repeated one
+    apart = pair & (at[starts + sizes - 1] > at[starts])  # otherwise the second row may be a repeat
     pairs = (
         int((equal & apart).sum()) >= max(5 * _FEW, 0.9 * pair.sum())
         and len(np.unique(largest[equal & pair])) >= _DISTINCT
