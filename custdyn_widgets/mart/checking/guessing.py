@@ -1,9 +1,9 @@
 """Detect the format of numbers and dates from the values that are not in the mart's own format.
 
 Detection runs only if such values are among the first values of a column or the faults that a check found,
-and only for settings that the source lacks. If only one format fits the values in a file, that format is used
-for the file. If no value in a file shows a format, the file is read like the other files. If the format
-remains ambiguous, an error names the setting.
+and only for settings that are not set for the source. If only one format fits the values in a file, that
+format is used for the file. If no value in a file shows a format, the file is read like the other files. If
+the format remains ambiguous, an error names the setting.
 """
 
 from __future__ import annotations

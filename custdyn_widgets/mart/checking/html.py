@@ -52,7 +52,7 @@ def _row(group: FaultGroup) -> str:
 
 
 def _note(note: Note) -> str:
-    """Return a note as a paragraph, followed by a table of the first balances that differ."""
+    """Return a note as a paragraph; add a table of the first differing balances to a note about balances."""
     text = f"<p>Note: {_escape(note)}</p>"
     if note.kind != "stored_balances":
         return text

@@ -9,7 +9,7 @@ companies and quotes.
 Clients are sorted by currency, so that a range of them can be summed without looking up currencies, and then
 by type, company and owner, so that filters mostly select contiguous clients.
 
-Rows store a `FlowClass` instead of a kind: reports can classify rows without their amounts.
+Rows store a `FlowClass` instead of a kind, so that reports can classify rows without reading amounts.
 """
 
 from __future__ import annotations

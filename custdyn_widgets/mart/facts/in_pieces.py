@@ -161,7 +161,7 @@ class _Others:
 
 
 def _may_have_other_formats(others: _Others, done: LedgerPass | Doubt) -> bool:
-    """Return whether some faults of a mart may come from another format."""
+    """Return whether some faults of a mart may be due to another format."""
     in_ledger = isinstance(done, LedgerPass) and done.may_have_other_formats
     return in_ledger or may_have_other_formats(others.mart.faults)
 

@@ -58,7 +58,7 @@ class _Batch:
     no_rows, doubtful
         The batch as stored: without its rows, and with only its rows in doubt, if there are any.
     may_have_other_formats
-        Whether some of its faults may come from another format.
+        Whether some of its faults may be due to another format.
     ids_depend_on_batch
         Whether its ids could become different text if they were read with other rows.
     """
@@ -94,7 +94,7 @@ class LedgerPass:
 
     @property
     def may_have_other_formats(self) -> bool:
-        """Whether some faults may come from another format."""
+        """Whether some faults may be due to another format."""
         return any(batch.may_have_other_formats for batch in self.batches)
 
     @property

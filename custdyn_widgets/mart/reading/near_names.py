@@ -18,7 +18,7 @@ def normalized_name(name: str) -> str:
 
 
 def nearest_name(wanted: str, names: Iterable[str]) -> str | None:
-    """Return the name most similar to `wanted`, a plural, or None if no name is similar enough."""
+    """Return the name most similar to `wanted` (a plural), or None if no name is similar enough."""
     similarity, name = max(((_similarity(wanted, name), name) for name in names), default=(0.0, ""))
     return name if similarity >= _ALIKE else None
 
