@@ -247,9 +247,9 @@ def test_a_failure_says_where_its_recipients_are_listed(letter: FailureLetter, w
 
 def test_a_failure_with_many_faults_lists_the_first_and_counts_the_rest() -> None:
     faults = "\n".join(f"  transactions.csv, row {row}, at: 'z' is no time" for row in range(2, 202))
-    letter = replace(FAILURE, problem=f"The data of 'shop' has 200 faults:\n{faults}")
+    letter = replace(FAILURE, problem=f"Source 'shop' has 200 faults:\n{faults}")
     text, html = bodies(sent(letter)[1])
-    assert "! The data of 'shop' has 200 faults:" in text.splitlines()
+    assert "! Source 'shop' has 200 faults:" in text.splitlines()
     for words in (text, Parsed(html).words):
         assert words.count("is no time") == 11
         assert "And 189 more lines." in words

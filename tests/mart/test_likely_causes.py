@@ -286,7 +286,7 @@ def test_a_near_miss_of_a_table_in_a_database_is_named(tmp_path: Path) -> None:
         "CREATE SCHEMA billing; CREATE TABLE billing.transactions AS FROM transaction; "
         "DROP TABLE transaction",
     )
-    assert "has no table transactions in the schema main, but has one in 'billing'" in message(source)
+    assert "has no table transactions in the main schema, but has one in 'billing'" in message(source)
 
 
 def test_a_delimiter_that_finds_two_headings_is_believed(tmp_path: Path) -> None:

@@ -231,7 +231,7 @@ def test_a_query_on_a_faulty_mart_fails_with_the_words_of_check(
     with pytest.raises(MartError) as caught:
         run_report(EVERYONE, folder(tmp_path / "shop", **tables))
     assert caught.value.message == "\n".join(
-        [f"The data of 'shop' has {len(words)} faults:", *(f"  {line}" for line in words)]
+        [f"Source 'shop' has {len(words)} faults:", *(f"  {line}" for line in words)]
     )
 
 

@@ -396,7 +396,7 @@ def test_a_million_rows_with_a_thousand_faults_are_checked_in_seconds() -> None:
         open_mart(tables)
     assert time.process_time() - began < 30  # seconds of the processor; it takes some three
     lines = caught.value.message.splitlines()
-    assert lines[0] == "The data of 'DataFrames' has 1,000 faults:"
+    assert lines[0] == "Source 'DataFrames' has 1,000 faults:"
     assert (len(lines), max(map(len, lines)) < 120) == (22, True)
     [warning] = open_mart(Source(tables, on_fault="quarantine")).warnings
     assert warning == (

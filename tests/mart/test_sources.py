@@ -254,7 +254,7 @@ def test_a_named_source_sets_its_fault_rule(tmp_path: Path) -> None:
     write(tmp_path, '[strict]\npath = "exports"\n[shop]\npath = "exports"\non_fault = "quarantine"\n')
     [warning] = run_report(EVERYONE, "shop", as_of="2021-04-01").info.warnings
     assert warning.startswith("1 faulty row is left out (1 of transactions).")
-    with pytest.raises(MartError, match="The data of 'strict' has 1 fault"):
+    with pytest.raises(MartError, match="Source 'strict' has 1 fault"):
         run_report(EVERYONE, "strict")
 
 

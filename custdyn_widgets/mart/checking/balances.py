@@ -24,7 +24,7 @@ def balance_faults(tables: Mapping[str, CheckedTable], counts: Bools | None = No
     Parameters
     ----------
     tables
-        The checked tables of clients and transactions, with codes for `client_id`.
+        The checked clients and transactions tables, with codes for `client_id`.
     counts
         A mask of the transactions to include, or None to include all.
     """
@@ -90,7 +90,7 @@ def might_overflow(rows: Int64s, largest: int, opening: Int64s) -> bool:
     Parameters
     ----------
     rows
-        The number of transactions of each client.
+        Each client's number of transactions.
     largest
         The largest absolute amount.
     opening
@@ -109,7 +109,7 @@ def largest_amount(amount: Int64s) -> int:
 
 
 def _suspects(client: Codes, amount: Int64s, opening: Int64s) -> Int64s:
-    """Return the clients whose absolute amounts add up to enough to overflow a balance."""
+    """Return the clients whose absolute amounts could add up to more than a balance can hold."""
     rows = np.bincount(client, minlength=len(opening))
     if not might_overflow(rows, largest_amount(amount), opening):
         return np.empty(0, np.int64)

@@ -29,7 +29,7 @@ class CheckedTable:
         The table as stored.
     columns
         The values of each column: a large-string array for text, an int64 array for times (µs), dates
-        (days) and amounts (millionths), a list of Decimal for quotes, and a list array of text for tags.
+        (days) and amounts (millionths), a list of Decimal for quotes, and a list array of strings for tags.
         An absent column is filled with blanks.
     blank
         For each column, a mask of the values that are missing because they are blank or faulty.
@@ -117,7 +117,7 @@ class CheckedMart:
 
 def fault_error(name: str, first: Sequence[Fault], count: int, more: str) -> MartError:
     """Return the error for faulty data: the number of faults, the first ones, and how to list them all."""
-    lines = [f"The data of {shown(name)} has {count:,} fault{'s' if count > 1 else ''}:"]
+    lines = [f"Source {shown(name)} has {count:,} fault{'s' if count > 1 else ''}:"]
     lines += [f"  {fault}" for fault in first]
     if count > len(first):
         lines.append(f"  … and {count - len(first):,} more: {more}.")

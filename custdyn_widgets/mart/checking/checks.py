@@ -100,7 +100,7 @@ class BatchCheck:
 def check_tables(name: str, stored: Mapping[str, StoredTable], *, whole_ledger: bool = True) -> CheckedMart:
     """Check tables, which must be in the order of the schema, without detecting their formats.
 
-    Balances are checked only if the table of transactions is complete (`whole_ledger`).
+    Balances are checked only if the transactions table is complete (`whole_ledger`).
     """
     faults: list[Fault] = []
     notes: list[Note] = []
@@ -228,7 +228,7 @@ def _text_or_none(array: pa.Array, blank: columns.Bools) -> pa.Array | None:
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return None
     if pa.types.is_dictionary(text.type) or text.null_count == blank.sum():
-        return text  # looking up a blank in a dictionary returns -1, as for a null
+        return text  # in a dictionary, a blank gets the position -1, like a null
     return pc.if_else(pa.array(blank), None, text)
 
 

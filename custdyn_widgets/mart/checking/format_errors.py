@@ -1,4 +1,4 @@
-"""Errors for values whose format cannot be guessed; each error names the setting to set."""
+"""Errors for values whose format cannot be guessed; each error names the setting to add."""
 
 from __future__ import annotations
 

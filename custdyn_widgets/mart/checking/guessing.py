@@ -1,9 +1,9 @@
 """Detect the format of numbers and dates from the values that are not in the mart's own format.
 
 Detection runs only if such values are among the first values of a column or the faults that a check found,
-and only for settings that the source lacks. If only one format fits the values in a file, that format is used
-for the file. If no value in a file shows a format, the file is read like the other files. If the format
-remains ambiguous, an error names the setting.
+and only for settings that are not set for the source. If only one format fits the values in a file, that
+format is used for the file. If no value in a file shows a format, the file is read like the other files. If
+the format remains ambiguous, an error names the setting.
 """
 
 from __future__ import annotations
@@ -58,14 +58,14 @@ def may_have_other_formats(faults: Iterable[Fault]) -> bool:
 def guess_dialects(
     tables: Mapping[str, StoredTable], each_batch: Mapping[str, EachBatch[Any]] | None = None
 ) -> dict[str, StoredTable]:
-    """Detect dialects, and return by name the tables to read in another dialect.
+    """Detect dialects, and return the tables to read in another dialect, keyed by name.
 
     Parameters
     ----------
     tables
         All tables.
     each_batch
-        By table name, how to read the table's rows in batches; `tables` then needs only some of the rows.
+        By table name, how to read all rows of a table in batches; needed if `tables` has only some of them.
 
     Raises
     ------
@@ -92,7 +92,7 @@ def guess_dialects(
 
 
 def _reading(table: StoredTable, each_batch: EachBatch[Any] | None) -> EachBatch[Any]:
-    """Return how to read a table in batches; without text, a table has no formats and is not read."""
+    """Return how to read a table in batches; a table without text has no formats to find and is not read."""
     has_text = any(True for _ in _text_columns(table, "amount", "positive", "time", "date"))
     if each_batch and has_text:
         return each_batch
@@ -100,13 +100,13 @@ def _reading(table: StoredTable, each_batch: EachBatch[Any] | None) -> EachBatch
 
 
 def _forms(table: StoredTable) -> tuple[dict[str, Dates], Forms]:
-    """Return the forms of dates by column, and those of numbers that are not plain."""
+    """Return the forms of dates by column, and the forms of numbers that are not plain."""
     dates = _dates(table) if table.dialect.dates is None else {}
     return dates, _other_number_forms(table) if table.dialect.decimal is None else Forms()
 
 
 def _seen(batches: Iterable[tuple[dict[str, Dates], Forms]]) -> tuple[Forms, Forms]:
-    """Return the forms of dates and numbers in a table, given those of its batches."""
+    """Return the forms of dates and numbers in a table, given the forms in each of its batches."""
     columns_of_dates: dict[str, Dates] = {}
     numbers = Forms()
     for dates, others in batches:
@@ -215,7 +215,7 @@ def _guess_dates(
 
 
 def _date_forms(by_column: Mapping[str, Dates]) -> Forms:
-    """Return the forms of the dates in a table, given those of its columns."""
+    """Return the forms of the dates in a table, given the forms in each of its columns."""
     forms = Forms()
     for dates in by_column.values():
         forms.join(dates.forms)

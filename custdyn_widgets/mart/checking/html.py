@@ -41,7 +41,7 @@ def summary_html(summary: CheckSummary) -> str:
         parts.append(f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>")
     parts += map(_note, summary.notes)
     parts.append(f"<p><b>{_escape(summary.closing)}</b></p>")
-    # Without the class mathjax_ignore, JupyterLab would typeset "from $5 to $10" as a formula.
+    # Without the mathjax_ignore class, JupyterLab would typeset "from $5 to $10" as a formula.
     return f'<div class="custdyn-check mathjax_ignore"><style>{_STYLE}</style>{"".join(parts)}</div>'
 
 
@@ -52,7 +52,7 @@ def _row(group: FaultGroup) -> str:
 
 
 def _note(note: Note) -> str:
-    """Return a note as a paragraph, followed by a table of the first balances that differ."""
+    """Return a note as a paragraph; add a table of the first differing balances to a note about balances."""
     text = f"<p>Note: {_escape(note)}</p>"
     if note.kind != "stored_balances":
         return text

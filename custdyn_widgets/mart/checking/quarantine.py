@@ -45,7 +45,7 @@ def leave_out_faulty_rows(
 ) -> tuple[CheckedMart, Quarantine | None]:
     """Return a mart without its faulty rows, and the quarantine of these rows (None if there are none).
 
-    Balances are checked only if the table of transactions is complete (`whole_ledger`).
+    Balances are checked only if the transactions table is complete (`whole_ledger`).
 
     Raises
     ------
@@ -68,9 +68,9 @@ def leave_out_faulty_rows(
 
 
 def others_without_faulty_rows(mart: CheckedMart) -> tuple[dict[str, CheckedTable], RowsLeftOut] | None:
-    """Return all tables but the ledger, without faulty rows, and a mask of each table's rows left out.
+    """Return all tables but the ledger, without faulty rows, and each table's mask of the rows left out.
 
-    There are no masks if there are no faults. The result is None if a table lacks a required column.
+    If there are no faults, there are no masks. The result is None if a table lacks a required column.
     """
     if not mart.faults:
         return mart.tables, {}

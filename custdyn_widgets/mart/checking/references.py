@@ -1,4 +1,4 @@
-"""Checks of a mart that involve several rows or tables: references, closings and trees of companies."""
+"""Checks of a mart that involve several rows or tables: references, closing times and company trees."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ def amounts(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
 def dates(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
     """Return dates as days since 1970; accept text `YYYY-MM-DD`, dates, and timestamps (in UTC).
 
-    The time zone of the source does not affect dates.
+    The source's time zone does not affect dates.
     """
     micros, faults = times(column, blank)
     return micros // DAY, dict.fromkeys(faults, NOT_A_DATE)
@@ -148,12 +148,12 @@ def _exact(value: object) -> Decimal | None:
 
 
 def _wrong_type(column: pa.Array, blank: Bools, why: FaultKind) -> tuple[Int64s, Faults]:
-    """Return zeros and a fault for every value of a column of an unsupported type."""
+    """Return zeros, and a fault for every value, for a column of an unsupported type."""
     return np.zeros(len(column), np.int64), {int(i): why for i in np.flatnonzero(~blank)}
 
 
 def _no_times(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
-    """Return zeros and a fault for every value of a column that is neither text nor times."""
+    """Return zeros, and a fault for every value, for a column that contains neither text nor times."""
     kind = column.type
     zeros, faults = _wrong_type(column, blank, NOT_A_TIME)
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):

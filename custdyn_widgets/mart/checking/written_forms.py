@@ -1,4 +1,4 @@
-"""Convert whole columns of numbers and times from the formats of other systems to those of a mart.
+"""Convert whole columns of numbers and times from other systems' formats to the mart's own.
 
 A value in any other format is left unchanged, so that reading it reports the fault.
 """
@@ -57,7 +57,7 @@ def number_pattern(decimal: DecimalMark) -> str:
 def plain_numbers(text: pa.Array, decimal: DecimalMark) -> pa.Array:
     """Convert numbers to a form with only a sign, digits and a decimal point.
 
-    If `decimal` is a comma, `1.500` is read as one thousand five hundred, and `1.5` becomes unreadable.
+    If `decimal` is a comma, `1.500` is read as one thousand five hundred, and `1.5` cannot be read.
     """
     simple = text if decimal == "." else pc.replace_substring(text, ",", ".", max_replacements=1)
     rest = pc.invert(pc.match_substring_regex(simple, _SIMPLE_NUMBER))

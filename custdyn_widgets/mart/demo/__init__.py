@@ -1,1 +1,1 @@
-"""The demo mart: a fictional operator, generated from a seed."""
+"""The demo mart: made-up data for a fictional operator, generated from a seed."""

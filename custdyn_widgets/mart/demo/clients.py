@@ -125,7 +125,7 @@ class Timeline:
 
 
 def _month_outside(month: int, summer: range) -> int:
-    """Return the month or, if it is in summer, the first month after summer.
+    """Return the month, or the first month after summer if the month is in summer.
 
     The summer dip in usage would hide an event.
     """
@@ -270,7 +270,7 @@ def _lifetimes(
 
 
 def _habits(kind: Ints, office: Flags, rng: RandomStream) -> tuple[Ints, Ints]:
-    """Return the average cost of a usage row and the daily probability of one."""
+    """Return each client's average cost per usage row and daily probability of a usage row."""
     factor = np.select([kind == RESELLER, kind == SHOP, office], [24, 9, 5], 1)
     often = np.select([kind == RESELLER, kind == SHOP, kind == CARD], [250, 180, 70], 100)
     return rng.pick(_SPEND, CLIENTS) * factor, rng.pick(_CHANCE, CLIENTS) * often // 100
@@ -283,7 +283,7 @@ def _refills(kind: Ints, office: Flags, rng: RandomStream) -> Ints:
 
 
 def _subscriptions(kind: Ints, office: Flags, begins: Ints, rng: RandomStream) -> tuple[Ints, Ints]:
-    """Return each client's package, or -1, and its last day."""
+    """Return each client's package, or -1, and the last day of the subscription."""
     buys = (kind == CLIENT) & (rng.below(100, CLIENTS) < np.where(office, 70, 42))
     package = np.where(office, rng.pick(_OFFICE_PACKAGES, CLIENTS), rng.pick(_HOME_PACKAGES, CLIENTS))
     cancels = rng.once_in(4, CLIENTS)

@@ -133,7 +133,7 @@ class _Book:
         self._post(idx[bounced], at[bounced] + 40, OTHER, -paid[bounced])
 
     def close_accounts(self, day: int) -> None:
-        """Pay out the balances of half of the clients whose accounts close on a day."""
+        """Pay out the balances of half of the clients whose accounts close on a given day."""
         idx = np.nonzero(self._clients.closes == day)[0]
         idx = idx[(self._balance[idx] > 0) & self._rng.once_in(2, len(idx))]
         self._post(idx, closing_instant(self._clients.closes[idx]) - 60, OTHER, -self._balance[idx])

@@ -1,4 +1,4 @@
-"""The demo mart: three years of a fictional VoIP operator, generated from a seed.
+"""The demo mart: three years of data for a fictional VoIP operator, generated from a seed.
 
 Its charts tell a story: the operator grows; usage dips every summer, when campus clients are away; a reseller
 leaves with all its clients in the second year; and package prices rise in the third. The same seed and
@@ -190,7 +190,7 @@ def _company_rows() -> list[tuple[str, str]]:
 
 
 def _rate_rows(line: Timeline, rng: RandomStream) -> Iterator[Sequence[object]]:
-    """Yield each currency's daily quotes, a mean-reverting random walk that starts before any client."""
+    """Yield each currency's daily quotes, a mean-reverting random walk that starts before the ledger does."""
     days = np.arange(line.first - 366, line.last + 1, dtype=np.int64)
     dates = np.datetime_as_string(days.astype("datetime64[D]")).tolist()
     for currency, centre in _CENTRES.items():

@@ -95,7 +95,7 @@ class SortedRuns:
         ]
         self._large = LargeArrays()
         self._rows = self._large.empty(count, np.dtype(record, align=True))
-        self._begins: dict[int, Int64s] = {}  # by first row of a run: the starts of its blocks, and its end
+        self._begins: dict[int, Int64s] = {}  # by a run's first row: its blocks' starts, and its end
 
     @property
     def time_type(self) -> np.dtype[Any]:

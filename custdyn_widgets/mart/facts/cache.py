@@ -2,12 +2,12 @@
 
 An entry is a folder that is written under a temporary name and then renamed, so it is either complete or
 absent even if several processes build it or one is killed. It never changes afterwards, and an entry that
-does not match its seal is rebuilt (`sealed.py`). Checksums are checked once per process.
+does not match its seal is rebuilt (`sealed.py`). Checksums are verified once per process.
 
 If the ledger is a folder of part files, an entry also contains the origin of its facts. When parts are added,
 only those are read, and the other rows come from the entry (`origin.py`).
 
-The last entry opened stays mapped: mapping it again takes a seventh of the time of a small report.
+The last entry opened stays mapped: mapping it again takes a seventh as long as a small report.
 
 The size of the cache is limited: the least recently opened entries are removed first.
 
@@ -207,7 +207,7 @@ def _names(stored: dict[str, Any]) -> Names:
 
 
 def _prune(folder: Path) -> None:
-    """Remove the least recently opened entries, and leftovers of processes killed over an hour ago."""
+    """Remove the least recently opened entries, and leftovers from processes killed over an hour ago."""
     with contextlib.suppress(OSError):  # another process is pruning
         found = _by_use(folder)
         newest = found[0].stat().st_mtime if found else 0

@@ -16,7 +16,7 @@ from custdyn_widgets.mart.columns import Bools, Codes, Int64s
 class Doubt(Enum):
     """A doubt about a ledger that stopped a pass over it."""
 
-    FORMAT = "its numbers or times may be in another format than a mart's"
+    FORMAT = "its numbers or times may be in a format other than the mart's own"
     ROWS = "some of its rows were not read, or their numbers are wrong"
 
 
@@ -33,7 +33,7 @@ class Known:
     repeated
         The keys of ids that may occur more than once; None if unknown.
     kept
-        The numbers of rows that were in doubt and have no faults, ascending.
+        The row numbers, ascending, of rows that were in doubt but have no faults.
     has_early_or_late_times
         Whether some of these rows have times that do not fit in 32 bits.
     """
@@ -61,7 +61,7 @@ class OtherTables:
     client_count
         The number of clients that are not left out.
     packages
-        The package ids by code; None without a table of packages.
+        The package ids by code; None without a packages table.
     """
 
     tables: Mapping[str, CheckedTable]

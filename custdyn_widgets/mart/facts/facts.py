@@ -1,15 +1,15 @@
 """Facts: the compact arrays, sorted by client and time, from which every report is computed.
 
 Each ledger row has its time in whole seconds (reports start and end on whole seconds, so nothing is lost),
-the running sum of amounts in millionths, a flow class, a package code and the time of the last paid use. The
-rows of a client are contiguous and sorted by time. A single row therefore gives the balance and the last paid
+the running sum of amounts in millionths, a flow class, a package code and the time of the last paid use. A
+client's rows are contiguous and sorted by time. A single row therefore gives the balance and the last paid
 use at any moment, and a report does not read rows before its start. The facts also include clients, packages,
 companies and quotes.
 
 Clients are sorted by currency, so that a range of them can be summed without looking up currencies, and then
 by type, company and owner, so that filters mostly select contiguous clients.
 
-Rows store a `FlowClass` instead of a kind: reports can classify rows without their amounts.
+Rows store a `FlowClass` instead of a kind, so that reports can classify rows without reading amounts.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Names:
     parents
         The parent of each company that has one.
     quotes
-        Per currency, pairs of the day since 1970 and the units per base as text, sorted by day.
+        For each currency, (day since 1970, units per base as text) pairs, sorted by day.
     base
         The base currency of the quotes; empty without rates.
     """
@@ -81,8 +81,8 @@ class Facts:
     flow, package
         uint8 `FlowClass`; package code, or -1 for none, in the smallest of int8, int16 and int32 that fits.
     exists, closed, opening
-        int64: the time from which the client exists; the time of its closing, or `NEVER`; the opening
-        balance.
+        int64: the time from which the client exists; the time at which it was closed, or `NEVER`; the
+        opening balance.
     client_type, currency, company, owner
         int32 codes (type: position in `CLIENT_TYPES`), -1 for none.
     tag_offset, tag
@@ -113,11 +113,11 @@ class Facts:
     name_offset: Int64s
     name_text: npt.NDArray[np.uint8]
     names: Names
-    is_distributed: ClassVar[bool] = False  # whether the rows are elsewhere, and only `each` can reach them
+    is_distributed: ClassVar[bool] = False  # whether only `each` can reach the rows
 
     @cached_property
     def flow_classes(self) -> Bools:
-        """Whether each `FlowClass` occurs in a row; all rows are read once."""
+        """Whether each `FlowClass` occurs in any row; the first use reads all rows."""
         found = np.zeros(len(FlowClass), np.bool_)
         for first in range(0, len(self.flow), _ROWS_AT_ONCE):
             found[self.flow[first : first + _ROWS_AT_ONCE]] = True
@@ -129,8 +129,8 @@ class Facts:
         Parameters
         ----------
         work
-            Called with facts that contain all rows of the given clients. A cluster calls it for each part of
-            the ledger, so it must be picklable, and the caller has to combine the results.
+            Called with facts that contain all rows of the given clients. On a cluster, it runs once for each
+            part of the ledger, so it must be picklable, and the caller has to combine the results.
         clients
             Positions of the clients, int64, ascending.
 

@@ -1,4 +1,4 @@
-"""Classifying ledger rows by kind and sign of the amount."""
+"""Classifying ledger rows by kind and by the sign of the amount."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def build_without_ledger(tables: Mapping[str, CheckedTable], packages: Sequence[
     tables
         All tables except the transactions.
     packages
-        The package ids in the ledger; used only if there is no table of packages.
+        The package ids in the ledger; used only if there is no packages table.
 
     Returns
     -------

@@ -1,7 +1,7 @@
 """Building the facts of a mart while reading its ledger in pieces, with bounded memory.
 
 Rows in doubt are set aside in each pass over the ledger, and then checked with the other tables as if they
-were the whole ledger. What that shows, such as the format of numbers, is known in the next pass. Most
+were the whole ledger. What this reveals, such as the format of numbers, is used in the next pass. Most
 ledgers need only one pass, and ledgers with faulty rows need two.
 """
 
@@ -48,7 +48,7 @@ class BuiltMart:
     facts
         The facts.
     left_out
-        The rows left out of them, if any.
+        The rows left out of the facts, if any.
     ledger
         What is known about the ledger, if rows can be added to it later.
     """
@@ -161,7 +161,7 @@ class _Others:
 
 
 def _may_have_other_formats(others: _Others, done: LedgerPass | Doubt) -> bool:
-    """Return whether some faults of a mart may come from another format."""
+    """Return whether some faults of a mart may be due to another format."""
     in_ledger = isinstance(done, LedgerPass) and done.may_have_other_formats
     return in_ledger or may_have_other_formats(others.mart.faults)
 
@@ -192,7 +192,7 @@ def _all_tables(stored: StoredMart, ledger: StoredTable) -> dict[str, StoredTabl
 
 
 def _settled(stored: StoredMart, others: _Others, done: LedgerPass, known: Known) -> BuiltMart | Known | None:
-    """Return the facts after a pass, what the next pass needs to know, or None as `build_in_pieces` does."""
+    """Return the facts after a pass, or what the next pass needs to know; None as in `build_in_pieces`."""
     if known.repeated is None:
         repeated = done.repeated_ids()
         if repeated is None:

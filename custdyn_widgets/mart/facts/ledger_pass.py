@@ -58,7 +58,7 @@ class _Batch:
     no_rows, doubtful
         The batch as stored: without its rows, and with only its rows in doubt, if there are any.
     may_have_other_formats
-        Whether some of its faults may come from another format.
+        Whether some of its faults may be due to another format.
     ids_depend_on_batch
         Whether its ids could become different text if they were read with other rows.
     """
@@ -94,7 +94,7 @@ class LedgerPass:
 
     @property
     def may_have_other_formats(self) -> bool:
-        """Whether some faults may come from another format."""
+        """Whether some faults may be due to another format."""
         return any(batch.may_have_other_formats for batch in self.batches)
 
     @property
@@ -124,7 +124,7 @@ def read_ledger(
 ) -> LedgerPass | Doubt:
     """Read, check and sort a ledger piece by piece.
 
-    `earlier` contains the ids of earlier rows, from which the ids must also differ.
+    `earlier` contains the ids of earlier rows, which the ledger's ids must not repeat.
 
     Raises
     ------
@@ -229,7 +229,7 @@ class _LedgerWork:
         return found
 
     def _package_codes(self, table: CheckedTable, packages: Sequence[str]) -> Packages:
-        """Return the package code of each row; if packages have a table, reuse the codes from its check."""
+        """Return each row's package code; if there is a packages table, reuse the codes from its check."""
         if self.others.packages is None:
             return positions(table.columns["package_id"], packages)
         codes = positions(self.others.tables["packages"].columns["package_id"], packages)
@@ -238,7 +238,7 @@ class _LedgerWork:
 
 
 def _ids_depend_on_batch(batch: StoredTable) -> bool:
-    """Return whether ids are numbers that are not all whole; whole ones are then written differently."""
+    """Return whether some ids are fractions: whole ids in the same batch are then written differently."""
     for spec in batch.spec.columns:
         if spec.kind == "id" and spec.name in batch.data.column_names:
             column = batch.data.column(spec.name)

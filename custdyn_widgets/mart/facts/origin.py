@@ -49,7 +49,7 @@ class Origin:
     Attributes
     ----------
     identity
-        A hash of the location of the mart and of all settings that determine how its values are read.
+        A hash of the mart's location and all settings that determine how its values are read.
     parts
         The part files of the ledger, in the order of its rows.
     ledger
@@ -133,7 +133,7 @@ def find_base(identity: str, parts: Sequence[FileStatus]) -> Base | None:
 
 
 def _has_in_order(parts: Sequence[FileStatus], some: Sequence[FileStatus]) -> bool:
-    """Return whether `parts` contain all of `some`, in the same order, and at least one more."""
+    """Return whether `parts` contains all of `some`, in the same order, and at least one more."""
     rest = iter(parts)
     return len(some) < len(parts) and all(part in rest for part in some)
 

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from custdyn_widgets.mart.facts.large_arrays import save_array
 
 _SEAL = "seal.json"
-# What reading a damaged folder can raise.
+# The exceptions that reading a damaged folder can raise.
 DAMAGED = (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError)
 
 
@@ -86,7 +86,7 @@ class SealedFolder:
         return (self.path / name).read_bytes()
 
     def verify(self, arrays: Mapping[str, npt.NDArray[Any]], texts: Mapping[str, bytes]) -> None:
-        """Raise a ValueError if some of the arrays or text files differ from their checksums."""
+        """Raise a ValueError if any of the arrays or text files does not match its checksum."""
         found = _sums(arrays, texts)
         if found != {name: self.sums[name] for name in found}:
             raise ValueError("a checksum differs")

@@ -28,7 +28,7 @@ from custdyn_widgets.mart.reading.likely_causes import reject_encoding
 from custdyn_widgets.mart.reading.stored import StoredLedger, StoredTable, batches, reporting_unreadable
 from custdyn_widgets.mart.schema import MartTable
 
-_AT_ONCE = 2  # pieces whose rows are counted at the same time
+_AT_ONCE = 2  # the number of pieces whose rows are counted at the same time
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class _CsvFile:
     name
         The name of the file.
     named
-        Opens a path to the text whose last component is this name, for messages.
+        Opens a path that leads to the text and ends in this name, for messages.
     spec, layout
         The schema of the table, and the layout of the text.
     """

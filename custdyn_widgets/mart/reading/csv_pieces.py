@@ -48,9 +48,8 @@ class _Block:
 def csv_pieces(path: Path, *, small: bool = False) -> list[CsvPiece]:
     """Divide the rows below the headings into pieces of about `PIECE` bytes.
 
-    The result is empty for a small file, unless `small` is set, and for one that cannot be divided because
-    its rows do not end in line feeds or a row is too long. A count is wrong only if there are empty lines or
-    misplaced quotes.
+    The result is empty for a small file (unless `small` is set), and for a file whose rows are too long or do
+    not end in line feeds. A count is wrong only if there are empty lines or misplaced quotes.
     """
     size = path.stat().st_size
     if size <= PIECE and not (small and size):

@@ -80,7 +80,7 @@ def csv_text(path: Path, dialect: Dialect) -> Iterator[CsvText]:
 class NamelessFile:
     """A file in the cache folder that disappears even if the process is killed.
 
-    It is deleted along with this object. On systems that do not list open files, it has a name and remains if
+    It is deleted along with this object. On systems without /proc, it has a name and remains if
     the process is killed.
     """
 
@@ -101,7 +101,7 @@ class NamelessFile:
 
     @contextmanager
     def named(self, name: str) -> Iterator[Path]:
-        """Yield a path to the file whose last component is a given name, for messages."""
+        """Yield a path that leads to the file and ends in the given name, for messages."""
         with tempfile.TemporaryDirectory(prefix="custdyn-") as folder:
             path = Path(folder) / name
             path.symlink_to(self.path)
@@ -140,7 +140,7 @@ def _write_converted(path: Path, form: _Form, out: IO[bytes]) -> None:
 
 @dataclass(frozen=True)
 class _Form:
-    """How the text of a file is stored, according to its first bytes.
+    """How a file's text is stored, judging by its first bytes.
 
     Attributes
     ----------

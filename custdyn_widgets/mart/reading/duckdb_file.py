@@ -1,7 +1,7 @@
 """Read a mart from a DuckDB file, opened read-only, as Arrow tables.
 
 Rows are numbered from 1 in DuckDB's own order. Nothing outside the file is read: no extension is loaded, and
-views on other files are rejected, because changes to those files would go unnoticed.
+views of other files are rejected, because changes to those files would go unnoticed.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def read_duckdb(path: Path, name: str) -> StoredMart:
 
 
 def _reject_other(path: Path) -> None:
-    """Raise an error if a file is not a DuckDB database, before DuckDB looks for an extension to read it."""
+    """Reject a file that is not a DuckDB database, before DuckDB looks for an extension that can read it."""
     with path.open("rb") as file:
         if file.read(12)[8:] != _MAGIC:
             reject_foreign_content(path)
@@ -90,7 +90,7 @@ def _hint(connection: Any, name: str, near: str | None) -> str:
         return f", but it has {shown(near)}: rename it to {name}"
     sql = "SELECT table_schema FROM information_schema.tables WHERE lower(table_name) = ? ORDER BY 1"
     for (schema,) in connection.execute(sql, [name]).fetchall():
-        return f" in the schema main, but has one in {shown(schema)}: create a view of it in main"
+        return f" in the main schema, but has one in {shown(schema)}: create a view of it in main"
     return ""
 
 

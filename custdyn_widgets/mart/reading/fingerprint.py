@@ -40,7 +40,7 @@ class Stamp:
     fingerprint
         A hash of the files' names and statuses.
     last_changed
-        The time of the latest change (Unix time); for a synced mart, when its database was read.
+        The Unix time of the latest change; for a synced mart, the time at which its database was read.
     place
         The path of the mart, which stays the same when its files change.
     parts
@@ -71,6 +71,6 @@ def stamp(path: Path) -> Stamp:
     changed = record.read_at if record else max(file.changed for file in every) // 10**9
     in_parts = any(part.parent != path for part, _ in files.get("transactions", ()))
     parts = found["transactions"] if in_parts else []
-    if place != str(path.resolve()):  # copies share files, and linking a file changes its status
+    if place != str(path.resolve()):  # copies share hard-linked files, and linking a file changes its status
         parts = [file._replace(status_changed=0) for file in parts]
     return Stamp(digest, changed, place, tuple(parts))

@@ -156,7 +156,7 @@ def reject_encoding(path: Path) -> None:
 
 
 def _wide_encoding(begins: bytes) -> str | None:
-    """Return the encoding of text without a byte order mark if most of its even or odd bytes are 0."""
+    """Return the wide encoding of text without a byte order mark, judging by its zero bytes, or None."""
     even, odd = begins[0:64:2], begins[1:64:2]
     if len(odd) < 2 or max(even.count(0), odd.count(0)) <= len(odd) // 2:
         return None
@@ -166,7 +166,7 @@ def _wide_encoding(begins: bytes) -> str | None:
 
 
 def _code_page_hint(line: bytes, position: int) -> tuple[str, str]:
-    """Return a hint with the word at a position as read in likely code pages, and the first of these."""
+    """Return a hint that shows the word at a position in likely code pages, and the first such code page."""
     begin = max(line.rfind(mark, 0, position) for mark in b'," ;\t') + 1
     ends = [end for mark in b'," ;\t\r\n' if (end := line.find(mark, position)) >= 0]
     word = line[begin : min(ends, default=len(line))][:40]

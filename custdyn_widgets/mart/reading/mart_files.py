@@ -79,7 +79,7 @@ def part_files(path: Path) -> list[Path]:
     Raises
     ------
     SourceError
-        If the folder is incomplete, has no such file, or contains folders.
+        If the folder is incomplete, contains other folders, or lacks files of the table's format.
     """
     if not path.is_dir():
         return [path]

@@ -18,7 +18,7 @@ def normalized_name(name: str) -> str:
 
 
 def nearest_name(wanted: str, names: Iterable[str]) -> str | None:
-    """Return the name most similar to `wanted`, a plural, or None if no name is similar enough."""
+    """Return the name most similar to `wanted` (a plural), or None if no name is similar enough."""
     similarity, name = max(((_similarity(wanted, name), name) for name in names), default=(0.0, ""))
     return name if similarity >= _ALIKE else None
 
@@ -29,7 +29,10 @@ def nearest_table(name: str) -> str | None:
 
 
 def _similarity(wanted: str, name: str) -> float:
-    """Return the similarity of two names, from 0 to 1, which is high for a singular or a longer ending."""
+    """Return the similarity of two names, from 0 to 1.
+
+    It is high if `name` is the singular of `wanted` or begins with `wanted`.
+    """
     wanted, name = normalized_name(wanted), normalized_name(name)[:100]
     singular = f"{wanted[:-3]}y" if wanted.endswith("ies") else wanted.removesuffix("s")
     similarity = difflib.SequenceMatcher(None, wanted, name).ratio()

@@ -133,7 +133,7 @@ def _table(file: pq.ParquetFile, path: Path, spec: MartTable, data: pa.Table, fi
 
 
 def _int96(file: pq.ParquetFile, names: Sequence[str]) -> list[str]:
-    """Return the columns of the old type INT96, which Spark uses for UTC times without marking them so."""
+    """Return the columns of the old type INT96, which Spark uses for UTC times but does not mark as UTC."""
     kinds = {column.path: column.physical_type for column in map(file.schema.column, range(len(file.schema)))}
     return [name for name in names if kinds.get(name) == "INT96"]
 

@@ -203,9 +203,10 @@ class ComputeOnPart:
 
 @cache
 def _freeze_imports(_task: type) -> None:
-    """Exclude what is loaded for the first task of a kind from garbage collection.
+    """Exempt everything loaded for the first task of each kind from garbage collection.
 
-    Spark's workers collect garbage after each task; with all imports, that takes longer than most tasks.
+    Spark's workers collect garbage after each task; with all modules loaded, that takes longer than most
+    tasks.
     """
     gc.freeze()
 

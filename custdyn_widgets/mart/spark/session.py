@@ -22,7 +22,7 @@ _ON_THIS_MACHINE = "local[*]"
 def spark_session() -> SparkSession:
     """Return the active Spark session, or start one on the cluster named in the settings.
 
-    Without that setting, use the cluster given by `SPARK_REMOTE` or `spark-submit`, or else this machine.
+    If the settings name no cluster, use that of `SPARK_REMOTE` or `spark-submit`, or else this machine.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def spark_session() -> SparkSession:
     if master and has_secret(master):
         raise SettingsError(
             "The setting spark contains a secret, but other users may be able to read it. Remove the secret, "
-            "and give the address with its token in the environment variable SPARK_REMOTE.",
+            "and set the environment variable SPARK_REMOTE to the address and its token.",
             field="spark",
         )
     if master is None and not {"SPARK_REMOTE", "PYSPARK_GATEWAY_PORT"} & set(os.environ):
@@ -103,10 +103,10 @@ def spark_errors(name: str) -> Iterator[None]:
         text = str(error)
         remedy = ""
         if "No module named" in text:
-            remedy = " Install this version of custdyn-widgets in the Python environment of the workers."
+            remedy = " Install this version of custdyn-widgets in the workers' Python environment."
         elif "S3AFileSystem not found" in text:
             remedy = (
-                " Add the package org.apache.hadoop:hadoop-aws, in the same version as Spark's Hadoop, to "
+                " Add the org.apache.hadoop:hadoop-aws package, in the same version as Spark's Hadoop, to "
                 "spark.jars.packages, or use the local engine."
             )
         elif "Illegal Parquet type" in text and "NANOS" in text:

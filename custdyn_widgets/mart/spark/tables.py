@@ -246,7 +246,7 @@ def joined(batches: Iterator[pa.RecordBatch], spec: MartTable) -> Iterator[pa.Ta
 
 
 def _as_read(table: pa.Table, spec: MartTable) -> pa.Table:
-    """Return rows with this package's types for Parquet: columns of repeated text are dictionary-encoded."""
+    """Return rows in the local engine's Parquet types: columns of repeated text are dictionary-encoded."""
     table = utc(table.combine_chunks())
     for name in spec.repeating:
         if name in table.column_names and is_text(table.schema.field(name).type):

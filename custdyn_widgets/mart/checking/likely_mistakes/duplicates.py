@@ -15,7 +15,7 @@ from custdyn_widgets.mart.checking.notes import Note
 from custdyn_widgets.mart.columns import Bools
 from custdyn_widgets.mart.schema import KINDS
 
-_FEW = 20  # the minimum number of different transactions of a kind, all of them repeated
+_FEW = 20  # the minimum number of different transactions of one kind that are all repeated
 _LARGE = 200_000  # in larger ledgers, look first at about an eighth of the rows
 _BLOCK = 2**20
 _FACTORS = tuple(np.uint64(factor) for factor in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
@@ -52,7 +52,7 @@ def _digest(path: Path) -> bytes:
 
 
 def repeated_rows(evidence: Evidence) -> Iterator[Note]:
-    """Yield a note on days on which every transaction of a kind is repeated, even if with another id.
+    """Yield a note on days on which every transaction of a kind is repeated, even if the ids differ.
 
     A few repeated transactions may be correct, such as two calls at the same price in the same second.
     """
@@ -104,7 +104,7 @@ def _any_twice(words: Words) -> bool:
 
 
 def _on_repeated_days(evidence: Evidence, first: npt.NDArray[np.int64], repeated: Bools) -> Bools:
-    """Return a mask of the transactions on runs of days on which all transactions of a kind are repeated."""
+    """Return a mask of the transactions in runs of days when all transactions of a kind are repeated."""
     day, kind = evidence.days[first], evidence.rows.kind[first]
     order = np.lexsort((day, kind))
     day, kind, repeated = day[order], kind[order], repeated[order]

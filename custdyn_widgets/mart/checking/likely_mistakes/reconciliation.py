@@ -16,7 +16,7 @@ from custdyn_widgets.text import format_millionths
 
 _CENT = 10_000  # millionths: balances agree if they differ by at most this
 _LISTED = 3
-_FEW, _MOST = 3, 0.9  # the minimum number of clients that differ, and the share that a cause must explain
+_FEW, _MOST = 3, 0.9  # the minimum number of differing balances, and the share that a cause must explain
 _FACTORS = (10, 100, 1000, 10_000)
 
 Floats = npt.NDArray[np.float64]

@@ -12,7 +12,7 @@ from custdyn_widgets.mart.checking.notes import Note
 from custdyn_widgets.mart.schema import KINDS
 
 _ROWS, _CLIENTS = 500, 30
-_BETTER = 0.6  # share of clients whose balance is closer to 0 with the id of the row above or below
+_BETTER = 0.6  # share of clients whose balance is closer to 0 with the id from the row above or below
 _DESCENTS, _FEWER = 20, 10
 _MISPLACED, _MISPLACED_SHARE = 20, 0.1  # clients with transactions before creation or after closing
 LONG_AGO = np.iinfo(np.int64).min // 2

@@ -14,7 +14,7 @@ from custdyn_widgets.mart.schema import KINDS
 
 _USAGE = KINDS.index("usage")
 _SAMPLE = 10_000  # usage rows to look at first
-_SCATTER = 2_654_435_761  # a factor that scatters the clients of these rows
+_SCATTER = 2_654_435_761  # a factor that scatters the sampled clients
 _FEW = 10  # the minimum number of summaries
 _MOST_CALLS = 3  # the minimum number of rows that rules out coincidence: two calls and their sum
 _ALONE = 0.1  # the maximum share of days with a single row, which is a call without a summary
@@ -48,7 +48,7 @@ def summaries(evidence: Evidence) -> Iterator[Note]:
 
 
 def _of_some_clients(evidence: Evidence, usage: Bools) -> Bools:
-    """Return a mask of the rows of scattered clients who together have enough usage for a first look."""
+    """Return a mask of the rows of a scattered sample of clients with enough usage for a first look."""
     counts = np.bincount(evidence.rows.client[usage], minlength=len(evidence.clients))
     mixed = np.argsort(np.arange(len(counts)) * _SCATTER % 2**32, kind="stable")
     enough = int(np.searchsorted(np.cumsum(counts[mixed]), _SAMPLE)) + 1
@@ -90,7 +90,7 @@ def _summary_rows(evidence: Evidence, chosen: Int64s, period: str, shift: int) -
     equal = (2 * largest == total) & (largest != 0)
     several, pair = sizes >= _MOST_CALLS, sizes == 2
     most = int((equal & several).sum()) >= max(_FEW, 0.5 * several.sum())
-    apart = pair & (at[starts + sizes - 1] > at[starts])  # otherwise the second row is a repeated one
+    apart = pair & (at[starts + sizes - 1] > at[starts])  # otherwise the second row may be a repeat
     pairs = (
         int((equal & apart).sum()) >= max(5 * _FEW, 0.9 * pair.sum())
         and len(np.unique(largest[equal & pair])) >= _DISTINCT

@@ -1,4 +1,4 @@
-"""Find times that are probably wrong: without an offset, in another time zone, or in another unit."""
+"""Find times that are probably wrong: those without an offset, in another time zone, or in another unit."""
 
 from __future__ import annotations
 
