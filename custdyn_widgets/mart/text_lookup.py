@@ -21,7 +21,7 @@ _MASKS = np.array([2 ** (8 * count) - 1 for count in range(9)], _WORD)  # by the
 
 
 class TextLookup:
-    """Looks up strings like `pyarrow.compute.index_in`, which hashes all known strings again in each call.
+    """A faster `pyarrow.compute.index_in`, which does not hash all known strings again in each call.
 
     Parameters
     ----------
@@ -91,14 +91,14 @@ class _Strings:
 
     @classmethod
     def of(cls, column: pa.Array, count: int) -> _Strings:
-        """Return the strings of a column that is not empty, with `count` words each."""
+        """Return the strings of a non-empty column, with `count` words each."""
         starts, content = text_bytes(column)
         lengths = np.diff(starts)
         width, firsts = int(lengths[0]), range(0, 8 * count, 8)
         if width >= 8 and (lengths == width).all():
             table = content.reshape(-1, width)
             return cls(width, tuple(_words_of_equal_length(table, first) for first in firsts))
-        # A word that begins at each byte, aligned or not.
+        # One word for each byte, beginning at that byte.
         padded = np.concatenate([content, np.zeros(8, np.uint8)])
         words = np.ndarray(len(content) + 1, _WORD, padded.data, strides=(1,))
         begins = starts[:-1] - starts[0]
