@@ -67,7 +67,7 @@ def data_gaps(mart: OpenedMart, interval: ResolvedInterval, time_group: str | No
         parts = facts.each(partial(_days_until, last=last), everyone)
         longest = _longest_pause(_union([days for _, days in parts]))
         if longest and end - last > longest + _DAY_S:
-            yield _pause_warning("The last transaction of the data", last, end, zone)
+            yield _pause_warning("The last transaction in the data", last, end, zone)
             return
     for kind, last_of_kind in _kinds_that_stopped(facts, min(end, written), [own for _, own in recent]):
         yield _pause_warning(f"The last transaction of kind {kind}", last_of_kind, end, zone)

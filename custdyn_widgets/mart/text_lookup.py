@@ -143,14 +143,14 @@ def text_bytes(column: pa.Array) -> tuple[npt.NDArray[Any], _Octets]:
 
 
 def _words_at(words: _Words, begins: npt.NDArray[Any], lengths: npt.NDArray[Any], first: int) -> _Words:
-    """Return 8 bytes of each string, from its byte `first` on, given the word at each byte of all strings."""
+    """Return 8 bytes of each string, starting at byte `first`, given the word at each byte of all strings."""
     found: _Words = words[np.minimum(begins + first, len(words) - 1)]
     found &= _MASKS.take(lengths - first, mode="clip")
     return found
 
 
 def _words_of_equal_length(strings: _Octets, first: int) -> _Words:
-    """Return 8 bytes of each string, from its byte `first` on; all strings have 8 bytes or more."""
+    """Return 8 bytes of each string, starting at byte `first`; all strings have 8 bytes or more."""
     count, width = strings.shape
     if first >= width:
         return np.zeros(count, _WORD)

@@ -51,7 +51,8 @@ def format_value(value: Value, column: Column, currency: str) -> str:
         The value with thousands separators, rounded to the currency's usual number of decimal places, with
         U+002D as the minus sign and never a negative zero; an en dash for None. Rates are shown as
         percentages with one decimal place. Values are rounded half away from zero, as in
-        spreadsheets' number formats, so that a workbook shows the same text; stored values are rounded half to even.
+        spreadsheets' number formats, so that a workbook shows the same text; stored values are rounded half
+        to even.
     """
     if value is None:
         return NULL
