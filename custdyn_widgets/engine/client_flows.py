@@ -50,8 +50,8 @@ class ClientFlows:
     periods
         The periods, as buckets.
     rows
-        For each period, each client's first ledger row in the period and its first row after it, in ascending
-        order of the clients' positions.
+        For each period, each client's first ledger row in the period and first row after the period, in
+        ascending order of the clients' positions.
 
     Raises
     ------

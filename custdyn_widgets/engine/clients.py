@@ -58,7 +58,7 @@ def clients_behind(
     row
         The row's label for each heading, in order; None for the Total or the only row.
     as_of
-        As for `run_report`; defaults to the report's own.
+        As for `run_report`; defaults to the report's own `as_of`.
     total
         Whether to return the clients behind the Total.
     change

@@ -35,9 +35,10 @@ def cohort_triangle(
     Returns
     -------
     DataFrame
-        One line for each cohort with a client, from the month in which the interval starts. The columns
-        are `Cohort`, `Size` (int64), and `0`, `1`, `2` and so on (Int64): the number of clients with a paid
-        use that many months later and before the effective end; missing for months that begin at or after it.
+        One line for each cohort with a client, beginning with the month in which the interval starts. The
+        columns are `Cohort`, `Size` (int64), and `0`, `1`, `2` and so on (Int64): the number of clients with
+        a paid use that many months later and before the effective end; missing for months that begin at or
+        after that end.
 
     Raises
     ------

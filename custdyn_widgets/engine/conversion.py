@@ -115,8 +115,8 @@ def to_lines(cells: Cells, rates: Rates, row_count: int) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Index 0 … row_count − 1; the columns of `cells` without its keys and ignored refills. `…_qty`
-        columns are Python ints, all others Fractions in units of the target currency.
+        The index is 0 … row_count − 1. The columns are those of `cells` without keys and ignored refills:
+        `…_qty` columns are Python ints, all others Fractions in units of the target currency.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Fixed-point columns for pandas, with which built-in metrics compute all rows together.
+"""Fixed-point columns for pandas, with which built-in metrics compute all rows at once.
 
 A column has the dtype `fixed`. Columns can be added, subtracted, negated and, with `ratio`, divided. All
 other operations raise an error, so that no metric silently gets an inexact number. The numbers are explained

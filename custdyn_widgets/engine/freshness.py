@@ -35,8 +35,8 @@ for _place, _classes in enumerate(_USES.values(), 1):
 def data_gaps(mart: OpenedMart, interval: ResolvedInterval, time_group: str | None) -> Iterator[str]:
     """Yield a sentence for each sign that the data ends before the report does.
 
-    Until the interval ends, the data is allowed to lag behind the report: by up to an hour if the rows are
-    days, otherwise by up to a day or the length of the interval so far, whichever is less. A transaction
+    Until the interval ends, the data is allowed to lag behind the report: by up to an hour if each row is a
+    day, otherwise by up to a day or the length of the interval so far, whichever is less. A transaction
     dated after the data was written does not show that the data is complete.
 
     Parameters
@@ -67,7 +67,7 @@ def data_gaps(mart: OpenedMart, interval: ResolvedInterval, time_group: str | No
         parts = facts.each(partial(_days_until, last=last), everyone)
         longest = _longest_pause(_union([days for _, days in parts]))
         if longest and end - last > longest + _DAY_S:
-            yield _pause_warning("The last transaction of the data", last, end, zone)
+            yield _pause_warning("The last transaction in the data", last, end, zone)
             return
     for kind, last_of_kind in _kinds_that_stopped(facts, min(end, written), [own for _, own in recent]):
         yield _pause_warning(f"The last transaction of kind {kind}", last_of_kind, end, zone)
@@ -86,9 +86,9 @@ def _pause_warning(what: str, last: int, end: int, zone: str) -> str:
 class _RecentUses:
     """The kinds of use in the day before a report's end, and the last transaction.
 
-    `last` is the time of the last transaction before the data was written, or None if there is none; it may
-    be the report's end if that or a later time would make no difference. `going` and `exists` say for each
-    kind of use whether it occurs from that day on, and whether it occurs at all.
+    `last` is the time of the last transaction before the data was written, or None if there is none. It may
+    be the report's end instead if the last transaction is too recent to matter. `going` and `exists` say for
+    each kind of use whether it occurs from that day on, and whether it occurs at all.
     """
 
     last: int | None

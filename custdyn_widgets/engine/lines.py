@@ -54,7 +54,7 @@ class Lines:
     source
         The cells of these buckets and others.
     rows
-        int64[lines]: the row of each line in these cells.
+        int64[lines]: each line's row in these cells.
     """
 
     buckets: Sequence[Bucket]

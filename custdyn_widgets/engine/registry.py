@@ -143,8 +143,8 @@ def metric(group: str, columns: Sequence[tuple[str, Unit, str]]) -> MetricDecora
     Raises
     ------
     CustDynError
-        If there are no columns, two columns have the same name, a unit is unknown, or the group has the id of
-        built-in columns.
+        If there are no columns, two columns have the same name, a unit is unknown, or the group's name is the
+        id of a built-in group.
     """
     return _registering(group, columns, takes_fixed=False)
 

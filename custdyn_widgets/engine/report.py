@@ -101,7 +101,7 @@ def _text_or_none(instant: int | None) -> str | None:
 def _why_no_rows(plan: Plan) -> str:
     interval = plan.interval
     if interval.end <= interval.start:
-        return "There is nothing to show: the clocks of the time zone skipped the whole interval."
+        return "There is nothing to show: clocks in this time zone skipped the whole interval."
     if interval.is_empty:
         return (
             f"There is nothing to show yet: the interval starts at {format_instant_utc(interval.start)}, and "

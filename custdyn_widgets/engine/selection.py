@@ -36,7 +36,7 @@ def select(facts: Facts, query: ReportQuery, effective_end: int) -> Selection:
     query
         The query with the filters.
     effective_end
-        Seconds since 1970; a package filter ignores fees at or after it.
+        Seconds since 1970; a package filter ignores fees at or after this time.
 
     Raises
     ------

@@ -28,19 +28,19 @@ def compare_snapshots(
     old
         The id or link of the earlier snapshot.
     new
-        The id or link of the later one. If None, the same query is run on the current data, with the `as_of`
-        of the earlier snapshot, so that its interval is the same.
+        The id or link of the later one. If None, the same query is run on the current data, with the
+        earlier snapshot's `as_of`, so that the interval is the same.
     source
         The source, as for `run_report`: the current data, which is compared with the evidence of the
-        snapshots to name the clients whose contribution changed. If `new` is None, it defaults to the
-        snapshot's own source, if `sources.toml` defines a source with that name.
+        snapshots to name the clients whose contribution changed. If `new` is None, it defaults to the source
+        in `sources.toml` that has the name of the snapshot's source.
     store
         The store. Defaults to the one in the settings.
 
     Raises
     ------
     SnapshotError
-        If a snapshot does not exist, is revoked or has expired, or is damaged.
+        If a snapshot does not exist, has been revoked, has expired or is damaged.
     SourceError
         If the source is needed but cannot be determined.
     QueryError
@@ -94,7 +94,7 @@ def frozen_report(store: Store, snapshot_id: str) -> Report:
     Raises
     ------
     SnapshotError
-        If the snapshot does not exist, is revoked or has expired, is damaged, or is a comparison of reports.
+        If the snapshot does not exist, has been revoked, has expired, is damaged or compares two reports.
     """
     if store.manifest(snapshot_id).get("kind") is not None:
         raise SnapshotError(

@@ -1,7 +1,7 @@
 """Values of a report's rows, computed in fixed point, or exactly where the result would be uncertain.
 
 A metric's exact numbers define its values. In fixed point, the built-in metrics compute the same values much
-faster, but mark some rows as uncertain, which are computed again from Fractions. Custom metrics are always
+faster, but mark some rows as uncertain; these are computed again from Fractions. Custom metrics are always
 computed from Fractions.
 """
 

@@ -85,7 +85,7 @@ class SourceError(CustDynError):
 
     @classmethod
     def not_found(cls, source: str, why: str) -> SourceError:
-        """Return the error for a source that does not exist or has an unsupported format."""
+        """Return the error for a source that does not exist or is in an unsupported format."""
         return cls(
             f"Source {shown(source)} {why}. Give a folder that holds clients and transactions as CSV or "
             "Parquet files, a DuckDB file, or a dict of pandas DataFrames by those names.",
@@ -143,7 +143,7 @@ class SnapshotUnknownError(SnapshotError):
 
 
 class SnapshotNotFoundError(SnapshotError):
-    """A snapshot does not exist, was revoked or has expired; the message is the same for all three."""
+    """A snapshot does not exist, has been revoked or has expired; the message is the same for all three."""
 
     code = "snapshot-not-found"
 
@@ -156,7 +156,7 @@ class SnapshotNotFoundError(SnapshotError):
 
 
 class SnapshotDamagedError(SnapshotError):
-    """A stored file differs from what was published, so it is not shown."""
+    """A stored file differs from what was published, so the snapshot is not shown."""
 
     code = "snapshot-damaged"
 
@@ -221,7 +221,7 @@ class SavedQueryError(FieldError):
     def folder_unusable(cls, place: str, doing: str, why: str) -> SavedQueryError:
         """Return the error for a folder of saved queries that cannot be read or written to."""
         whose, setting, other = {
-            "mine": ("your saved queries", "CUSTDYN_MY_QUERIES", "save the query as a shared one"),
+            "mine": ("your saved queries", "CUSTDYN_MY_QUERIES", "save the query as a shared query"),
             "shared": ("the shared saved queries", "CUSTDYN_QUERIES", "save the query as your own"),
         }[place]
         left = "" if doing == "read" else " Nothing was changed."

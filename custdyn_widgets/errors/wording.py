@@ -18,7 +18,7 @@ def shown(value: object) -> str:
     Passwords are masked.
     """
     if isinstance(value, str):
-        # Escaping never shortens text, so it can be cut first.
+        # Escaping never shortens text, so the text can be cut first.
         value = mask_passwords(value[:_SEARCHED])[:_SHOWN_VALUE]
         text = repr(value) if value.isprintable() else ascii(value)
     else:

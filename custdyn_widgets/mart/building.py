@@ -1,7 +1,7 @@
 """Building a source's facts, and checking sources.
 
-With `on_fault = "quarantine"`, faulty rows are left out of the facts and listed in a file in the `quarantine`
-folder of the cache.
+With `on_fault = "quarantine"`, faulty rows are left out of the facts and listed in a file in the cache's
+`quarantine` folder.
 """
 
 from __future__ import annotations

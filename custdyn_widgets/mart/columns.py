@@ -247,7 +247,7 @@ def _match(texts: pa.Array, pattern: str) -> Bools:
 
 
 def _at_most(numbers: pa.Array, negative: str, positive: str) -> Bools:
-    """Return a mask of the numbers within two limits; all are strings with the same number of digits."""
+    """Return which of the numbers, all strings with the same number of digits, are within their limit."""
     limits = [pa.scalar(limit, numbers.type) for limit in (negative, positive)]
     found = pc.less_equal(numbers, pc.if_else(pc.starts_with(numbers, "-"), *limits))
     return to_bools(pc.fill_null(found, False))

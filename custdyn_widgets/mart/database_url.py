@@ -17,7 +17,8 @@ _OPTION = re.compile(r"[?&;\s]([^=?&;\s]+)=")
 def has_secret(url: str) -> bool:
     """Return whether a URL contains a password, before its host or among its options.
 
-    A password may contain a slash, so any URL with a colon before its last `@` is treated as containing one.
+    A password may contain a slash, so any URL with a colon before its last `@` is treated as containing a
+    password.
     """
     rest = url.partition("://")[2] or url
     user, at, _ = rest.rpartition("@")

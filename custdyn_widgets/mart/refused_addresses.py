@@ -14,7 +14,7 @@ _OBJECTS = ("s3://", "s3a://")
 
 
 def reject_url(data: object) -> None:
-    """Raise an error that shows only the scheme if the source is a URL or the address of a database."""
+    """Reject a URL or the address of a database, with an error that shows at most its scheme."""
     text = str(data) if isinstance(data, str | Path) else ""
     scheme = URL.match(text)
     if scheme or (_has_login(text) and not os.path.lexists(text)):

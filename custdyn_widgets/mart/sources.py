@@ -227,7 +227,7 @@ def absolute_source(source: str) -> str:
     Raises
     ------
     SourceError, SettingsError
-        As in `resolve_source`, or if there is no mart at the path and no mapping to make one.
+        As in `resolve_source`, or if there is no mart at the path and no mapping to create one.
     """
     from custdyn_widgets.mart.located import locate  # imported late: loads Arrow
 

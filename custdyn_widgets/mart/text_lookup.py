@@ -21,7 +21,7 @@ _MASKS = np.array([2 ** (8 * count) - 1 for count in range(9)], _WORD)  # by the
 
 
 class TextLookup:
-    """Looks up strings like `pyarrow.compute.index_in`, which hashes all known strings again in each call.
+    """A faster `pyarrow.compute.index_in`, which does not hash all known strings again in each call.
 
     Parameters
     ----------
@@ -91,14 +91,14 @@ class _Strings:
 
     @classmethod
     def of(cls, column: pa.Array, count: int) -> _Strings:
-        """Return the strings of a column that is not empty, with `count` words each."""
+        """Return the strings of a non-empty column, with `count` words each."""
         starts, content = text_bytes(column)
         lengths = np.diff(starts)
         width, firsts = int(lengths[0]), range(0, 8 * count, 8)
         if width >= 8 and (lengths == width).all():
             table = content.reshape(-1, width)
             return cls(width, tuple(_words_of_equal_length(table, first) for first in firsts))
-        # A word that begins at each byte, aligned or not.
+        # One word for each byte, beginning at that byte.
         padded = np.concatenate([content, np.zeros(8, np.uint8)])
         words = np.ndarray(len(content) + 1, _WORD, padded.data, strides=(1,))
         begins = starts[:-1] - starts[0]
@@ -143,14 +143,14 @@ def text_bytes(column: pa.Array) -> tuple[npt.NDArray[Any], _Octets]:
 
 
 def _words_at(words: _Words, begins: npt.NDArray[Any], lengths: npt.NDArray[Any], first: int) -> _Words:
-    """Return 8 bytes of each string, from its byte `first` on, given the word at each byte of all strings."""
+    """Return 8 bytes of each string, starting at byte `first`, given the word at each byte of all strings."""
     found: _Words = words[np.minimum(begins + first, len(words) - 1)]
     found &= _MASKS.take(lengths - first, mode="clip")
     return found
 
 
 def _words_of_equal_length(strings: _Octets, first: int) -> _Words:
-    """Return 8 bytes of each string, from its byte `first` on; all strings have 8 bytes or more."""
+    """Return 8 bytes of each string, starting at byte `first`; all strings have 8 bytes or more."""
     count, width = strings.shape
     if first >= width:
         return np.zeros(count, _WORD)

@@ -162,8 +162,8 @@ _TABLE = (
     Field(
         "package",
         "Package",
-        "Only clients that ever had one of these packages (by id or name). The Packages columns then count "
-        "only these packages.",
+        "Only clients that have ever had one of these packages (by id or name). The Packages columns then "
+        "count only these packages.",
         Kind.TEXTS,
     ),
     Field(
@@ -183,7 +183,7 @@ _TABLE = (
     Field(
         "active_duration",
         "Active duration",
-        "A client is active if it had a paid use in this many months before the end of a row "
+        "A client is active if it had a paid use within this many months before the end of a row "
         f"({_MONTHS[0]} to {_MONTHS[-1]}).",
         Kind.NUMBER,
         bounds=_MONTHS,

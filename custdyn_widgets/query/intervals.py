@@ -46,7 +46,7 @@ class Bucket:
     starts_at, ends_at
         The wall times that resolve to `start` and `end`.
     opens_at
-        The wall time that ends the opening window: the `ends_at` of the previous row. It differs from
+        The wall time that ends the opening window: the previous row's `ends_at`. It differs from
         `starts_at` only if the clocks skipped a period between them.
     opening_window, window_start
         The starts of the windows that end at the bucket's start and at its end.
@@ -142,7 +142,7 @@ class ResolvedInterval:
     def before(self, bucket: Bucket, comparison: str) -> Bucket | None:
         """Return the earlier period that a bucket is compared with, or None if that period is empty.
 
-        The wall times of the bucket are moved back and then resolved. A day that does not exist in the
+        The bucket's wall times are moved back and then resolved. A day that does not exist in the
         earlier month becomes the first day of the following month.
 
         Raises
@@ -273,7 +273,7 @@ def _calendar(time_group: str, period: Period) -> Iterator[tuple[str, datetime, 
 def time_zone_data() -> str:
     """Return the version and origin of the time zone data in use.
 
-    `zoneinfo` prefers the system's database to the package `tzdata`.
+    `zoneinfo` prefers the system's database to the `tzdata` package.
     """
     for folder in zoneinfo.TZPATH:
         listing = Path(folder) / "tzdata.zi"

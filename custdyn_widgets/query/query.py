@@ -42,14 +42,14 @@ class ReportQuery:
     owner_user
         Only clients of these users; `(none)` for clients without a user.
     package
-        Only clients that ever had one of these packages, by id or name.
+        Only clients that have ever had one of these packages, by id or name.
     group_by
         At most one of `year`, `month` and `date`, and at most one of `package`, `company`, `owner_user`,
         `client_type`, `currency` and `cohort`; empty for a single row.
     currency
         The currency of all amounts; if None, it depends on the data.
     active_duration
-        A client is active if it had a paid use in this many months before the end of a row.
+        A client is active if it had a paid use within this many months before the end of a row.
     columns
         The groups of columns to show: ids such as `active` and `movement`, or the groups of custom metrics.
         Empty for the first six and every custom metric.

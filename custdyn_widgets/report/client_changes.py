@@ -111,7 +111,7 @@ class ClientChanges:
 
 
 def few(items: Sequence[str], most: int, separator: str = ", ") -> str:
-    """Join the first `most` items, followed by how many more there are."""
+    """Join the first `most` items, followed by the number of remaining items."""
     more = f" and {len(items) - most:,} more" if len(items) > most else ""
     return separator.join(items[:most]) + more
 

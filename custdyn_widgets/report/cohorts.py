@@ -18,8 +18,8 @@ class CohortTriangle:
     sizes
         The number of clients of each cohort.
     counts
-        For each cohort, how many of its clients had a paid use in its own month, one month later, and so on;
-        None for months that begin at or after the report's end. All rows have the same length.
+        For each cohort, how many of its clients had a paid use in the cohort's month, one month later, and so
+        on; None for months that begin at or after the report's end. All rows have the same length.
     """
 
     cohorts: tuple[str, ...]

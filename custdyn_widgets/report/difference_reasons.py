@@ -33,7 +33,7 @@ def reasons_for(old: Report, new: Report, *, cells_differ: bool) -> tuple[Reason
     found = [*_recorded(old, new)]
     kinds = {reason.kind for reason in found}
     if cells_differ and not kinds & _EXPLAIN:
-        unless = ", unless the versions are the reason" if "versions" in kinds else ""
+        unless = ", unless the version change explains the difference" if "versions" in kinds else ""
         found.append(
             Reason(
                 "data",

@@ -48,10 +48,11 @@ def format_value(value: Value, column: Column, currency: str) -> str:
     Returns
     -------
     str
-        The value with thousands separators, rounded to the currency's minor digits, with U+002D as the minus
-        sign and never a negative zero; an en dash for None. Rates are shown as percentages with one decimal
-        place. Values are rounded half away from zero, as in spreadsheets' number formats, so that a workbook
-        shows the same text; stored values are rounded half to even.
+        The value with thousands separators, rounded to the currency's usual number of decimal places, with
+        U+002D as the minus sign and never a negative zero; an en dash for None. Rates are shown as
+        percentages with one decimal place. Values are rounded half away from zero, as in
+        spreadsheets' number formats, so that a workbook shows the same text; stored values are rounded half
+        to even.
     """
     if value is None:
         return NULL
@@ -103,7 +104,7 @@ def format_duration(milliseconds: int) -> str:
 
 
 def describe_query(report: Report) -> str:
-    """Describe the query, with isolated names, and with the report's currency if the query sets none."""
+    """Describe the query with isolated names, and add the report's currency if the query sets none."""
     return report.query.describe(isolate) + (
         "" if report.query.currency else f", amounts in {report.currency}"
     )

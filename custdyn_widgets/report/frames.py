@@ -19,8 +19,8 @@ def report_frame(report: Report, *, floats: bool = False) -> pd.DataFrame:
     -------
     DataFrame
         The index contains the labels, or is a plain range if there is no grouping. The columns have two
-        levels, group and label. Counts are Int64. Amounts are in the report's currency: Decimals with 6
-        places, with None for an undefined average; or with `floats`, float64 with NaN.
+        levels, group and label. Counts are Int64. Amounts are in the report's currency, as Decimals with
+        6 places or, if `floats` is set, as float64. An undefined average is None, or NaN with `floats`.
     """
     inexact = "float64" if floats else "object"
     values = {

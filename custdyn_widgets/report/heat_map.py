@@ -17,7 +17,7 @@ from custdyn_widgets.report.cohorts import CohortTriangle
 Theme = Literal["page", "notebook"]
 
 MAX_COHORTS = 120  # browsers are slow with much larger tables
-STEPS = (0, 5, 10, 15, 20, 30, 40, 50, 60, 80)  # the share, in percent, at which each colour begins
+STEPS = (0, 5, 10, 15, 20, 30, 40, 50, 60, 80)  # the percentage of the cohort at which each colour begins
 LIGHT = (
     "#ffffff", "#f1f7fc", "#e2effa", "#d2e6f7", "#c1dcf3", "#aed1ee",
     "#9ac5e9", "#85b8e2", "#6eaadb", "#569cd3", "#3d8dca",

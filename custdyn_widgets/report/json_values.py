@@ -44,8 +44,8 @@ def report_from_dict(data: Mapping[str, Any]) -> Report:
     """
     if data.get("format") not in (FORMAT, _EXTENDED_FORMAT):
         raise CustDynError(
-            f"This report has format {data.get('format')!r}, but this version reads only {FORMAT} and "
-            f"{_EXTENDED_FORMAT}. Install a newer version of custdyn-widgets."
+            f"This report is in format {data.get('format')!r}, but this version reads only formats {FORMAT} "
+            f"and {_EXTENDED_FORMAT}. Install a newer version of custdyn-widgets."
         )
     columns = tuple(Column(**c) for c in data["columns"])
     info = dict(data["info"])

@@ -9,7 +9,7 @@ from custdyn_widgets.query import FIELDS
 from custdyn_widgets.report.report import Report
 
 _RESOLVED = ("interval_start", "interval_end", "timezone", "start", "effective_end", "currency")
-# The first three are compared as resolved instead; a column may be in only one of the reports.
+# The first three are compared after they are resolved; the reports may have different columns.
 _NOT_COMPARED = ("interval", "timezone", "currency", "columns")
 _ORDERED = ("group_by",)
 

@@ -82,7 +82,7 @@ SMALL = mart(("a", "2021-01-05", "usage", "-1.5"), ("b", "2021-02-05", "refill",
         (
             {"interval": {"start": "2011-12-30", "end": "2011-12-30"}, "timezone": "Pacific/Apia"},
             "2022-01-01",
-            "There is nothing to show: the clocks of the time zone skipped the whole interval.",
+            "There is nothing to show: clocks in this time zone skipped the whole interval.",
         ),
     ],
 )

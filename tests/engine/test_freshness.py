@@ -71,7 +71,7 @@ def test_data_that_ends_twelve_days_early_is_told_on_the_clock_of_the_query() ->
     found = report(LAST, zone="Europe/Paris").info
     [gap] = found.data_gaps
     assert gap == (
-        "The last transaction of the data is from 2022-01-20 00:50:00 +01:00, 11 days before the report's "
+        "The last transaction in the data is from 2022-01-20 00:50:00 +01:00, 11 days before the report's "
         "end at 2022-02-01 00:00:00 +01:00, and no earlier pause was this long. Check that the data "
         "is complete."
     )
@@ -160,7 +160,7 @@ def test_one_transaction_dated_in_the_future_does_not_hide_that_the_data_ends_ea
         frame.to_csv(tmp_path / f"{name}.csv", index=False)
         os.utime(tmp_path / f"{name}.csv", (datetime(2022, 2, 1, tzinfo=UTC).timestamp(),) * 2)
     [gap] = run_report(ReportQuery("last_month"), tmp_path, as_of="2022-02-01").info.data_gaps
-    assert "The last transaction of the data is from 2022-01-19 23:50:00 UTC, 12 days before" in gap
+    assert "The last transaction in the data is from 2022-01-19 23:50:00 UTC, 12 days before" in gap
 
 
 def test_data_that_is_entirely_dated_after_its_files_is_only_told_to_be_old(tmp_path: Path) -> None:
@@ -270,7 +270,7 @@ def test_data_that_ends_early_as_a_whole_is_told_once() -> None:
     rows = data["transactions"]
     data["transactions"] = rows[(rows["kind"] == "usage") | (rows["at"] < "2022-01-25")]
     [gap] = gaps_of(data)
-    assert gap.startswith("The last transaction of the data ")
+    assert gap.startswith("The last transaction in the data ")
 
 
 def test_use_in_the_future_or_after_the_interval() -> None:

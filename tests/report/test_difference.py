@@ -213,7 +213,7 @@ def test_the_rest_is_told_if_nothing_recorded_explains_a_cell() -> None:
     assert difference.reasons[-1].text.endswith("so the clients or transactions themselves differ.")
     versions = report_difference(OLD, with_info(new, versions={"custdyn_widgets": "0.2.0"}))
     assert kinds(versions) == ["versions", "data_as_of", "data"]
-    assert versions.reasons[-1].text.endswith("unless the versions are the reason.")
+    assert versions.reasons[-1].text.endswith("unless the version change explains the difference.")
     assert kinds(report_difference(OLD, with_info(new, clients=1))) == ["clients", "data_as_of"]
 
 

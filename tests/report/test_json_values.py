@@ -55,5 +55,5 @@ def test_values_are_whole_numbers_and_text_never_floats() -> None:
 
 @pytest.mark.parametrize("form", [None, 0, 3, "1"])
 def test_a_report_of_another_format_is_refused(form: object) -> None:
-    with pytest.raises(CustDynError, match="reads only 1 and 2"):
+    with pytest.raises(CustDynError, match="reads only formats 1 and 2"):
         Report.from_dict({**make_report(1).to_dict(), "format": form})

@@ -416,11 +416,11 @@ def test_data_that_ends_early_is_told_with_what_was_sent(
 
     run = ask(replace(BOARD, source=str(early)))
     assert run.result == "sent"
-    assert "The last transaction of the data is from" in capsys.readouterr().out
+    assert "The last transaction in the data is from" in capsys.readouterr().out
     [gap] = Runs(settings.runs or Path()).listing()[-1].data_gaps
-    assert "The last transaction of the data is from" in gap
+    assert "The last transaction in the data is from" in gap
     assert f"    Note: {gap[:60]}" in CliRunner().invoke(main, ["runs", "list"]).stdout
-    assert "The last transaction of the data is from" in text_of(received)
+    assert "The last transaction in the data is from" in text_of(received)
 
 
 def test_a_saved_query_that_wants_fresh_data_sends_nothing_and_tells_the_failure_recipients(

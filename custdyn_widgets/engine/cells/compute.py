@@ -24,9 +24,9 @@ When a report is grouped by package, the entity is a pair (client, package row) 
 balances are the client's, but its presence and reach depend only on the transactions in that package row.
 
 Cells of disjoint sets of clients can be added. They are therefore computed on all cores in pieces of limited
-size, each with clients of one currency. A piece is computed column by column with NumPy. Each row needs only
-a few operations: its bucket is looked up in a table, its amount is added to a sum by key, and its bucket is
-compared with that of the next row. Everything else is done per cell or per client.
+size, each with clients that share a currency. A piece is computed column by column with NumPy. Each row needs
+only a few operations: its bucket is looked up in a table, its amount is added to a sum by key, and its bucket
+is compared with that of the next row. Everything else is done per cell or per client.
 
 Schema
 ------
@@ -36,8 +36,8 @@ and valuation date. Common columns: `row` (int64, position of the row), `currenc
 (bool: whether any amount in the line is nonzero). All other columns are int64s, or Python ints if some sum
 might overflow: `…_qty` are counts, the rest are sums in millionths of `currency`.
 
-If the grid requests them, there are three more such DataFrames, and one for movement, which contains int64
-counts, with one line for each row of the report, in order.
+If the grid requests them, there are three more such DataFrames and one for movement, which has a line of
+int64 counts for each row of the report, in order.
 
 - flows: `refill_qty`, `refill`, `usage`, `activation_qty`, `activation`, `renewal_qty`, `renewal`,
   `ignored_refill_qty`, `ignored_refill` (refills with an amount ≤ 0, for a warning). Signs are those of
@@ -174,7 +174,7 @@ def _single(grid: Grid, k: int) -> Grid:
 
 
 def _with_active_of(own: pd.DataFrame, stocks: pd.DataFrame) -> pd.DataFrame:
-    """Return the stocks, with the active columns from `own` for the rows that it contains."""
+    """Return the stocks, with the active columns replaced in the rows that `own` contains."""
     active = ["active_qty", "active_pos", "active_neg"]
     key = ["row", "currency"]
     changed = stocks.astype(dict.fromkeys(active, object)).set_index(key)

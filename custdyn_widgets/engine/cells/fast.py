@@ -16,7 +16,8 @@ from custdyn_widgets.engine.cells.pieces import Span, first_paid_use, values_bef
 from custdyn_widgets.engine.cells.stocks import StockSums
 from custdyn_widgets.mart import Facts
 
-# After this many rows, the kernel would have saved more time than it takes to import numba and load it.
+# After this many rows, the kernel would have saved more time than it takes to import numba and load the
+# kernel.
 WORTH_ITS_IMPORT = 2**25
 _NO_PACKAGES = np.zeros(0, np.int8)
 _WORKS: dict[object, bool] = {}  # whether the kernel works, by dtype of package codes
@@ -67,7 +68,7 @@ class Kernel:
 def kernel_for(facts: Facts, grid: Grid, rows: int) -> Kernel | None:
     """Return the kernel for a report on this many rows, or None if NumPy should sum them.
 
-    A process does not load the kernel until it has enough rows to sum for the loading to pay off.
+    Loading takes time, so a process does it only after it has had many rows to sum.
     """
     global _summed
     if grid.by_package or facts.time.dtype != np.uint32:

@@ -84,9 +84,10 @@ class FlowTables(NamedTuple):
 
 @dataclass(frozen=True)
 class FlowEntries:
-    """Counts and sums by row, segment and flow class: arrays of the same length, with halves of the sums.
+    """Counts and sums by row, segment and flow class, as arrays of the same length; sums are in two halves.
 
-    `value_date` gives the UTC date of each segment; `counts` and `sums` give the flow classes of each column.
+    `value_date` gives the UTC date of each segment; `counts` and `sums` list the flow classes that each
+    column counts or sums.
     """
 
     row: Int64s

@@ -39,7 +39,7 @@ class Ledger(NamedTuple):
 
 
 class Clients(NamedTuple):
-    """Clients of one currency: their rows within the report, and their values, as in `Piece`."""
+    """Clients that share a currency: their rows within the report, and their values, as in `Piece`."""
 
     begin: Int64s
     end: Int64s

@@ -1,4 +1,4 @@
-"""Pieces of the ledger: a limited number of rows each, for clients of one currency."""
+"""Pieces of the ledger, each with a limited number of rows of clients that share a currency."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Span:
     """Ranges of the ledger rows that a report reads: `begin:end` for each selected client.
 
     The rows within the report are `inside:end`. Earlier rows are usually not read, because the row before
-    `inside` has their running sum. Only package rows need them, to find the packages in which a client ever
+    `inside` has their running sum. Only package rows need them, to find all packages in which a client has
     had transactions.
     """
 
@@ -43,7 +43,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Piece:
-    """Some clients of one currency with their rows.
+    """Some clients that share a currency, with their rows.
 
     Attributes
     ----------
@@ -84,7 +84,7 @@ class Piece:
 
     @classmethod
     def of(cls, facts: Facts, span: Span, grid: Grid) -> Piece:
-        """Return the piece for a span of clients of one currency."""
+        """Return the piece for a span of clients that share a currency."""
         count = span.end - span.begin
         rows = rows_of(span.begin, count)
         first = facts.offset[span.clients]
@@ -125,7 +125,7 @@ class Piece:
         return amount
 
     def paid_at(self, at: Int64s) -> Times:
-        """Return the client's last paid use up to each of the given rows of the piece."""
+        """Return the client's last paid use as of each of the given rows of the piece."""
         rows = self._rows
         if isinstance(rows, slice):
             return self._paid_at[rows].take(at, mode="clip")

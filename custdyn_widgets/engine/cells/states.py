@@ -51,8 +51,9 @@ class RowStates:
     """Clients at the start and at the end of a row.
 
     `first_paid` is the time of each client's first paid use in the row, or `NEVER` if there is none before
-    the end. `has_transactions` is whether the client has a transaction in the row. `starts_at` is the row's
-    start. `first_row` and `row_after` are each client's first ledger rows at or after the start and the end.
+    the end. `has_transactions` says whether the client has a transaction in the row. `starts_at` is the row's
+    start. `first_row` is each client's first ledger row at or after the start, `row_after` the first one at
+    or after the end.
     """
 
     start: Moment

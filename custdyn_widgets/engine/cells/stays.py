@@ -13,7 +13,7 @@ from custdyn_widgets.engine.cells.grid import Grid
 from custdyn_widgets.engine.cells.pieces import Piece
 from custdyn_widgets.mart import PAID, Bools, Int64s, Times
 
-_MOST_STAYS = 2**17  # the limit on stays created at a time: each package row repeats the cells of its client
+_MOST_STAYS = 2**17  # the limit on stays created at a time; each package row repeats its client's cells
 
 _Array = TypeVar("_Array", bound=npt.NDArray[Any])
 
@@ -227,7 +227,7 @@ def _client_groups(piece: Piece) -> Int64s:
 
 
 def _with_initial(at_first: _Array, first: Int64s, later: Bools, of_cells: _Array) -> _Array:
-    """Return the values of cells, with each client's initial value before its cells."""
+    """Insert each client's initial value before the values of its cells."""
     values: Any = np.empty(len(later), at_first.dtype)
     values[first] = at_first
     values[later] = of_cells

@@ -107,7 +107,7 @@ class StockSums:
     def _keys(
         self, groups: Int64s | None, at: Int64s | slice, state: npt.NDArray[np.int8], bucket: Int64s
     ) -> Int64s:
-        """Return the keys of the sums for clients that enter or leave a state, by group, state and bucket."""
+        """Return the key of each entry to or exit from a state, which combines group, state and bucket."""
         keys = np.multiply(state[at], self._shape[2], dtype=np.int64)
         keys += bucket
         if groups is not None:

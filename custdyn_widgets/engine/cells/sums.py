@@ -17,7 +17,7 @@ from custdyn_widgets.mart import Int64s
 
 _MAX_ROWS = 2**21  # the sum of this many halves below 2**32 is below 2**53
 _FEW = 2**14  # with at most this many slots, adding to all of them takes hardly any time
-_DENSE = 2**21  # with at most this many slots, every key has its own in memory
+_DENSE = 2**21  # with at most this many keys, each has a slot in memory
 _MOST_PARTS = 2**20  # parts with more keys than this are joined, because keys may repeat
 _SUM_LIMIT = 2**62  # a sum below this, plus a half, fits in an int64
 _HALF = 32
