@@ -33,7 +33,8 @@ def difference_files(difference: ReportDifference) -> dict[str, bytes]:
 def difference_manifest(difference: ReportDifference, role: str) -> dict[str, Any]:
     """Return the manifest of a frozen difference; `role` is the role shown as its author.
 
-    No other file contains the ids of the compared snapshots, because an id gives access to a whole report.
+    Only the manifest contains the ids of the compared snapshots, because an id gives access to a whole
+    report.
     """
     info = difference.new
     return {

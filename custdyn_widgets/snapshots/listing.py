@@ -43,7 +43,7 @@ class Entry:
 
 
 def entries(store: Store, ids: Iterable[str] | None = None) -> list[Entry]:
-    """Return the given snapshots, or all, newest first; revoked, expired and damaged ones come last."""
+    """Return entries for the given snapshots or all, newest first, with hidden and damaged ones last."""
     found = []
     for snapshot_id in store.ids() if ids is None else ids:
         with contextlib.suppress(SnapshotNotFoundError):  # deleted in the meantime

@@ -41,7 +41,7 @@ def protect(store: Path, group: str) -> int:
     """Protect a store, new or existing, and return the number of its snapshots; run this as root.
 
     Snapshots keep their owners. States from earlier versions, which any member of the group may have written,
-    are given to their snapshot's owner, so that revoked snapshots stay revoked.
+    are given to their snapshots' owners, so that revoked snapshots stay revoked.
 
     Raises
     ------

@@ -175,7 +175,10 @@ ATTACKS = {
     ),
     "changed file and manifest": (_changed_file_and_manifest, "The signature does not match"),
     "signed by another": (_signed_by_another, "It is signed with a key other than the given one"),
-    "changed key": (_changed_key, "PUBLIC_KEY.pem was changed; the signature was made with the given key"),
+    "changed key": (
+        _changed_key,
+        "PUBLIC_KEY.pem has been changed; the signature was made with the given key",
+    ),
     "no signature": (_without("SIGNATURE.bin"), "SIGNATURE.bin or PUBLIC_KEY.pem is missing or damaged"),
     "no key": (_without("PUBLIC_KEY.pem"), "SIGNATURE.bin or PUBLIC_KEY.pem is missing or damaged"),
     "two keys": (_with("PUBLIC_KEY.pem", pem("11" * 32) * 2), "PUBLIC_KEY.pem is missing or damaged"),

@@ -191,9 +191,11 @@ def _check_signature(data: bytes, seal: Mapping[str, bytes], keys: Collection[st
                 "changed keys, use the operator's key from that time."
             )
     elif any(is_signed(data, signature, other) for other in keys):
-        problems.append(f"{PUBLIC_KEY} was changed; the signature was made with the given key.")
+        problems.append(f"{PUBLIC_KEY} has been changed; the signature was made with the given key.")
     else:
-        problems.append("The signature does not match: the manifest, the signature or the key was changed.")
+        problems.append(
+            "The signature does not match: the manifest, the signature or the key has been changed."
+        )
 
 
 def _read(file: BinaryIO, entry: Entry, most: int) -> bytes:

@@ -1,4 +1,4 @@
-"""The fixed layout of a snapshot's ZIP: uncompressed and undated, so that equal content gives equal bytes.
+"""The layout of a snapshot's ZIP: uncompressed and undated, so that identical content yields identical bytes.
 
 It can be read without decompression, and the files' names and contents determine every byte.
 """
