@@ -148,7 +148,7 @@ def problems_text(problems: Sequence[Problem], checked: int) -> str:
     newer = sum(p.what == SnapshotNewerError.WHAT for p in problems)
     remedies = [
         *(["Restore damaged files from a backup."] if newer < len(problems) else []),
-        *(["Update custdyn to read those from a newer version."] if newer else []),
+        *(["Update custdyn to read snapshots from a newer version."] if newer else []),
     ]
     return "\n".join([*lines, " ".join([f"{count} in {snapshots}.", *remedies])])
 

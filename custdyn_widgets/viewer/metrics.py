@@ -117,9 +117,8 @@ class Access:
         if self.token is not None:
             return self.has_token(request)
         forwarded = any(n in _FORWARDED or n.startswith("X-Forwarded-") for n in request.headers)
-        forwarded |= (
-            request.version == "HTTP/1.0"
-        )  # nginx's default for forwarded requests, without any such header
+        # By default, nginx forwards requests as HTTP/1.0 without any of these headers.
+        forwarded |= request.version == "HTTP/1.0"
         return self.local and not forwarded and _is_loopback(request.remote_ip)
 
 

@@ -4,14 +4,14 @@ The search looks for the text of:
 
 - the addresses `CUSTDYN_SOURCE_<NAME>_URL` and `DATABASE_URL`, and those in JupySQL's `connections.ini`: in
   full, without credentials, with the password masked, and as host and database;
-- the passwords in these and in an address in any other variable, alone and together with the user name, as
-  written, percent-decoded, and encoded for HTTP Basic authentication;
+- the passwords in these addresses and in any address in another variable, alone and together with the user
+  name, as written, percent-decoded, and encoded for HTTP Basic authentication;
 - the values of variables whose names end in PASSWORD, PASSWD, PASSPHRASE, SECRET, TOKEN, APIKEY, API_KEY,
   ACCESS_KEY, SECRET_KEY, PRIVATE_KEY, _PASS or _PWD;
-- the passwords of sources: `CUSTDYN_PASSWORD_<NAME>`, the files that `CUSTDYN_PASSWORD_<NAME>_FILE` names,
-  `~/.pgpass`, `~/.my.cnf` and `~/.aws/credentials`;
-- the files with the mail server's password or token, the webhook's secret and the token for the viewer's
-  metrics;
+- the passwords for sources in `CUSTDYN_PASSWORD_<NAME>`, the files that `CUSTDYN_PASSWORD_<NAME>_FILE`
+  names, `~/.pgpass`, `~/.my.cnf` and `~/.aws/credentials`;
+- the contents of the files with the mail server's password or token, the webhook's secret and the token for
+  the viewer's metrics;
 - the webhook's address, in full and without its scheme and host, because it may contain a token;
 - the private key that signs snapshots;
 - the paths of the snapshot store and the user's home folder.
