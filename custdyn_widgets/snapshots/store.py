@@ -208,7 +208,7 @@ class Store:
         return is_id(snapshot_id) and may_exist(self.place(snapshot_id))
 
     def verify(self, ids: Iterable[str] | None = None) -> list[Problem]:
-        """Check every byte of snapshots and return all problems.
+        """Check every byte of the given snapshots and return all problems.
 
         Parameters
         ----------
