@@ -1,4 +1,4 @@
-"""The command `custdyn`."""
+"""The `custdyn` command."""
 
 from custdyn_widgets.cli.commands import main
 

@@ -1,4 +1,4 @@
-"""The command `custdyn queries address`: addresses that lead to the newest snapshot of a saved query."""
+"""The `custdyn queries address` command: addresses that lead to the newest snapshot of a saved query."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def address_command(name: str | None, old: str | None, revoke: bool, as_json: bo
     """Print an address that always leads to the newest snapshot of a saved query.
 
     The address is created when it is first requested. It cannot be guessed, leads only to visible snapshots
-    made by recorded runs under this account, and can be revoked. The newest snapshot is the one for the
-    latest time. Without NAME, list all addresses of this account.
+    made by recorded runs under this account, and can be revoked. The newest snapshot is the one whose report
+    is for the latest time. Without NAME, list all addresses of this account.
 
     After renaming a saved query, `custdyn queries address NEW --was OLD` makes the addresses of the old name
     lead to the snapshots of the new one. Deleting a saved query revokes them.
@@ -63,7 +63,7 @@ def revoke_addresses(store: Store, name: str, *, must_exist: bool = False) -> No
         )
     for address in found:
         addresses.revoke_address(store.folder, address)
-        say(f"Revoked: the address of {name} made on {address.made:%Y-%m-%d}.")
+        say(f"Revoked: the address of {name} created on {address.made:%Y-%m-%d}.")
 
 
 def _ensured(
@@ -140,7 +140,7 @@ def _print(store: Store, found: list[Address], settings: Settings, *, as_json: b
     elif listed:
         rows = [("Saved query", "Made", "Address", "Leads to")]
         rows += [(one.name, f"{one.made:%Y-%m-%d}", link, to or "nothing yet") for one, link, to in leads]
-        click.echo("\n".join(align_rows(rows)) if leads else "This account has made no addresses yet.")
+        click.echo("\n".join(align_rows(rows)) if leads else "This account has created no addresses yet.")
     else:
         for one, link, leads_to in leads:
             click.echo(link)

@@ -1,4 +1,4 @@
-"""The command `custdyn mcp`."""
+"""The `custdyn mcp` command."""
 
 from __future__ import annotations
 

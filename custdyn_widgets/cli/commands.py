@@ -1,4 +1,4 @@
-"""The command `custdyn`. Data goes to stdout, messages to stderr; exit codes: 0 success, 1 failure, 2 misuse.
+"""The `custdyn` command. Data goes to stdout, messages to stderr; exit codes: 0 success, 1 failure, 2 misuse.
 
 Each command imports what it needs when it runs, so that `custdyn --help` starts fast.
 """
@@ -158,7 +158,7 @@ def query_command(
     help="With --scheduled: record the run as missed if it is late by more than this, such as 1h.",
 )
 @click.option(
-    "--sync", "synced", is_flag=True, help="Read the database of the source first, as custdyn sync does."
+    "--sync", "synced", is_flag=True, help="Read the source's database first, as custdyn sync does."
 )
 @pdf_option
 @click.option("--no-send", is_flag=True, help="Do not send email.")
@@ -235,7 +235,7 @@ def demo_command(as_of: str | None) -> None:
 
 @main.command("check")
 @click.argument("source")
-@click.option("--all", "every", is_flag=True, help="List every fault, not only the first of each kind.")
+@click.option("--all", "every", is_flag=True, help="List every fault, not just the first of each kind.")
 @engine_option
 @json_option()
 def check_command(source: str, every: bool, engine: str, as_json: bool) -> None:

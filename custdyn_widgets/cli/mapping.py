@@ -1,4 +1,4 @@
-"""The commands `custdyn mapping …`: draft a mapping from exported files, and show the shipped ones."""
+"""The `custdyn mapping` commands: draft a mapping from exported files, and show the shipped ones."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.group("mapping")
 def mapping_group() -> None:
-    """Map the data of another system to the tables that reports need."""
+    """Map data from another system to the tables that reports need."""
 
 
 @mapping_group.command("new")
@@ -33,12 +33,12 @@ def mapping_group() -> None:
 def mapping_new(name: str, place: str, currency: str | None, as_json: bool, **dialect: str | None) -> None:
     """Add exported files or a database as the source NAME, with a mapping.
 
-    For the files in a folder, the mapping is drafted: tables, columns, kinds of transactions, signs and
-    formats are guessed from headings and values. Each guess is printed with its confidence, and written to
-    NAME.sql next to sources.toml, for you to check and change.
+    For files in a folder, a mapping is drafted: its tables, columns, kinds of transactions, signs and formats
+    are guessed from headings and values. Each guess is printed with its confidence, and written to NAME.sql
+    next to sources.toml, for you to check and change.
 
     If you give the URL of a database (without a password), the billing system is recognized from its tables.
-    If it is unknown, a mapping is drafted from the tables and a sample of their rows, as for files.
+    If the system is unknown, a mapping is drafted from the tables and a sample of their rows, as for files.
     """
     from custdyn_widgets.mart import Dialect, check_new_name
 
@@ -108,7 +108,7 @@ def _new_mapped_database(source: Source, currency: str | None, as_json: bool) ->
 @click.argument("system", required=False)
 @click.option("--dialect", metavar="NAME", help="The SQL dialect: mysql or postgresql.")
 def mapping_show(system: str | None, dialect: str | None) -> None:
-    """Print the shipped mapping of a billing system, to base your own on; without SYSTEM, list them all."""
+    """Print the shipped mapping of a billing system as a basis for your own; without SYSTEM, list all."""
     from custdyn_widgets.mart import shipped_mapping, shipped_systems
 
     systems = shipped_systems()

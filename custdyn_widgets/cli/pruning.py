@@ -1,4 +1,4 @@
-"""The command `custdyn snapshots prune`."""
+"""The `custdyn snapshots prune` command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands `custdyn queries …`: list, show, delete and run saved queries, and print a crontab."""
+"""The `custdyn queries` commands: list, show, delete and run saved queries, and print a crontab."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ def queries_systemd_timers(output: Path | None) -> None:
 
 
 def _end(problems: Sequence[str], *, is_empty: bool) -> None:
-    """Print the problems with schedules and exit with 1 if there are any; print a message if none are set."""
+    """Print problems with schedules and exit with 1 if there are any; if no schedules are set, say so."""
     for problem in problems:
         say(f"custdyn: {problem}")
     if problems:

@@ -58,7 +58,7 @@ _FILES = {"xlsx": "workbook", "pdf": "PDF"}  # formats that a terminal cannot sh
 pdf_option = click.option(
     "--pdf",
     is_flag=True,
-    help="Add a PDF of the page to the snapshot; the setting pdf does so for all snapshots.",
+    help="Add a PDF of the page to the snapshot; the pdf setting does so for all snapshots.",
 )
 
 
@@ -91,7 +91,7 @@ def report_options(*, default: str) -> Callable[[Command], Command]:
             "--format",
             "form",
             type=_FORMATS,
-            help="The output format. csv-excel has semicolons and decimal commas, for Excel.",
+            help="The output format. csv-excel uses semicolons and decimal commas, for Excel.",
             show_default=default,
         ),
         json_option("Print JSON: short for --format json."),
@@ -99,8 +99,8 @@ def report_options(*, default: str) -> Callable[[Command], Command]:
             "--output",
             "-o",
             type=click.Path(path_type=Path),
-            help="Write to this file instead of stdout. Without --format, .csv, .json, .pdf, .txt (a table) "
-            "and .xlsx choose the format.",
+            help="Write to this file instead of stdout. Without --format, the extension determines the "
+            "format: .csv, .json, .pdf, .txt (a table) or .xlsx.",
         ),
         click.option("--total", is_flag=True, help="Add the Total row to a CSV."),
         click.option(

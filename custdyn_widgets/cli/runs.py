@@ -102,8 +102,8 @@ def runs_check(max_age: str | None, as_json: bool) -> None:
 def runs_resend(run: str) -> None:
     """Send the report of RUN to the recipients that it did not reach, and to no one else.
 
-    RUN is the id of a run, which "custdyn runs list --json" shows, or the name of a saved query, which
-    means its newest run. The email contains the report that the run froze; nothing is recomputed.
+    RUN is a run's id, as shown by "custdyn runs list --json", or a saved query's name, which stands for its
+    newest run. The email contains the report that the run froze; nothing is recomputed.
     """
     from custdyn_widgets import settings
     from custdyn_widgets.scheduling import resend
@@ -127,7 +127,7 @@ def check_own_run(
     Raises
     ------
     click.UsageError
-        If they are not, or if `options` or `parameters` would change the query.
+        If they are inconsistent, or if `options` or `parameters` would change the query.
     QueryError
         If `as_of` is not a timestamp.
     """
@@ -152,7 +152,7 @@ def check_scheduled(scheduled: bool, again: bool, within: str | None) -> None:
     Raises
     ------
     click.UsageError
-        If they are given for any other run.
+        If one of them is given for any other run.
     """
     given = [name for name, value in (("--again", again), ("--within", within)) if value]
     if given and not scheduled:

@@ -1,4 +1,4 @@
-"""The command `custdyn serve`."""
+"""The `custdyn serve` command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command `custdyn snapshots diff`: compare two snapshots, or a snapshot with the current data."""
+"""The `custdyn snapshots diff` command: compare two snapshots, or a snapshot with the current data."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _MAX_LABEL = 60  # characters, as in the tables of reports
     "--clients",
     "by_client",
     is_flag=True,
-    help="Print the clients whose contribution changed instead of the cells.",
+    help="Instead of the cells, print the clients whose contributions changed.",
 )
 @click.option("--freeze", "frozen", is_flag=True, help="Publish the differences as a page with its own link.")
 @format_option

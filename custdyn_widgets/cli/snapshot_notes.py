@@ -1,4 +1,4 @@
-"""The commands `custdyn snapshots note`, `history` and `protect`."""
+"""The `custdyn snapshots` commands `note`, `history` and `protect`."""
 
 from __future__ import annotations
 

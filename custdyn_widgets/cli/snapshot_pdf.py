@@ -1,4 +1,4 @@
-"""The command `custdyn snapshots pdf`: write a snapshot's report as a PDF, even if the snapshot has none."""
+"""The `custdyn snapshots pdf` command: write a snapshot's report as a PDF, even if the snapshot has none."""
 
 from __future__ import annotations
 

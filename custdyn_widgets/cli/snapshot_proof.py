@@ -1,4 +1,4 @@
-"""The commands `custdyn snapshots …` that prove a snapshot to outsiders: sign, export and verify."""
+"""The `custdyn snapshots` commands that prove a snapshot to outsiders: sign, export and verify."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ def key_new(file: Path | None) -> None:
 
 
 @key_group.command("show")
-@json_option("Print the public keys of the store as JSON.")
+@json_option("Print the store's public keys as JSON.")
 def key_show(as_json: bool) -> None:
-    """Print the public keys that signed snapshots of the store, newest first, in PEM."""
+    """Print the public keys that have signed snapshots in the store, newest first, in PEM."""
     from custdyn_widgets.snapshots import pem, signatures
     from custdyn_widgets.text import format_instant_utc
 
@@ -142,7 +142,7 @@ def verify_command(given: tuple[str, ...], every: bool, key: str | None, as_json
 @click.command("verifier")
 @click.argument("file", metavar="FILE.pyz", type=_FILE)
 def verifier_command(file: Path) -> None:
-    """Write the verifier of ZIPs to one file, which Python 3.11 or newer runs without any package."""
+    """Write the ZIP verifier to a single file that runs on Python 3.11 or newer without any packages."""
     from custdyn_widgets.snapshots import exporting
 
     write_output(file, exporting.standalone_verifier())

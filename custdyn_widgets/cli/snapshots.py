@@ -1,4 +1,4 @@
-"""The commands `custdyn snapshots …`: list, show, revoke and expire."""
+"""The `custdyn snapshots` commands: list, show, revoke and expire."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command `custdyn sync`."""
+"""The `custdyn sync` command."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ def cohorts_command(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Print the retention triangle: how many clients of each cohort had a paid use, month by month."""
+    """Print the retention triangle: how many clients in each cohort had a paid use, month by month."""
     from custdyn_widgets.engine import cohort_triangle
     from custdyn_widgets.progress import ProgressBar
 

@@ -8,7 +8,7 @@ START = f"__import__({__name__!r}, fromlist=['prepare_kernel']).prepare_kernel()
 def prepare_kernel() -> None:
     """Start the drawing engine while other modules load, and make `print` wait until its text can be sent.
 
-    Otherwise, ZeroMQ silently drops output when a cell prints faster than the run can read.
+    Without this wait, ZeroMQ would silently drop output when a cell prints faster than the run can read.
     """
     from ipykernel.kernelapp import IPKernelApp
 

@@ -145,7 +145,7 @@ class Bounds:
 
 
 def bound_outputs(client: AsyncKernelClient, stop: Callable[[str], None]) -> None:
-    """Make a client refuse outputs that exceed the bounds or are unreadable; `stop` gets the reason."""
+    """Make a client refuse outputs that exceed the bounds or are unreadable; `stop` receives the reason."""
     from queue import Empty
 
     from jupyter_client.channels import AsyncZMQSocketChannel

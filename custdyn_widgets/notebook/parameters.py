@@ -54,7 +54,7 @@ def query_from_parameters(namespace: Mapping[str, object]) -> ReportQuery:
 
 
 def source_from_parameters(namespace: Mapping[str, object]) -> str:
-    """Check a template's parameters and return the source they name, or else that of the saved query.
+    """Check a template's parameters and return the source they name, or else the saved query's.
 
     `namespace` and errors are the same as for `query_from_parameters`.
     """

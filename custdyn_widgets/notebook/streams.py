@@ -1,8 +1,8 @@
 """Joining the output streams of a cell in linear time.
 
-A kernel sends a stream in pieces, whose carriage returns and backspaces are applied as in a terminal.
-nbclient joins them in time quadratic in the length of a line while holding the interpreter lock, so a time
-limit could not stop it.
+A kernel sends a stream in pieces. When they are joined, carriage returns and backspaces take effect, as in a
+terminal. In nbclient, this takes time quadratic in the length of a line and holds the interpreter lock, so a
+time limit could not stop it.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ KIND = "difference"
 
 
 def without_client_names(difference: ReportDifference) -> ReportDifference:
-    """Return a difference as it is frozen: with the number of clients that changed, but no names."""
+    """Return a difference in its frozen form: with the number of changed clients, but without names."""
     clients = difference.clients
     return replace(difference, clients=clients.without_names()) if clients else difference
 
@@ -33,7 +33,8 @@ def difference_files(difference: ReportDifference) -> dict[str, bytes]:
 def difference_manifest(difference: ReportDifference, role: str) -> dict[str, Any]:
     """Return the manifest of a frozen difference; `role` is the role shown as its author.
 
-    No other file contains the ids of the compared snapshots, because an id gives access to a whole report.
+    Only the manifest contains the ids of the compared snapshots, because an id gives access to a whole
+    report.
     """
     info = difference.new
     return {

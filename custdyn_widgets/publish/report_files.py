@@ -73,8 +73,8 @@ def report_pdf(
 ) -> bytes:
     """Return the report as the PDF for its snapshot; parameters and errors are the same as for `to_pdf`.
 
-    Its footer shows the beginning of the content digest instead of the snapshot's id, because the id depends
-    on this file. Its text is the same as the page's, which `refuse_secrets` searches.
+    Its footer shows the first characters of the content digest instead of the snapshot's id, because the id
+    depends on this file. Its text is the same as the page's, which `refuse_secrets` searches.
     """
     from custdyn_widgets.render import to_pdf  # imported late: slow to load
 
@@ -91,7 +91,7 @@ def prepare() -> None:
 
 
 def content_digest(report: Report) -> str:
-    """Return the hexadecimal SHA-256 hash of only the query, the labels and the values.
+    """Return the SHA-256 hash of the query, labels and values alone, in hexadecimal.
 
     Two runs with the same result have the same digest, even if their times and roles differ. It is not a
     snapshot id.

@@ -1,4 +1,4 @@
-"""The snapshot store: finished files under ids that verify every byte."""
+"""The snapshot store: frozen reports under ids that verify every byte."""
 
 from custdyn_widgets.snapshots import (
     acts,

@@ -3,7 +3,7 @@
     acts/<first two>/<id>.<time>.<random digits>.json
 
 Each act is a separate file that is never changed, so that users who share a store can record acts but cannot
-alter those of others. The file's owner is the account that acted. Acts outlive their snapshot.
+alter each other's. The account that acted owns the file. Acts outlive their snapshot.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Act:
     text
         Further details, such as the text of a note.
     key
-        The part of the file name that distinguishes the act from others on the snapshot.
+        The part of the file name that distinguishes the act from the snapshot's others.
     """
 
     act: str
@@ -70,7 +70,7 @@ class Act:
 
 
 def record(store: Path, snapshot_id: str, act: str, *, text: str = "", role: str = "") -> None:
-    """Record an act of the current account on a snapshot, and sync it to disk.
+    """Record an act by the current account on a snapshot, and sync it to disk.
 
     Raises
     ------

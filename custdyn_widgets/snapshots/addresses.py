@@ -89,7 +89,7 @@ def make_address(store: Path, saved_query: str, since: datetime) -> Address:
     Raises
     ------
     SnapshotError
-        If it cannot be stored.
+        If the address cannot be stored.
     """
     token = base64.b32encode(secrets.token_bytes(25)).decode("ascii").lower()
     now = datetime.now(UTC).replace(microsecond=0)
@@ -102,7 +102,7 @@ def rename_address(store: Path, address: Address, saved_query: str) -> Address:
     Raises
     ------
     SnapshotError
-        If it cannot be stored.
+        If the address cannot be stored.
     """
     now = datetime.now(UTC).replace(microsecond=0)
     earlier = zip(address.saved_queries, (now, *address.renamed), strict=True)
@@ -140,14 +140,14 @@ def find_address(store: Path, token: str) -> Address | None:
 
 
 def own_addresses(store: Path, saved_query: str | None = None) -> list[Address]:
-    """Return the current account's unrevoked addresses, sorted by saved query and time of creation.
+    """Return the current account's unrevoked addresses, sorted by saved query and creation time.
 
     With `saved_query`, return only the addresses of the saved query that currently has this name.
 
     Raises
     ------
     SnapshotError
-        If they cannot be listed.
+        If the addresses cannot be listed.
     """
     try:
         with folder_below(store, _LATEST) as folder:

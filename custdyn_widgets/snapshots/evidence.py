@@ -13,7 +13,7 @@ EVIDENCE = "evidence.parquet"
 
 @dataclass(frozen=True, repr=False)
 class Evidence:
-    """A report's evidence, and the nonce used to make it: 32 hexadecimal digits, also in the manifest."""
+    """A report's evidence and the nonce used to make it (32 hexadecimal digits, also in the manifest)."""
 
     nonce: str
     data: bytes

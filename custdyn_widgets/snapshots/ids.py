@@ -8,7 +8,7 @@ import re
 
 ID_LENGTH = 52
 _TAG = b"custdyn snapshot v1\n"
-# 256 bits fill 51 characters and one bit of the last, which can therefore only be `a` or `q`.
+# 256 bits fill 51 characters and one bit of the 52nd, which can therefore only be `a` or `q`.
 _ID = re.compile(r"[a-z2-7]{51}[aq]", re.ASCII)
 
 

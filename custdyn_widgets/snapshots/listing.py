@@ -43,7 +43,7 @@ class Entry:
 
 
 def entries(store: Store, ids: Iterable[str] | None = None) -> list[Entry]:
-    """Return the given snapshots, or all, newest first; revoked, expired and damaged ones come last."""
+    """Return entries for the given snapshots or all, newest first, with hidden and damaged ones last."""
     found = []
     for snapshot_id in store.ids() if ids is None else ids:
         with contextlib.suppress(SnapshotNotFoundError):  # deleted in the meantime
@@ -148,7 +148,7 @@ def problems_text(problems: Sequence[Problem], checked: int) -> str:
     newer = sum(p.what == SnapshotNewerError.WHAT for p in problems)
     remedies = [
         *(["Restore damaged files from a backup."] if newer < len(problems) else []),
-        *(["Update custdyn to read those from a newer version."] if newer else []),
+        *(["Update custdyn to read snapshots from a newer version."] if newer else []),
     ]
     return "\n".join([*lines, " ".join([f"{count} in {snapshots}.", *remedies])])
 

@@ -50,7 +50,7 @@ def sealed(
     for key in _OWN_KEYS:
         if key in manifest:
             raise SnapshotError(
-                f"The manifest has the key {shown(key)}, which is set by the store.", field=key
+                f"Remove the key {shown(key)} from the manifest: the store sets it.", field=key
             )
     for name in files:
         if not _is_name(name):

@@ -25,7 +25,7 @@ def newer_formats(store: Path) -> list[str]:
 
 
 def is_newer(manifest: bytes) -> bool:
-    """Return whether a manifest has a newer format, without checking its JSON form or its id."""
+    """Return whether a manifest is in a newer format, without checking its JSON form or its id."""
     try:
         found = json.loads(manifest)
     except (ValueError, RecursionError):

@@ -26,7 +26,7 @@ class Notes:
 
 
 def notes_on(store: Path, snapshot_id: str) -> Notes:
-    """Return the notes on a snapshot that were not withdrawn."""
+    """Return the notes on a snapshot that have not been withdrawn."""
     try:
         acts, unreadable = acts_on(store, snapshot_id)
     except OSError:

@@ -41,7 +41,7 @@ def protect(store: Path, group: str) -> int:
     """Protect a store, new or existing, and return the number of its snapshots; run this as root.
 
     Snapshots keep their owners. States from earlier versions, which any member of the group may have written,
-    are given to their snapshot's owner, so that revoked snapshots stay revoked.
+    are given to their snapshots' owners, so that revoked snapshots stay revoked.
 
     Raises
     ------
@@ -116,7 +116,7 @@ def _states(store: Path) -> Iterator[tuple[tuple[str, ...], str, str]]:
 
 
 def _open_to_readers(store: Path, group: int) -> None:
-    """Make acts, addresses, keys and signatures readable to everyone; their owners stay the same."""
+    """Make acts, addresses, keys and signatures readable by everyone; their owners stay the same."""
     inside = ((name, shelf) for name in ("acts", "signatures") for shelf in _SHELVES)
     for places in (("latest",), ("keys",), *inside):
         with folder_below(store, *places) as folder:

@@ -1,7 +1,7 @@
 """Choosing snapshots to delete, by age, number or size, and deleting them.
 
-States are kept (see `state`), and so are the two-letter folders: a publisher may be about to put its snapshot
-into one of them.
+States are kept (see `state`), and so are the two-letter folders, because a publisher may be about to put a
+snapshot into one of them.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ class Rule:
     before
         Met by snapshots generated before this time.
     keep_last
-        Met by all snapshots except this many of the newest visible ones for each query. Revoked and expired
-        snapshots always meet it.
+        Met by all snapshots except the newest visible ones for each query, up to this number. Revoked and
+        expired snapshots always meet it.
     max_bytes
         Met by the oldest snapshots, until the remaining ones take up at most this many bytes.
     """
@@ -69,7 +69,7 @@ class _Dated:
 
 
 def ago(age: str, now: datetime) -> datetime:
-    """Return the time `90d`, `12w`, `6m` or `1y` ago, in calendar months and years.
+    """Return the time `90d`, `12w`, `6m` or `1y` ago, counting calendar months and years.
 
     Raises
     ------
@@ -135,7 +135,7 @@ def plan(store: Store, rule: Rule, ids: Iterable[str]) -> Plan:
 
 
 def delete(store: Store, snapshot_id: str, why: str = "") -> None:
-    """Delete a snapshot, if it still exists; readers never get a partial file.
+    """Delete a snapshot if it still exists; readers never see a partial file.
 
     `why` names the rule and is recorded.
 
@@ -179,7 +179,7 @@ def _recorded(store: Store, snapshot_id: str, why: str) -> bool:
 
 
 def _oldest(newest_first: Sequence[Entry], size: int) -> list[Entry]:
-    """Return as few of the oldest entries as add up to at least this size, newest first."""
+    """Return just enough of the oldest entries to make up at least this size, newest first."""
     chosen: list[Entry] = []
     for entry in reversed(newest_first):
         if size <= 0:

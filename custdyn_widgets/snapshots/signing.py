@@ -1,4 +1,4 @@
-"""The operator's private key: creating its file and signing with it, using the package `cryptography`."""
+"""The operator's private key: creating its file and signing with it, using the `cryptography` package."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def load_key(path: Path, store: Path) -> SigningKey:
 def _parsed(path: Path, data: bytes, ed25519: Any, serialization: Any) -> Any:
     try:
         private: Any = serialization.load_pem_private_key(data, password=None)
-    except Exception:  # its type depends on the file's content, and its message may quote the key
+    except Exception:  # the error's type depends on the file's content, and its message may quote the key
         private = None
     if not isinstance(private, ed25519.Ed25519PrivateKey):
         raise SettingsError(
@@ -110,7 +110,7 @@ def _check_place(path: Path, store: Path) -> None:
     real = path.resolve()
     if real.is_relative_to(store.resolve()):
         raise SettingsError(
-            f"The signing key {path} is in the snapshot store, which others read. Choose another folder.",
+            f"The signing key {path} is in the snapshot store, which others can read. Choose another folder.",
             field=_FIELD,
         )
     for folder in real.parents:

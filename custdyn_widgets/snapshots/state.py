@@ -89,8 +89,8 @@ def write_state(store: Path, snapshot_id: str, state: State) -> None:
     Raises
     ------
     OSError
-        If writing or syncing fails. Either the old or the new state is then stored; write it again to be
-        sure.
+        If writing or syncing fails. Either the old or the new state is then stored; to be sure of the new
+        one, write it again.
     """
     if state.revoked is not None:
         put_file(store, "tmp", (_REVOKED,), snapshot_id, format_instant_utc(state.revoked).encode())
@@ -110,7 +110,7 @@ def _bytes(
             data, writer = owned_bytes(folder, f"{snapshot_id}{suffix}", _MAX_BYTES)
     except FileNotFoundError:
         return None
-    except ReplacedError:  # replaced while it was read, which may happen again
+    except ReplacedError:  # replaced while it was being read; this may happen repeatedly
         if looks == 1:
             raise
         return _bytes(store, snapshot_id, shelf, suffix, looks - 1)

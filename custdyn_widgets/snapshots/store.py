@@ -90,7 +90,7 @@ class Store:
             The contents by file name. Names consist of lowercase letters and digits, with single dots and
             hyphens between them.
         evidence
-            The evidence. Only the method `evidence` returns it, and only the owner and, in a shared store,
+            The evidence. Only the `evidence` method returns it, and only the owner and, in a shared store,
             the group can read its file.
 
         Raises
@@ -193,7 +193,7 @@ class Store:
                     wrong[file] = problem
                 elif file == name:
                     data = content
-            if wrong and not self.holds(snapshot_id):  # deleted while it was read
+            if wrong and not self.holds(snapshot_id):  # deleted while it was being read
                 raise SnapshotNotFoundError(snapshot_id)
             if name in wrong:
                 raise SnapshotDamagedError(snapshot_id, name, wrong[name])
@@ -208,13 +208,13 @@ class Store:
         return is_id(snapshot_id) and may_exist(self.place(snapshot_id))
 
     def verify(self, ids: Iterable[str] | None = None) -> list[Problem]:
-        """Check every byte of snapshots and return all problems.
+        """Check every byte of the given snapshots and return all problems.
 
         Parameters
         ----------
         ids
-            The snapshots, which must exist. Defaults to all, in which case anything else in the folder is
-            also reported.
+            The ids of the snapshots, which must exist. By default, all snapshots are checked, and anything
+            else in their folder is also reported.
         """
         if ids is None:
             return [*self.strays(), *self.verify_stored(self.ids())]
@@ -269,7 +269,7 @@ class Store:
 
     @contextlib.contextmanager
     def _opened(self, snapshot_id: str) -> Iterator[int]:
-        """Open a snapshot's folder; one deleted in the meantime is reported as not found, not as damaged."""
+        """Open a snapshot's folder; if it has just been deleted, report it as not found, not as damaged."""
         try:
             with folder_below(self.folder, "v1", snapshot_id[:2], snapshot_id) as folder:
                 yield folder

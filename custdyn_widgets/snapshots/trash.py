@@ -1,4 +1,4 @@
-"""Deleting from the store: renaming an item hides it immediately, then its files are removed.
+"""Deleting from the store: renaming an item hides it immediately, and then its files are removed.
 
 Leftovers from killed processes are removed later: all of trash/, and unlocked items that have been in tmp/
 for a day. The latter go through trash/ too, so that a publisher that resumes finds its folder either complete

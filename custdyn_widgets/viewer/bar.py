@@ -39,8 +39,8 @@ def bar(
     Parameters
     ----------
     snapshot_id, manifest
-        The snapshot. Its manifest must have a valid list of files. Other fields are left out if they are
-        missing or invalid.
+        The snapshot. Its manifest must have a valid list of files. Other fields may be missing; invalid ones
+        are left out.
     link
         The snapshot's link, shown as text that is selected with one click.
     wrong

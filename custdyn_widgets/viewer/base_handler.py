@@ -43,7 +43,7 @@ _ERROR_PAGE = (
 
 @tornado.web.stream_request_body
 class BaseHandler(tornado.web.RequestHandler):
-    """Base class of all handlers. It responds with 404, and also handles paths that are not links.
+    """Base class of all handlers, which itself responds with 404 to paths that are not links.
 
     Request bodies are discarded without being parsed, so methods other than GET and HEAD get only a 405.
     """
@@ -98,7 +98,7 @@ class BaseHandler(tornado.web.RequestHandler):
             self.log.error("internal error: %s", typ.__name__, exc_info=(typ, value, tb))
 
     def logged(self) -> tuple[str, ...]:
-        """Return the request's path, id and format for the log, with only the first characters of an id."""
+        """Return the request's path, id and format for the log, with only the first characters of the id."""
         return ("(not a link)",)
 
     def _log(self) -> None:

@@ -1,4 +1,4 @@
-"""The headers of every response, such as the Content-Security-Policy, which lets no script run."""
+"""The headers of every response, such as the Content-Security-Policy, which blocks all scripts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HEADERS = {
 
 
 def headers(embed_origins: Iterable[str] = ()) -> dict[str, str]:
-    """Return the headers for all responses, which let only pages from these origins show them in a frame."""
+    """Return the headers for all responses; only pages from these origins may show a response in a frame."""
     policy = "Content-Security-Policy"
     ancestors = " ".join(embed_origins) or "'none'"
     allowed = HEADERS[policy].replace("frame-ancestors 'none'", f"frame-ancestors {ancestors}")

@@ -1,8 +1,8 @@
 """The viewer's log on stderr: one line for each request and event, as text or JSON, with the time zone.
 
-No line can be forged: for a request, it contains only this package's own words and the beginning of a valid
-id. Anything else is escaped (JSON) or loses its control characters (text). In a text log, a traceback is
-indented below its line.
+No line can be forged. A request's line contains only this package's own words and the first characters of a
+valid id. In all other lines, control characters are escaped (JSON) or replaced (text). In a text log, a
+traceback is indented below its line.
 """
 
 from __future__ import annotations

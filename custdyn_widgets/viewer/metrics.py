@@ -1,8 +1,8 @@
 """The viewer's metrics for Prometheus, served at `/metrics` in its text format.
 
-They contain no snapshot ids, but only operators may read them. If a token is set, requests must send it.
-Without one, only processes on this machine may read the metrics, and only if the viewer serves only this
-machine, because all requests that pass through a proxy would seem to come from this machine.
+The metrics contain no snapshot ids; even so, only operators may read them. If a token is set, requests must
+include it. Without a token, only processes on this machine may read the metrics, and only if the viewer
+serves no other machine, because behind a proxy, all requests seem to come from this machine.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class Access:
     Attributes
     ----------
     token
-        The token that requests must send as `Authorization: Bearer …`; None if there is none.
+        The token that requests must include as `Authorization: Bearer …`; None if there is none.
     local
         Whether processes on this machine may read the metrics if there is no token.
     """
@@ -117,9 +117,8 @@ class Access:
         if self.token is not None:
             return self.has_token(request)
         forwarded = any(n in _FORWARDED or n.startswith("X-Forwarded-") for n in request.headers)
-        forwarded |= (
-            request.version == "HTTP/1.0"
-        )  # nginx's default for forwarded requests, without any such header
+        # By default, nginx forwards requests as HTTP/1.0 without any of these headers.
+        forwarded |= request.version == "HTTP/1.0"
         return self.local and not forwarded and _is_loopback(request.remote_ip)
 
 
@@ -156,7 +155,7 @@ class MetricsHandler(BaseHandler):
         self.store, self.metrics, self.access = store, metrics, access
 
     def is_own_host(self) -> bool:
-        """Return whether the viewer serves the request's host; with the token, any host is accepted."""
+        """Return whether the request has the token or the viewer serves its host."""
         return self.access.has_token(self.request) or super().is_own_host()
 
     async def get(self) -> None:

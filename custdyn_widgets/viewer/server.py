@@ -125,8 +125,8 @@ def serve(
     base_url, allowed_hosts, share_url, embed_origins
         As for `make_app`. `hosts_for` returns suitable names for a host.
     metrics_token
-        The token that requests for `/metrics` must send. Without one, processes on this machine may read the
-        metrics if the viewer serves only this machine.
+        The token that requests for `/metrics` must include. Without one, processes on this machine may read
+        the metrics if the viewer serves only this machine.
     announce
         Called with the address when the viewer is ready. By default, the address is printed to stderr.
 

@@ -89,7 +89,7 @@ def test_revoking_is_permanent_and_the_next_address_is_another(store: Store) -> 
     link = address_of("board")
     result = custdyn("queries", "address", "board", "--revoke")
     assert result.exit_code == 0
-    assert result.stderr.startswith("Revoked: the address of board made on ")
+    assert result.stderr.startswith("Revoked: the address of board created on ")
     assert find_address(store.folder, token_of(link)) is None
     assert custdyn("queries", "address", "board", "--revoke").exit_code == 1
     assert address_of("board") != link

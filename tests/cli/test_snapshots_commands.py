@@ -327,7 +327,7 @@ def test_a_snapshot_of_a_newer_format_is_listed_as_one_and_verify_asks_for_no_ba
     result = snapshots("show", snapshot_id)
     assert (result.exit_code, "Update custdyn to read it." in result.stderr) == (1, True)
     assert "manifest.json was stored by a newer version of custdyn" in snapshots("verify").stdout
-    update = "Update custdyn to read those from a newer version.\n"
+    update = "Update custdyn to read snapshots from a newer version.\n"
     assert snapshots("verify").stdout.endswith(f"1 problem in 1 snapshot. {update}")
     flip_manifest(snapshot_folder(store, published(store)))
     assert snapshots("verify").stdout.endswith(

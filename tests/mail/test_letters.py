@@ -263,8 +263,8 @@ def test_a_failure_without_any_details_still_says_that_it_failed() -> None:
 
 def test_a_failure_shows_no_secret() -> None:
     kept = [
-        Secret("the password of the source SHOP", "hunter22"),
-        Secret("the address of the source SHOP", "postgresql://anna:hunter22@db/shop"),
+        Secret("the password for source SHOP", "hunter22"),
+        Secret("the address for source SHOP", "postgresql://anna:hunter22@db/shop"),
     ]
     said = "No connection to postgresql://anna:hunter22@db/shop with hunter22"
     letter = replace(
@@ -274,7 +274,7 @@ def test_a_failure_shows_no_secret() -> None:
     assert "hunter22" not in str(message["Subject"])
     for body in bodies(message):
         assert "hunter22" not in body
-        assert "[the address of the source SHOP]" in " ".join(body.split())
+        assert "[the address for source SHOP]" in " ".join(body.split())
     assert b"hunter22" not in data
 
 

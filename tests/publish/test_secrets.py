@@ -147,24 +147,24 @@ def test_ordinary_text_is_not_found(form: str) -> None:
 def test_a_quote_in_a_csv_cell_hides_no_secret() -> None:
     doubled = PASSWORD.replace('"', '""')
     assert refusal(f'Month,Name\r\n2021-10,"{doubled}"\r\n', "report.csv").endswith(
-        "report.csv contains the password of the source SHOP. Fix that and freeze the report again."
+        "report.csv contains the password for source SHOP. Fix that and freeze the report again."
     )
 
 
 SAID = {
-    PASSWORD: "the password of the source SHOP",
-    quote(PASSWORD, safe=""): "the password of the source SHOP",
-    URL: "the password of the source SHOP",
-    "postgresql+psycopg://reader:***@db.example:5432/billing": "the address of the source SHOP",
-    "postgresql+psycopg://db.example:5432/billing": "the address of the source SHOP",
-    "could not connect to db.example:5432/billing": "the address of the source SHOP",
+    PASSWORD: "the password for source SHOP",
+    quote(PASSWORD, safe=""): "the password for source SHOP",
+    URL: "the password for source SHOP",
+    "postgresql+psycopg://reader:***@db.example:5432/billing": "the address for source SHOP",
+    "postgresql+psycopg://db.example:5432/billing": "the address for source SHOP",
+    "could not connect to db.example:5432/billing": "the address for source SHOP",
     f"read from {STORE}.": "the path of the snapshot store",
     f"file://{quote(str(HOME))}/x.csv": "the path of the home folder",
     "key-of-the-billing-system": "the value of BILLING_API_KEY",
-    "scott:tiger": "the password of the source OLD",
-    "mysql://old.example/crm": "the address of the source OLD",
-    "Authorization: Basic c2NvdHQ6dGlnZXI=": "the password of the source OLD",
-    "from-an-option": "the password of the source OLD",
+    "scott:tiger": "the password for source OLD",
+    "mysql://old.example/crm": "the address for source OLD",
+    "Authorization: Basic c2NvdHQ6dGlnZXI=": "the password for source OLD",
+    "from-an-option": "the password for source OLD",
     "dbpass1": "the password in DATABASE_URL",
 }
 
@@ -222,10 +222,10 @@ def test_a_password_in_an_address_of_any_variable_is_secret(name: str) -> None:
 def test_a_password_equal_to_the_role_or_the_sources_name_is_found_only_with_its_user() -> None:
     env = {"CUSTDYN_SOURCE_LIVE_DATA_URL": "postgresql://analyst:analyst@db/live"}
     assert refusal('{"role":"analyst"}', "manifest.json", env) == ""
-    assert "the password of the source LIVE_DATA" in refusal("analyst:analyst", env=env)
+    assert "the password for source LIVE_DATA" in refusal("analyst:analyst", env=env)
     env = {"CUSTDYN_SOURCE_LIVE_DATA_URL": "postgresql://reader:live_data@db/live"}
     assert refusal('{"source":"live_data"}', "manifest.json", env) == ""
-    assert "the password of the source LIVE_DATA" in refusal("reader:live_data", env=env)
+    assert "the password for source LIVE_DATA" in refusal("reader:live_data", env=env)
 
 
 @pytest.mark.parametrize("name", ["report.html", "report.csv", "data.parquet", "manifest.json"])
@@ -315,9 +315,9 @@ def home(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("text", "kind"),
     [
-        ("open%sesame", "password of the connection billing"),
-        ("db.example:5433/live", "address of the connection billing"),
-        ("sea-and-sand", "password of the connection lake"),
+        ("open%sesame", "password for connection billing"),
+        ("db.example:5433/live", "address for connection billing"),
+        ("sea-and-sand", "password for connection lake"),
     ],
 )
 def test_the_connections_of_jupysql_are_secret(home: Path, text: str, kind: str) -> None:
@@ -389,7 +389,7 @@ def test_a_package_that_is_called_like_a_password_is_not_published(store: Store)
         {"interval": {"start": "2021-01-01", "end": "2021-12-31"}, "group_by": ["package"]}
     )
     report = run_report(query, mart("Silver-Bundle"))
-    with pytest.raises(SnapshotError, match=r"report\.json contains the password of the source SHOP\."):
+    with pytest.raises(SnapshotError, match=r"report\.json contains the password for source SHOP\."):
         freeze(report)
 
 
@@ -424,7 +424,7 @@ def test_a_run_whose_cell_prints_the_home_folder_publishes_nothing(
 @pytest.mark.parametrize("file", ["report.json", "data.parquet", "report.csv", "report.html", "report.xlsx"])
 def test_every_file_of_a_report_is_searched(file: str) -> None:
     report: Report = make_report(2, packages=("Basic", PASSWORD))
-    assert "the password of the source SHOP" in refusal(report_files(report)[file], file)
+    assert "the password for source SHOP" in refusal(report_files(report)[file], file)
     assert refusal(report_files(make_report(2, packages=("Basic",)))[file], file) == ""
 
 
@@ -433,7 +433,7 @@ def test_secrets_in_a_message_are_replaced_by_their_kind() -> None:
     kept = known_secrets(settings(), environ=env, home=Path("/home/anna"))
     said = f"{URL} refused {PASSWORD}, token 123456, in /home/anna/billing, /home/annabel and 1234567"
     assert without_secrets(said, kept) == (
-        "[the address of the source SHOP] refused [the password of the source SHOP], token "
+        "[the address for source SHOP] refused [the password for source SHOP], token "
         "[the value of JOB_TOKEN], in [the path of the home folder]/billing, /home/annabel and 1234567"
     )
 

@@ -100,13 +100,13 @@ def test_an_unsigned_snapshot_proves_nothing(signed: Signed, tmp_path: Path) -> 
     assert verdict_of(tmp_path, data) == (3, [])
     assert check_zip(tmp_path / "x.zip").text().splitlines() == [
         f"Snapshot:    {snapshot_id}",
-        "NOT PROVEN: every file matches the manifest, but it has no signature. Ask the operator for a "
+        "NOT PROVEN: every file matches the manifest, but there is no signature. Ask the operator for a "
         "signed snapshot.",
     ]
     code, problems = verdict_of(tmp_path, data, signed.key.public)
-    assert (code, problems) == (1, ["It has no signature, so the given key proves nothing."])
+    assert (code, problems) == (1, ["There is no signature, so the given key proves nothing."])
     text = check_zip(tmp_path / "x.zip", [signed.key.public]).text()
-    assert text.endswith("\nNOT AS PUBLISHED: It has no signature, so the given key proves nothing.")
+    assert text.endswith("\nNOT AS PUBLISHED: There is no signature, so the given key proves nothing.")
 
 
 def test_after_a_change_of_keys_the_old_key_verifies_what_it_signed(signed: Signed, tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_after_a_change_of_keys_the_old_key_verifies_what_it_signed(signed: Sign
     assert verdict_of(tmp_path, newer, new.public)[0] == 0
     code, [problem] = verdict_of(tmp_path, signed.zip, new.public)
     assert code == 1
-    assert problem.startswith(f"It is signed with a key other than the given one: {signed.key.public}.")
+    assert problem.startswith(f"The ZIP is signed with a key other than the given one: {signed.key.public}.")
     assert "use the operator's key from that time" in problem
     assert verdict_of(tmp_path, newer, signed.key.public)[0] == 1
     both = b"".join(pem(one.key) for one in signatures.published_keys(signed.store.folder))
@@ -174,8 +174,11 @@ ATTACKS = {
         "The signature does not match: the manifest, the signature or the key",
     ),
     "changed file and manifest": (_changed_file_and_manifest, "The signature does not match"),
-    "signed by another": (_signed_by_another, "It is signed with a key other than the given one"),
-    "changed key": (_changed_key, "PUBLIC_KEY.pem was changed; the signature was made with the given key"),
+    "signed by another": (_signed_by_another, "The ZIP is signed with a key other than the given one"),
+    "changed key": (
+        _changed_key,
+        "PUBLIC_KEY.pem has been changed; the signature was made with the given key",
+    ),
     "no signature": (_without("SIGNATURE.bin"), "SIGNATURE.bin or PUBLIC_KEY.pem is missing or damaged"),
     "no key": (_without("PUBLIC_KEY.pem"), "SIGNATURE.bin or PUBLIC_KEY.pem is missing or damaged"),
     "two keys": (_with("PUBLIC_KEY.pem", pem("11" * 32) * 2), "PUBLIC_KEY.pem is missing or damaged"),
@@ -185,7 +188,7 @@ ATTACKS = {
     "other JSON": (_with("manifest.json", b"[]"), "manifest.json is not a snapshot's manifest"),
     "deep JSON": (_with("manifest.json", b"[" * 200_000), "manifest.json is not a snapshot's manifest"),
     "repeated key": (_with("manifest.json", b'{"files":{},"files":{}}'), "is not a snapshot's manifest"),
-    "newer format": (_with("manifest.json", b'{"format":2}'), "It was made by a newer version"),
+    "newer format": (_with("manifest.json", b'{"format":2}'), "The ZIP was made by a newer version"),
     "path upward": (_with("../../etc/cron.d/x", b"x"), "../../etc/cron.d/x is not a valid file name"),
     "absolute path": (_with("/etc/passwd", b"x"), "/etc/passwd is not a valid file name"),
     "backslashes": (_with("..\\x", b"x"), "..\\x is not a valid file name"),
@@ -268,7 +271,7 @@ CONTAINERS: dict[str, tuple[Callable[[bytes], bytes], str]] = {
         "",
     ),
     "twice": (_doubled, "report.csv occurs twice"),
-    "before": (lambda data: b"#!/bin/sh\n" + data, "Its directory is damaged, or bytes were added"),
+    "before": (lambda data: b"#!/bin/sh\n" + data, "The ZIP's directory is damaged, or bytes were added"),
     "after": (lambda data: data + b"evil", "is not a ZIP, is truncated, or has extra bytes at the end"),
     "between": (_hidden_between, "the ZIP itself is not"),
     "comment": (lambda data: data[:-2] + b"\x04\0evil", "has extra bytes at the end"),

@@ -1,17 +1,17 @@
-"""Secrets that must not be in a snapshot: addresses and passwords of sources, tokens, paths.
+"""Secrets that must not be in a snapshot, such as source addresses, passwords, tokens and paths.
 
 The search looks for the text of:
 
 - the addresses `CUSTDYN_SOURCE_<NAME>_URL` and `DATABASE_URL`, and those in JupySQL's `connections.ini`: in
   full, without credentials, with the password masked, and as host and database;
-- the passwords in these and in an address in any other variable, alone and together with the user name, as
-  written, percent-decoded, and encoded for HTTP Basic authentication;
+- the passwords in these addresses and in any address in another variable, alone and together with the user
+  name, as written, percent-decoded, and encoded for HTTP Basic authentication;
 - the values of variables whose names end in PASSWORD, PASSWD, PASSPHRASE, SECRET, TOKEN, APIKEY, API_KEY,
   ACCESS_KEY, SECRET_KEY, PRIVATE_KEY, _PASS or _PWD;
-- the passwords of sources: `CUSTDYN_PASSWORD_<NAME>`, the files that `CUSTDYN_PASSWORD_<NAME>_FILE` names,
-  `~/.pgpass`, `~/.my.cnf` and `~/.aws/credentials`;
-- the files with the mail server's password or token, the webhook's secret and the token for the viewer's
-  metrics;
+- the passwords for sources in `CUSTDYN_PASSWORD_<NAME>`, the files that `CUSTDYN_PASSWORD_<NAME>_FILE`
+  names, `~/.pgpass`, `~/.my.cnf` and `~/.aws/credentials`;
+- the contents of the files with the mail server's password or token, the webhook's secret and the token for
+  the viewer's metrics;
 - the webhook's address, in full and without its scheme and host, because it may contain a token;
 - the private key that signs snapshots;
 - the paths of the snapshot store and the user's home folder.
@@ -19,12 +19,12 @@ The search looks for the text of:
 A secret of eight characters or more is found anywhere. One of six or seven characters, or one that consists
 only of digits, is found only as a separate word or number, because it may occur by chance in words and
 amounts. Shorter ones are ignored, because the password `2021` would block every report for that year. A
-password that equals the role or the name of a source, which every report shows, is ignored unless the user
-name precedes it.
+password identical to the role or to a source's name is ignored unless the user name precedes it, because
+reports show both.
 
 Only complete paths are found: `/home/anna` is not found in `/home/annabel` or `/old/home/anna`. A path with a
 single name, such as `/root`, is found only if another name follows, because `/data` may also mean "or data";
-the root folder is ignored. `share_url` is public, so it is not searched for.
+the root folder is ignored. `share_url` is public, so the search ignores it.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Secret:
     Attributes
     ----------
     kind
-        A description that may be shown: `the password of the source SHOP`.
+        A description that may be shown: `the password for source SHOP`.
     text
         The secret itself, which must never be shown.
     pattern
@@ -100,12 +100,12 @@ class Secret:
 def known_secrets(
     settings: Settings, *folders: Path, environ: Mapping[str, str] | None = None, home: Path | None = None
 ) -> list[Secret]:
-    """Return the secrets that must not be in a snapshot published by this process.
+    """Return the secrets that this process must not publish in a snapshot.
 
     Parameters
     ----------
     settings
-        The settings, with the store and the address of links, which is public.
+        The settings, including the store and the links' base URL, which is public.
     folders
         Folders of other stores.
     environ
@@ -156,10 +156,10 @@ def _of_environment(env: Mapping[str, str]) -> Iterator[Secret]:
     for name, value in env.items():
         source = _SOURCE_URL.fullmatch(name)
         if source:
-            yield from _address(f"of the source {source[1]}", value.strip())
+            yield from _address(f"for source {source[1]}", value.strip())
         elif password := _SOURCE_PASSWORD.fullmatch(name):
             text = _content(Path(value).expanduser()).rstrip("\r\n") if password[2] else value
-            yield from _secret(f"the password of the source {password[1]}", text)
+            yield from _secret(f"the password for source {password[1]}", text)
         elif name in _SECRET_FILES:
             yield from _secret(f"the content of {name}", _content(Path(value).expanduser()).rstrip("\r\n"))
         elif name == "DATABASE_URL":
@@ -174,7 +174,7 @@ def _of_webhook(url: str) -> Iterator[Secret]:
     rest = url.partition("://")[2]
     for text in (url, rest.partition("/")[2], rest.partition("?")[2]):
         if len(text) >= _TOKEN_LENGTH:  # a shorter path, such as `custdyn`, may be an ordinary word
-            yield from _secret("the address of the webhook", text)
+            yield from _secret("the webhook's address", text)
 
 
 def _address(whose: str, url: str) -> Iterator[Secret]:
@@ -249,7 +249,7 @@ def _of_connections(home: Path) -> Iterator[Secret]:
     for name, section in parser.items():
         # JupySQL interpolates values: a doubled percent sign stands for a single one.
         values = {key: (value or "").replace("%%", "%") for key, value in section.items()}
-        whose = f"of the connection {name}"
+        whose = f"for connection {name}"
         if values.get("password"):
             yield from _password(whose, values.get("username", ""), values["password"])
         for key, value in values.items():

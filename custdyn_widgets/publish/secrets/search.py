@@ -1,12 +1,12 @@
 """The search for secrets in files before they are published.
 
-A snapshot is permanent, and anyone with the link can read it. If a password is in a package name, or a
-path is in a note, the search finds it and nothing is published. An address with a password, or an
-entry such as `{'password': '…'}`, is rejected wherever it comes from.
+A snapshot is permanent, and anyone with the link can read it. If a password is in a package name, or a path
+is in a note, the search finds it and nothing is published. An address with a password, or an entry such as
+`{'password': '…'}`, is rejected even if it is not a known secret.
 
-A login is also found if it is split by formatting, by invisible characters, or across lines. The exception is
-a login whose first line looks like a complete address. Without this exception, every address above an email
-address would look like a login.
+A login is also found if it is split across lines, by formatting or by invisible characters. However, an
+address that looks complete is not joined with an email address on the next line, because together they would
+look like a login.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def refuse_secrets(files: Mapping[str, bytes], secrets: Sequence[Secret]) -> Non
 
 
 def secret_in(name: str, data: bytes, secrets: Sequence[Secret]) -> str | None:
-    """Return the kind of the first secret in a file in any form that a reader could decode, or None.
+    """Return the kind of the first secret found in a file, encoded or not; None if there is none.
 
     Raises
     ------

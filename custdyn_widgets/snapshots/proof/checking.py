@@ -85,7 +85,7 @@ class Verdict:
         if self.key:
             what = "this key came with the ZIP. Compare it with the operator's: --key FILE or --key HEX."
         else:
-            what = "it has no signature. Ask the operator for a signed snapshot."
+            what = "there is no signature. Ask the operator for a signed snapshot."
         return [f"NOT PROVEN: every file matches the manifest, but {what}"]
 
 
@@ -174,7 +174,7 @@ def _check_signature(data: bytes, seal: Mapping[str, bytes], keys: Collection[st
     problems = verdict.problems
     if not seal:
         if keys:
-            problems.append("It has no signature, so the given key proves nothing.")
+            problems.append("There is no signature, so the given key proves nothing.")
         return
     try:
         (key,) = keys_in(seal.get(PUBLIC_KEY, b""))
@@ -187,13 +187,15 @@ def _check_signature(data: bytes, seal: Mapping[str, bytes], keys: Collection[st
         verdict.key, verdict.is_trusted = key, key in keys
         if keys and not verdict.is_trusted:
             problems.append(
-                f"It is signed with a key other than the given one: {key}. If the operator has since "
+                f"The ZIP is signed with a key other than the given one: {key}. If the operator has since "
                 "changed keys, use the operator's key from that time."
             )
     elif any(is_signed(data, signature, other) for other in keys):
-        problems.append(f"{PUBLIC_KEY} was changed; the signature was made with the given key.")
+        problems.append(f"{PUBLIC_KEY} has been changed; the signature was made with the given key.")
     else:
-        problems.append("The signature does not match: the manifest, the signature or the key was changed.")
+        problems.append(
+            "The signature does not match: the manifest, the signature or the key has been changed."
+        )
 
 
 def _read(file: BinaryIO, entry: Entry, most: int) -> bytes:
@@ -208,7 +210,7 @@ def _parsed(data: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         manifest = None
     if isinstance(manifest, dict) and isinstance(manifest.get("format"), int) and manifest["format"] > 1:
-        raise ZipProblemError("It was made by a newer version: use that version's verifier.")
+        raise ZipProblemError("The ZIP was made by a newer version: use that version's verifier.")
     if not isinstance(manifest, dict) or not _is_manifest(manifest):
         raise ZipProblemError(f"{MANIFEST} is not a snapshot's manifest.")
     return manifest

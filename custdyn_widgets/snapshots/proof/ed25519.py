@@ -1,7 +1,7 @@
 """Ed25519 public keys and signature checks (RFC 8032), with only the standard library.
 
 Only public values are handled here, so the time taken reveals nothing secret. Signing, which needs the
-private key, uses the package `cryptography` (see `snapshots.signing`).
+private key, uses the `cryptography` package (see `snapshots.signing`).
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def keys_in(data: bytes) -> list[str]:
     Raises
     ------
     ValueError
-        If there is none, or one that is not an Ed25519 key.
+        If the file contains no public key, or one that is not an Ed25519 key.
     """
     if b"\0" in data:  # for example, the ZIP itself, which contains the sender's key
         raise ValueError("is not a text file with public keys")

@@ -1,4 +1,4 @@
-"""The fixed layout of a snapshot's ZIP: uncompressed and undated, so that equal content gives equal bytes.
+"""The layout of a snapshot's ZIP: uncompressed and undated, so that identical content yields identical bytes.
 
 It can be read without decompression, and the files' names and contents determine every byte.
 """
@@ -101,9 +101,9 @@ def read_directory(file: BinaryIO) -> list[Entry]:
         raise ZipProblemError("The file is not a ZIP, is truncated, or has extra bytes at the end.")
     _, _, _, _, count, length, start, _ = _END.unpack(end)
     if size > MAX_BYTES or count > MAX_FILES or length > count * 200:
-        raise ZipProblemError("It has more files or bytes than a snapshot can have.")
+        raise ZipProblemError("The ZIP has more files or bytes than a snapshot can have.")
     if start + length + _END.size != size:
-        raise ZipProblemError("Its directory is damaged, or bytes were added before or after it.")
+        raise ZipProblemError("The ZIP's directory is damaged, or bytes were added before or after it.")
     file.seek(start)
     return list(_entries(file.read(length), count))
 
@@ -112,7 +112,7 @@ def _entries(listed: bytes, count: int) -> Iterator[Entry]:
     at = 0
     for _ in range(count):
         if len(listed) - at < _CENTRAL.size:
-            raise ZipProblemError("Its directory is damaged.")
+            raise ZipProblemError("The ZIP's directory is damaged.")
         found = _CENTRAL.unpack_from(listed, at)
         flags, method, packed, size = found[3], found[4], found[8], found[9]
         name, extra, comment, mode, offset = found[10], found[11], found[12], found[15] >> 16, found[16]
