@@ -160,7 +160,7 @@ class Column:
 
     @property
     def _number_of_text(self) -> str:
-        """The SQL that a server uses to read numbers from text; it does not read ambiguous text such as 1,234."""
+        """The SQL with which a server reads numbers from text; ambiguous text such as 1,234 is rejected."""
         mark = self.decimal or decimal_mark([self])
         groups = [
             c for c in _GROUPS + {",": ".", ".": ",", None: ""}[mark] if any(c in v for v in self.numbers)
