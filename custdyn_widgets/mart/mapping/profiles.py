@@ -160,7 +160,7 @@ class Column:
 
     @property
     def _number_of_text(self) -> str:
-        """The SQL with which a server reads numbers from text; ambiguous text such as 1,234 is rejected."""
+        """The SQL with which a server reads numbers from text, except ambiguous text such as 1,234."""
         mark = self.decimal or decimal_mark([self])
         groups = [
             c for c in _GROUPS + {",": ".", ".": ",", None: ""}[mark] if any(c in v for v in self.numbers)
