@@ -188,7 +188,7 @@ def test_urls_of_no_known_database_are_rejected(url: str, why: str) -> None:
 
 def test_an_unknown_option_is_rejected(database: Database) -> None:
     define("shop", f"{database.url}?no_such_option=1")
-    with pytest.raises(SourceError, match=r"The url of the source cannot be used: .*option"):
+    with pytest.raises(SourceError, match=r"The source's url cannot be used: .*option"):
         sync_source("shop")
 
 

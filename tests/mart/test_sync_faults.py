@@ -180,7 +180,7 @@ def test_a_session_that_ends_in_mid_read_reads_no_more(
 
 def test_no_clients_at_all_is_not_a_mart(old_mart: Database) -> None:
     old_mart.run("DELETE FROM clients")
-    assert "clients: its SELECT returns no rows" in failure()
+    assert "clients: the SELECT returns no rows" in failure()
 
 
 def test_a_locked_table_is_waited_for_in_vain(old_mart: Database, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Add a source: write its section in `sources.toml`, and the drafted mapping's `.sql` file."""
+"""Add a source: write its section in `sources.toml` and the `.sql` file of its drafted mapping."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def add_source(source: Source, sql: str) -> tuple[Path, Path]:
 
 
 def add_database(source: Source, system: str) -> Path:
-    """Add to `sources.toml` a section for a database that has a shipped mapping, and return that file's path.
+    """Add a section to `sources.toml` for a database with a shipped mapping, and return the file's path.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def _sources_file() -> Path:
 
 
 def _append(sources: Path, source: Source, values: Mapping[str, str]) -> None:
-    """Append a section to `sources.toml`; if that makes the file invalid, restore it."""
+    """Append a section to `sources.toml`; if that makes the file invalid, restore the old text."""
     known = {field: value for field in DIALECT_FIELDS if (value := getattr(source.dialect, field))}
     place = {"url": source.url} if source.url else {"path": _shorter_path(source.path, sources.parent)}
     pairs = {**place, **values, **known}.items()

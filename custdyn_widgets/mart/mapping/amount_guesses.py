@@ -73,7 +73,7 @@ def find_amount(columns: Sequence[Column]) -> Amount | None:
 
 
 def _debit_and_credit(columns: Sequence[Column]) -> Amount | None:
-    """Return credits minus debits, or None if a row has both."""
+    """Return credits minus debits, or None if any row has both."""
     debit = pick(columns, "debit", lambda c: c.is_number)
     credit = pick(columns, "credit", lambda c: c.is_number)
     if debit is None or credit is None or debit is credit:
@@ -101,14 +101,14 @@ def _negative(number: str, turned: bool) -> str:
 
 
 def lacking(columns: Sequence[Column]) -> str:
-    """Return why a table cannot contain transactions: what it lacks, or a value that cannot be read."""
+    """Return why a table cannot contain transactions: a missing column or an unreadable value."""
     if find_time(columns) is None:
         return _unread(columns, "at", "a time") or "no column contains times"
     return _unread(columns, "amount", "an amount") or "no column contains amounts"
 
 
 def _unread(columns: Sequence[Column], wanted: str, what: str) -> str:
-    """Return why a column whose heading suggests times or amounts cannot be read as such."""
+    """Return why a column cannot be read as times or amounts, although its heading suggests them."""
     column = pick(columns, wanted, lambda c: bool(c.values) and not c.is_time)
     if column is None or heading_rank(column, wanted) > len(columns) + 20:
         return ""

@@ -16,7 +16,7 @@ Overlap = Callable[[Column, Column], float]
 
 FEW = 40  # the maximum number of distinct values in a column of kinds
 ROWS_OF_KIND = 20  # rows to look at for each kind that a sample lacks
-FOUND = 0.5  # the share of a column's values that must occur in another column for it to be a reference
+FOUND = 0.5  # a column refers to another if at least this share of its values occurs there
 _NO_RANK = 99
 _OF_KINDS = ("kind", "client_type", "pair")  # mart columns whose SQL lists the exported values
 
@@ -48,7 +48,7 @@ def heading_rank(column: Column, wanted: str) -> int:
 
 
 def pick(columns: Iterable[Column], wanted: str, fits: Callable[[Column], bool]) -> Column | None:
-    """Return the best match by heading among the columns that fit."""
+    """Return the fitting column whose heading matches best, or None if there is none."""
     found = [c for c in columns if rank(c.plain, wanted) is not None and fits(c)]
     return min(found, key=lambda c: heading_rank(c, wanted), default=None)
 
@@ -86,7 +86,7 @@ def time_by_heading(name: str, column: Column) -> Choice:
 
 
 def cases(name: str, column: Column, words: Mapping[str, tuple[str, ...]], other: str) -> Choice:
-    """Return a CASE that turns a column's values into those of a mart.
+    """Choose a CASE that converts a column's values to those of a mart.
 
     If the CASE lists all values in the sample, it leaves other values unchanged, so that checks report them.
     """

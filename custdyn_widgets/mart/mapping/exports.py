@@ -31,7 +31,7 @@ _ROWS = 50
 class ExportedFile:
     """An exported file, and the name of its table in SQL.
 
-    `whole` is the name of the table formed by all files in its folder, or empty if they do not form one.
+    `whole` is the name of the table formed by all files in the folder, or empty if they do not form one.
     """
 
     path: Path
@@ -40,12 +40,12 @@ class ExportedFile:
 
     @property
     def is_text(self) -> bool:
-        """Whether it is a CSV file, possibly compressed or with another suffix."""
+        """Whether the file is in CSV format, even if it is compressed or has another suffix."""
         return self.path.name.lower().endswith(_TEXT)
 
     @property
     def is_workbook(self) -> bool:
-        """Whether it is an Excel workbook, whose sheets are tables."""
+        """Whether the file is an Excel workbook, whose sheets are tables."""
         return self.path.name.lower().endswith(WORKBOOKS)
 
 
@@ -57,7 +57,7 @@ def exported_files(path: Path) -> list[ExportedFile]:
     Raises
     ------
     SourceError
-        If there are none, or two of them would have the same table name.
+        If there are no such files, or two of them would have the same table name.
     """
     if not path.exists():
         raise SourceError(f"{shown(str(path))} does not exist.", field="source")
@@ -104,8 +104,8 @@ def _parts_in(folder: Path) -> Iterator[ExportedFile]:
         )
     if partition := next((file for file in inner if "=" in file.name and file.is_dir()), None):
         raise SourceError(
-            f"{shown(folder.name)} contains the folder {shown(partition.name)}, which is not read. Write it "
-            "without partitions.",
+            f"{shown(folder.name)} contains the folder {shown(partition.name)}, which is not read. Export "
+            "the data without partitions.",
             field="source",
         )
     name = _stem(folder) if folder.name.lower().endswith(_SUFFIXES) else folder.name
@@ -202,5 +202,5 @@ def _ambiguous(name: str, widths: dict[str, int], uneven: dict[str, tuple[int, i
     if "\\" in text:
         why += f"{NO_ESCAPES}. MySQL: ESCAPED BY '\"'"
     return SourceError(
-        f"{why}. Export it again, or set delimiter if the file uses another one.", field="delimiter"
+        f"{why}. Export the file again, or set delimiter if it uses another one.", field="delimiter"
     )

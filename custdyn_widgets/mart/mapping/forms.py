@@ -1,7 +1,7 @@
 """Formats of amounts and times that only mappings can read, with the SQL that reads each.
 
 Amounts may look like `$1,250.00`, `1250.00-`, `(1250.00)` or `1250.00 DR`. Times may look like `05-JAN-26` or
-`20260105`, or be seconds since 1970. Each format is used only for columns whose values have it.
+`20260105`, or be seconds since 1970. A format is used only for columns whose values are in that format.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Form:
 
 
 def plain_amount(value: str) -> tuple[str, str, str] | None:
-    """Return an amount with a leading sign, its currency symbol or code, and its side: CR, DR or empty.
+    """Split an amount into its number (sign first), currency symbol or code, and side: CR, DR or empty.
 
     Return None if the value is not an amount.
     """

@@ -30,7 +30,7 @@ _NO_TIME = "1970-01-01"
 def guess_tables(
     tables: Mapping[str, Sequence[Column]], overlap: Overlap, currency: str | None, *, partly: bool = False
 ) -> tuple[list[TableGuess], dict[str, str]]:
-    """Guess the SELECTs for the tables of a mart; also return the unused tables, and why they are unused.
+    """Guess the SELECTs for the tables of a mart; also return the unused tables, with the reasons.
 
     Parameters
     ----------
@@ -104,8 +104,8 @@ def _find_clients(tables: Mapping[str, Sequence[Column]], overlap: Overlap) -> t
         names = ", ".join(map(shown, tables))
         reasons = [f" {name}: {why}." for name, of in tables.items() if (why := _without_headings(of))]
         raise SourceError(
-            f"None of the tables {names} seems to contain the clients, which have ids, and English headings "
-            f"such as name, currency and created.{''.join(reasons)} {_BY_HAND}",
+            f"None of the tables {names} seems to contain the clients. Their table needs a column of ids, "
+            f"and English headings such as name, currency and created.{''.join(reasons)} {_BY_HAND}",
             field="mapping",
         )
     others = [
@@ -127,11 +127,11 @@ def _without_headings(columns: Sequence[Column]) -> str:
     values = [c.name for c in columns if is_amount(c.name) or is_time(c.name)]
     if not values or (len(values) == 1 < len(columns) - 2):  # such as a column for the year 2026
         return ""
-    return f"the headings seem to be missing, because the first row has {shown(values[0])}; add headings"
+    return f"the headings seem to be missing, because the first row contains {shown(values[0])}; add headings"
 
 
 def _client_score(name: str, columns: Sequence[Column]) -> int:
-    """Return a score for how likely a table is to contain clients: 3 for its name, 1 for each heading."""
+    """Return a score for how likely a table is to contain clients, based on its name and its headings."""
     if not any(c.is_unique and rank(c.plain, "client_id") is not None for c in columns):
         return 0
     headings = ("name", "client_type", "company", "owner_user", "created_at", "currency", "stored_balance")
@@ -227,7 +227,8 @@ def _tags(column: Column) -> Choice:
     if separator is None or any(";" in v for v in column.values):
         return by_heading("tags", column)
     sql = f"replace({column.text}, '{separator}', ';')"
-    return Choice("tags", sql, "likely", f"the heading {shown(column.name)}, separated by {shown(separator)}")
+    why = f"the heading {shown(column.name)}, with {shown(separator)} between tags"
+    return Choice("tags", sql, "likely", why)
 
 
 def _packages(table: PackageTable) -> TableGuess:

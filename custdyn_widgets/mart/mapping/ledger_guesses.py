@@ -1,4 +1,4 @@
-"""Guess which tables contain transactions, of which kinds, and with which signs."""
+"""Guess which tables contain transactions, and the kinds and signs of the transactions."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _has_kinds(column: Column) -> bool:
 
 
 def _of_one_kind(table: str, amount: Amount, package: Column | None) -> list[Choice]:
-    """Return the choices for the kind and the amount in a table whose name shows the kind."""
+    """Return the choices for the kind and the amount in a table without a column of kinds."""
     kind = meaning(table, KINDS)
     named = Choice("kind", f"'{kind}'", "likely", f"the name of the table {shown(table)}")
     if kind is None and package:

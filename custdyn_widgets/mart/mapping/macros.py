@@ -1,4 +1,4 @@
-"""Functions for mappings that read files, as DuckDB macros."""
+"""DuckDB macros for mappings that read files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from custdyn_widgets.mart.dialect import Dialect
 
 # All thousands separators except the comma and the point, as part of a regular expression.
 _SPACES = r" ''’\x{00A0}\x{202F}"
-# Most numbers are plain, and checking for these first takes a quarter of the time of the general case.
+# Most numbers are plain, and checking for these first is four times as fast as the general case.
 _NUMBER = """
 CREATE OR REPLACE TEMP MACRO number(given) AS CASE
   WHEN given IS NULL THEN NULL
@@ -29,9 +29,7 @@ CREATE OR REPLACE TEMP MACRO number(given) AS CASE
   )
 END
 """
-_UNCERTAIN = (
-    "write at most 9 digits after the point, or set decimal for the source if the separator is a comma"
-)
+_UNCERTAIN = "write at most 9 digits after the point, or set decimal for a source with decimal commas"
 _OTHERS = ". Remove anything else, such as a currency: number(replace(column, ''$'', ''''))."
 
 

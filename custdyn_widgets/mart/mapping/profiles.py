@@ -160,7 +160,7 @@ class Column:
 
     @property
     def _number_of_text(self) -> str:
-        """The SQL that reads numbers from text on a server, which rejects ambiguous text such as 1,234."""
+        """The SQL with which a server reads numbers from text, except ambiguous text such as 1,234."""
         mark = self.decimal or decimal_mark([self])
         groups = [
             c for c in _GROUPS + {",": ".", ".": ",", None: ""}[mark] if any(c in v for v in self.numbers)
@@ -246,7 +246,7 @@ def stripped(cells: Iterable[str | None]) -> tuple[tuple[str | None, ...], str]:
 
 
 def positive_share(values: Iterable[str]) -> float:
-    """Return the share of positive numbers among nonzero numbers, or 1 if there are none."""
+    """Return the share of positive numbers among nonzero numbers, or 1 if all are zero."""
     signs = [v.startswith(("-", "−")) for v in values if any(c in "123456789" for c in v)]
     return signs.count(False) / len(signs) if signs else 1.0
 
@@ -268,7 +268,7 @@ def _time_match(value: str) -> re.Match[str] | None:
 def decimal_mark(columns: Sequence[Column]) -> DecimalMark | None:
     """Return the only decimal separator that fits all numbers, or None if it is ambiguous.
 
-    A number such as 1,234 is ambiguous; 1,5 and 1.234,567 and 1.234.567 are not.
+    A number such as `1,234` is ambiguous; `1,5`, `1.234,567` and `1.234.567` are not.
     """
     found: set[DecimalMark] = set()
     for column in columns:

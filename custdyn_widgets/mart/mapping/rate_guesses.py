@@ -1,4 +1,4 @@
-"""Guess exchange rates from quotes of pairs such as EURUSD, or of currencies against a base."""
+"""Guess exchange rates from quotes for pairs such as EURUSD, or for currencies against a base."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PAIR = re.compile(r"([A-Z]{3})[ /_:-]?([A-Z]{3})", re.ASCII)
 
 
 def guess_rates(tables: Mapping[str, Sequence[Column]]) -> list[TableGuess]:
-    """Return the SELECTs that read rates with the same base from tables of quotes."""
+    """Return the SELECTs for the tables of quotes whose rates have the most common base."""
     found = [guess for name, columns in tables.items() for guess in _rates(name, columns)]
     bases = Counter(choice.sql for guess in found for choice in guess.choices if choice.column == "base")
     base = bases.most_common(1)[0][0] if bases else ""
@@ -43,7 +43,7 @@ def _rates(name: str, columns: Sequence[Column]) -> list[TableGuess]:
 
 
 def _pair(text: str) -> tuple[str, str] | None:
-    """Return the two currencies of a pair such as EURUSD, the price of one euro in dollars, or None."""
+    """Return the two currencies of a pair such as EURUSD (the price of one euro in dollars), or None."""
     from babel.numbers import list_currencies  # imported late: rarely needed
 
     match = _PAIR.fullmatch(text)
@@ -78,7 +78,7 @@ def _of_pairs(name: str, date: Column, rate: Column, pairs: Column) -> list[Tabl
     others = sorted({v for v in pairs.values if v not in values})
     why = f"the values of {shown(pairs.name)}"
     if others:
-        why += f"; left out because of another base: {', '.join(map(shown, others))}"
+        why += f"; left out because their base differs: {', '.join(map(shown, others))}"
     named = ", ".join(map(pairs.syntax.literal, values))
     return [
         TableGuess(

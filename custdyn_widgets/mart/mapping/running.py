@@ -57,9 +57,9 @@ def write_mart(mapping: Mapping, path: Path, dialect: Dialect, folder: Path) -> 
 def open_export(
     path: Path, dialect: Dialect, folder: Path
 ) -> Iterator[tuple[duckdb.DuckDBPyConnection, list[str]]]:
-    """Open the files at a path as DuckDB tables, with a dialect's macros; also yield the names of the tables.
+    """Open files as DuckDB tables, with a dialect's macros; yield the connection and the tables' names.
 
-    A table that is split into several files is named once. `folder` is for temporary files.
+    A table that is split into several files has a single name. `folder` is for temporary files.
 
     Raises
     ------

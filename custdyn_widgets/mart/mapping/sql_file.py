@@ -1,8 +1,8 @@
 """Mapping files, which contain a SELECT for each table of a mart.
 
 A line `-- :name clients` starts the SELECT for that table. A line `-- :count {n} free calls were left out.`
-starts a SELECT of one number; checks show the sentence with that number. Text before the first such line is a
-comment.
+starts a SELECT that returns one number; checks show the sentence with that number. Text before the first such
+line is a comment.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def read_mapping(path: Path) -> Mapping:
         ) from error
     if len(data) > _LARGEST:
         raise SourceError(
-            f"The mapping {path.name} is larger than 1 MiB, so it cannot be SQL.", field="mapping"
+            f"The mapping {path.name} is larger than 1 MiB. Check that it is the right file.", field="mapping"
         )
     try:
         return parse_mapping(path.name, data.decode("utf-8-sig"))

@@ -47,7 +47,7 @@ class Syntax:
     def number(self, sql: str, removed: Iterable[str], mark: str) -> str:
         """Return the SQL that reads an exact number from text, ignoring thousands separators.
 
-        In MySQL, text that is not a number becomes NULL, because CAST would read any digits at its beginning.
+        In MySQL, text that is not a number becomes NULL, because CAST would read any digits at its start.
         """
         for separator in removed:
             sql = f"REPLACE({sql}, {self.literal(separator)}, '')"
@@ -58,7 +58,7 @@ class Syntax:
         return f"CAST(NULLIF({sql}, '') AS DECIMAL(38, 9))"
 
     def since_1970(self, unit: int) -> str:
-        """Return the SQL for an instant, with `{}` for the time since 1970 in 1/`unit` seconds.
+        """Return the SQL for an instant, with `{}` for the time since 1970 in units of 1/`unit` seconds.
 
         In MySQL, the result is text with an offset, because a DATETIME would be taken for a local time.
         """

@@ -80,7 +80,7 @@ def _create_view(
 ) -> Path:
     r"""Create the view of a CSV or Parquet file, and return the folder that the view reads.
 
-    All cells of CSV files are text; `\N` is NULL, as MySQL, PostgreSQL and Hive write it.
+    All cells of CSV files are text; `\N`, which MySQL, PostgreSQL and Hive write for NULL, is read as NULL.
     """
     import duckdb
 

@@ -54,7 +54,7 @@ class ObjectAddress:
 
 
 def is_object_address(data: object) -> bool:
-    """Return whether the data of a source is an address on object storage."""
+    """Return whether a source's data is an address on object storage."""
     return isinstance(data, str) and bool(_SCHEME.match(data))
 
 

@@ -1,8 +1,8 @@
 """Local copies of sources on object storage, which are updated by downloading only changed objects.
 
-A copy is a folder that is written under a temporary name and then renamed, so that readers see the objects of
-one listing, never a mixture of two. Each file has the size and the time of its object, which are compared
-with the next listing. Unchanged files are hard links to the files of the previous copy.
+A copy is a folder that is written under a temporary name and then renamed, so that readers see the objects
+from one listing, never a mixture of two. Each file has the size and the time of its object, which are
+compared with the next listing. Unchanged files are hard links to the files in the previous copy.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _TOO_RECENT = 3 * 10**9  # nanoseconds
 
 
 def local_copy(address: ObjectAddress, *, mapped: bool) -> Path:
-    """Return the path of an up-to-date copy of a source; `mapped` is True if a mapping reads it.
+    """Return the path of an up-to-date copy of a source; `mapped` is True if a mapping reads the source.
 
     Raises
     ------
@@ -109,7 +109,7 @@ def _content(copy: Path) -> Listing:
 
 @contextlib.contextmanager
 def _new_copy(root: Path) -> Iterator[Path]:
-    """Create a folder for a new copy; at the end, remove it unless it was renamed."""
+    """Create a folder for a new copy; at the end, remove the folder unless it has been renamed."""
     make_folder(root)
     building = root / f"{_BUILDING}{secrets.token_hex(8)}"
     building.mkdir(mode=0o700)
@@ -127,7 +127,7 @@ def _fill(
     address: ObjectAddress,
     began: int,
 ) -> None:
-    """Write the files of a listing to a folder: link those copied before, and download the others."""
+    """Write a listing's files to a folder: link those already copied, and download the others."""
     for name in sorted(listing.folders):
         (building / name).mkdir()
     for name in listing.others:
@@ -147,7 +147,7 @@ def _fill(
 
 
 def _link(source: Path, target: Path) -> bool:
-    """Link a file of an earlier copy into a new one, and return whether that succeeded."""
+    """Link a file from an earlier copy into a new one, and return whether that succeeded."""
     try:
         os.link(source, target)
     except FileNotFoundError:  # removed by another process

@@ -33,7 +33,7 @@ class StoredObject:
 
 @dataclass(frozen=True)
 class Listing:
-    """The objects of a source, by their paths relative to the parent of the source.
+    """The objects of a source, by their paths relative to the source's parent folder.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ def list_objects(service: S3FileSystem, address: ObjectAddress, *, mapped: bool)
     Raises
     ------
     SourceError
-        If there are no objects, they cannot be listed, or the name of one to read is not a valid file name.
+        If there are no objects, they cannot be listed, or one to be read does not have a valid file name.
     """
     with service_errors(address):
         if address.name.lower().endswith(DUCKDB_SUFFIXES) or (mapped and is_data_name(address.name)):
@@ -72,7 +72,7 @@ def list_objects(service: S3FileSystem, address: ObjectAddress, *, mapped: bool)
 
 
 def _list_folder(service: S3FileSystem, address: ObjectAddress, *, mapped: bool) -> Listing:
-    """List a folder and its subfolders that contain parts of a table."""
+    """List a folder, and its subfolders that contain parts of a table."""
     listing = Listing(folders={address.name})
     top = list(_entries(service, address.path))
     names = {name for name, info in top if info.is_file}
@@ -101,7 +101,7 @@ def _list_folder(service: S3FileSystem, address: ObjectAddress, *, mapped: bool)
 
 
 def _entries(service: S3FileSystem, path: str) -> Iterator[tuple[str, FileInfo]]:
-    """Yield the sorted names in a folder with their file information; skip markers of the folder itself."""
+    """Yield the sorted names in a folder with their file information; skip markers for the folder itself."""
     from pyarrow.fs import FileSelector  # imported late: takes a tenth of a second to load
 
     for info in sorted(service.get_file_info(FileSelector(path)), key=lambda info: str(info.path)):
@@ -122,7 +122,7 @@ def _stored(info: FileInfo) -> StoredObject:
 
 
 def _check_name(path: str) -> None:
-    """Raise if the last component of an object's path is not a valid file name."""
+    """Raise an error if the last component of an object's path is not a valid file name."""
     if not is_plain_name(path.rpartition("/")[2]):
         raise SourceError(
             f"The name of the object {shown(path)} is not a valid file name. Rename it.", field="source"

@@ -17,7 +17,7 @@ def copies_of(address: ObjectAddress) -> Path:
 
 
 def lasting_path(path: Path) -> Path:
-    """Return the resolved path or, for a path in a copy, the lasting folder of all copies of its source."""
+    """Return the resolved path or, for a path in a copy, the permanent folder for its source's copies."""
     path, copies = path.resolve(), _copies().resolve()
     return copies / path.relative_to(copies).parts[0] if path.is_relative_to(copies) else path
 

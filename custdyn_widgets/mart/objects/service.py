@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _TIMEOUTS = {
     "connect_timeout": 5.0,
     "request_timeout": 20.0,
-}  # seconds; a failed request is tried three times
+}  # seconds; a request is tried up to three times
 _FROM_ENVIRONMENT = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
 # Patterns in Arrow's errors, and their meanings.
 _MEANINGS = (
@@ -45,7 +45,7 @@ _MEANINGS = (
         "the storage service refused to send an object. The user needs the permission s3:GetObject and, for "
         "encrypted objects, permission to use their key",
     ),
-    (r"REQUEST_TIME_TOO_SKEWED", "the storage service rejected the time of this machine. Correct its clock"),
+    (r"REQUEST_TIME_TOO_SKEWED", "the storage service rejected this machine's time. Correct its clock"),
     (
         r"ACCESS_DENIED|HTTP status 403",
         "access was denied. The user needs the permissions s3:ListBucket for the bucket and s3:GetObject for "
@@ -81,7 +81,7 @@ def service_errors(address: ObjectAddress) -> Iterator[None]:
     Raises
     ------
     SourceError
-        If the service could not be reached, or refused a request.
+        If the service cannot be reached, or refuses a request.
     OSError
         If there is no such object, or a local file cannot be written.
     """

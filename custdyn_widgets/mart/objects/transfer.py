@@ -27,7 +27,7 @@ class ObjectChangedError(Exception):
 
 
 class Transfer:
-    """Downloads objects to files in a folder, and gives each file the time of its object.
+    """Downloads objects to files in a folder, and sets each file's time to that of its object.
 
     Parameters
     ----------
@@ -49,9 +49,9 @@ class Transfer:
         Raises
         ------
         SourceError
-            If the storage service could not be reached, or refused a request.
+            If the storage service cannot be reached, or refuses a request.
         ObjectChangedError
-            If an object was deleted or replaced in the meantime.
+            If an object has been deleted or replaced in the meantime.
         OSError
             If a file cannot be written.
         """

@@ -115,8 +115,8 @@ def _parsed(text: str) -> tuple[URL, Kind]:
 
 
 def invalid_url(why: str) -> SourceError:
-    """Return the error for a URL; the message does not show the URL, which may contain a secret."""
-    return SourceError(f"The url of the source cannot be used: {why}.", field="url")
+    """Return the error for an invalid URL, without showing the URL, which may contain a secret."""
+    return SourceError(f"The source's url cannot be used: {why}.", field="url")
 
 
 # Passwords
@@ -150,7 +150,7 @@ def _password(name: str, kind: Kind, url: URL) -> str | None:
 
 
 def _from_connections_ini(name: str, url: URL) -> str | None:
-    """Return the password from JupySQL's file for the source's name or, failing that, the same database."""
+    """Return the password in JupySQL's file for the source's name or, failing that, for the same database."""
     parser = _ini(Path(".jupysql", "connections.ini"), interpolated=True)
     same = {"host": url.host, "port": url.port and str(url.port), "username": url.username}
     for section in (name, *parser.sections()):

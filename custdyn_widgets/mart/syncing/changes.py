@@ -44,8 +44,8 @@ _DIFFERING = f"""
     HAVING count(*) FILTER (side = 'old') <> count(*) FILTER (side = 'new')
         OR sum(h::HUGEINT) FILTER (side = 'old') IS DISTINCT FROM sum(h::HUGEINT) FILTER (side = 'new')
 """  # noqa: S608 (constants)
-# The transactions of those months, with their ids, that occur more often in one ledger than in the other. If
-# this is the old one, n is negative.
+# The transactions in those months, with their ids, that occur more often in one ledger than in the other. If
+# they occur more often in the old ledger, n is negative.
 _DIFFERENT = f"""
     CREATE TEMP TABLE different AS
     SELECT id, month, {_VALUES}, sum(n)::BIGINT AS n
@@ -76,7 +76,7 @@ _CHANGED = f"""
 """  # noqa: S608
 _NEW_IDS = "SELECT (SELECT coalesce(sum(abs(n)), 0) FROM different) - (SELECT count(*) FROM changed)"
 # Columns: month, kind, added, removed, changed, new. A transaction without a time counts as new, not as past.
-# If ids have moved to other rows, an equal id proves little, so the client must be equal too.
+# If ids have moved to other rows, the same id proves little, so the client must be the same too.
 _PAST = """
     WITH o AS (SELECT * FROM changed WHERE side = 'old'),
     n AS (

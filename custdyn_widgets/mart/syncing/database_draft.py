@@ -88,7 +88,7 @@ def _no_tables(login: Login) -> SourceError:
     more = "; for the tables of another schema, add ?options=-csearch_path%3DSCHEMA to it"
     return SourceError(
         "The database does not have the tables of any known system, or any other tables that its user can "
-        f"read. Check its url{more if login.kind == 'postgresql' else ''}.",
+        f"read. Check the url{more if login.kind == 'postgresql' else ''}.",
         field="source",
     )
 
@@ -105,9 +105,9 @@ def _uses(guess: TableGuess, column: Column) -> bool:
 
 
 def _comparable(guesses: Sequence[TableGuess], sample: Sample) -> Iterator[TableGuess]:
-    """Yield the guesses; if the times of transactions have several types, convert these times to text.
+    """Yield the guesses, in which times of transactions are converted to text if their types differ.
 
-    Otherwise, the server would give local times the offset of its session, or reject the UNION.
+    Otherwise, the server would apply the session's offset to local times, or reject the UNION.
     """
     places = {
         guess: next(c for c in sample.tables[guess.source] if _is_at(guess, c))

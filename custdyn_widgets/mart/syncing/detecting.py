@@ -25,7 +25,7 @@ def detect_system(source: Source) -> DetectedSystem | None:
     """Return the system whose shipped mapping reads only tables that a database has.
 
     If there are several, return the one with the most tables. `generic` means that the database has the
-    tables of a mart. None means that it does not have the tables of any known system.
+    tables of a mart; None means that the tables are not those of any known system.
 
     Raises
     ------

@@ -44,7 +44,7 @@ def tables_of(selects: Iterable[str]) -> list[str]:
 
 
 def grant_lines(login: Login, mapping: Mapping, grantee: str, quoted: Callable[[str], str]) -> list[str]:
-    """Return the GRANT statements that allow a user to read the tables of a mapping.
+    """Return the GRANT statements that allow a user to read the tables that a mapping reads.
 
     Parameters
     ----------

@@ -92,7 +92,7 @@ class MysqlSession:
             raise invalid_url(f"a file named in its TLS options cannot be read ({why})") from None
         if _requires_tls(login) and not connection._secure:  # older versions of PyMySQL continue without TLS
             connection._force_close()
-            raise pymysql.OperationalError(2026, "the server does not support it")
+            raise pymysql.OperationalError(2026, "the server does not support TLS")
         _keep_alive(connection._sock)
         return cls(connection)
 

@@ -51,7 +51,7 @@ def check_new_mart(folder: Path, source: Source, name: str) -> None:
 
 
 def _listed(mart: CheckedMart, name: str) -> Iterator[str]:
-    """List the rejected rows in a file, because the new mart is deleted; yield a sentence with its path."""
+    """List the rejected rows in a file, as the new mart is deleted; yield a sentence with the file's path."""
     try:
         _, left_out = leave_out_faulty_rows(mart)
         if left_out is not None:

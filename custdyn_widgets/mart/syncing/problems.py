@@ -1,4 +1,4 @@
-"""Errors about databases, with their cause and remedy.
+"""Database errors, with their causes and remedies.
 
 Messages name the source and the section of the mapping, but never show the host, the URL or the password.
 """
@@ -16,8 +16,8 @@ from custdyn_widgets.mart.syncing.session import DriverProblem
 
 _UNCHANGED = "The mart from the last sync, if any, is unchanged."
 _TLS_HELP = (
-    "Check that its url names the host for which the server's certificate was issued, and the file that "
-    f"contains the issuer's certificate. {_UNCHANGED}"
+    "Check that the host in its url matches the server's certificate, and that the url names the file with "
+    f"the issuer's certificate. {_UNCHANGED}"
 )
 _FILES = {"postgresql": "~/.pgpass", "mysql": "~/.my.cnf"}
 

@@ -69,7 +69,7 @@ class Reading:
         expected
             The numbers of rows in the previous sync, by table.
         share
-            The share of the total progress that is for writing the tables.
+            The share of the total progress that writing the tables accounts for.
 
         Returns
         -------
@@ -97,14 +97,14 @@ class Reading:
             done += weights[table]
         if not self._written["clients"].rows:
             raise SourceError(
-                f"{self._place('clients')}: its SELECT returns no rows, so there is nothing to report on. "
+                f"{self._place('clients')}: the SELECT returns no rows, so there is nothing to report on. "
                 "Check that the url names the right database. The last sync's mart, if any, is unchanged.",
                 field="source",
             )
         return {table: written.rows for table, written in self._written.items()}
 
     def counts(self) -> Iterator[str]:
-        """Yield a sentence for each count of the mapping that is not 0."""
+        """Yield a sentence for each nonzero count in the mapping."""
         for count in self._mapping.counts:
             section = f"count “{count.sentence}”"
             with self._explained(section):

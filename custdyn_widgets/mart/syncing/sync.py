@@ -85,7 +85,7 @@ def sync_source(name: str, engine: Engine | None = None) -> SyncResult:
     name
         The name of a source in `sources.toml` that has a `url`.
     engine
-        A SQLAlchemy engine with the driver psycopg or PyMySQL, used to connect instead of the URL.
+        A SQLAlchemy engine with the psycopg or PyMySQL driver, used to connect instead of the URL.
 
     Raises
     ------
@@ -201,7 +201,7 @@ def _sync(source: Source, name: str, folder: Path, engine: Engine | None) -> Syn
 
 
 def _changes(old: Path, new: Path, sentences: list[str], *, same_mapping: bool) -> Changes | None:
-    """Compare with the mart from the last sync; if that mart is damaged, append a sentence about it."""
+    """Compare with the mart from the last sync; if that mart is damaged, append a sentence that says so."""
     import duckdb
 
     try:

@@ -19,7 +19,7 @@ from custdyn_widgets.mart.syncing.session import Session
 from custdyn_widgets.mart.syncing.typed import AMOUNT, Residue, ResultColumn, StaysText, stored_type, typed
 
 _ROW_GROUP = 2**18  # rows
-_PENDING = 2  # chunks between the network and the disk
+_PENDING = 2  # the maximum number of chunks that are waiting to be written
 _REPORT_EVERY_S = 1.0
 _REPEATED = (
     "client_type",
@@ -32,7 +32,7 @@ _REPEATED = (
 
 @dataclass
 class WrittenTable:
-    """The number of rows of a written table, and what rounding removed from each column."""
+    """The number of rows in a written table, and what rounding removed from each column."""
 
     rows: int = 0
     residues: dict[str, Residue] = field(default_factory=dict)
