@@ -14,20 +14,23 @@ import duckdb
 import pytest
 from click.testing import CliRunner, Result
 
-from custdyn_widgets import Dialect, ReportQuery
+from custdyn_widgets import Dialect, ReportQuery, progress
 from custdyn_widgets.cli import commands as cli
 from custdyn_widgets.engine.compute import run_report
 from custdyn_widgets.errors import SourceError
 from custdyn_widgets.mart.mapping import drafting
+from custdyn_widgets.mart.mapping.amount_guesses import find_time
 from custdyn_widgets.mart.mapping.choices import Choice
 from custdyn_widgets.mart.mapping.drafting import Draft, draft_mapping
 from custdyn_widgets.mart.mapping.profiles import Column, date_order, decimal_mark
 from custdyn_widgets.mart.mapping.sql_text import DUCKDB, identifier
 from custdyn_widgets.mart.mapping.words import KINDS, meaning
 from custdyn_widgets.mart.syncing import sampling
+from custdyn_widgets.mart.syncing.session import ReadableTable
 from custdyn_widgets.render import to_csv
 from tests import oracle
 from tests.engine.test_golden import differences
+from tests.progress.test_parts import Recorded
 from tests.raw_export import write_export, write_mart
 
 
@@ -149,6 +152,15 @@ def test_date_and_time_in_two_columns_are_joined(export: Path) -> None:
         choices(draft_mapping(export, Dialect()), "calls")["at"].sql
         == '''"Call Date" || ' ' || "Call Time"'''
     )
+
+
+def test_a_midnight_with_every_date_gives_way_to_the_time_of_day() -> None:
+    date = Column("calls", "Date", ("2026-01-05 00:00:00", "2026-01-06 00:00:00"))
+    at = find_time([date, Column("calls", "Time", ("09:30:00", "12:45:10"))])
+    assert at is not None
+    assert duckdb.sql(
+        f"SELECT {at.sql} FROM (SELECT '2026-01-05 00:00:00' AS Date, '09:30:00' AS Time)"
+    ).fetchall() == [("2026-01-05 09:30:00",)]
 
 
 def test_packages_are_looked_up_by_name(export: Path) -> None:
@@ -344,6 +356,18 @@ def test_tables_and_columns_of_any_name_are_quoted(export: Path, tmp_path: Path)
     assert result.exit_code == 0, result.output
     checked = custdyn("check", "billing")
     assert checked.exit_code == 0, checked.output
+
+
+def test_progress_of_sampling_is_the_share_of_tables() -> None:
+    session = Mock(table_columns=Mock(return_value={}))
+    session.readable_tables.return_value = [ReadableTable(name, False) for name in "abcd"]
+    told = Recorded()
+    with progress.report_to(told):
+        sampling.Sample(session, DUCKDB)
+    assert told.steps == [
+        (f"Sampling the table {name}", share)
+        for name, share in zip("abcd", (0, 0.25, 0.5, 0.75), strict=True)
+    ]
 
 
 @pytest.mark.parametrize(("sampled", "share"), [(sampling.ROWS, 1.0), (sampling.ROWS - 1, 0.5)])

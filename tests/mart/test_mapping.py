@@ -286,6 +286,11 @@ def test_shipped_mappings_are_found() -> None:
         shipped_mapping("zzz", "mysql")
 
 
+def test_files_of_a_system_with_a_mapping_for_databases_alone_are_refused(export: Path) -> None:
+    with pytest.raises(SourceError, match=r"^The mapping 'astpp' is for mysql, not duckdb\.$"):
+        check_source(Source(export, system="astpp"))
+
+
 def test_archives_and_hints_for_excel_are_read(export: Path) -> None:
     with zipfile.ZipFile(export / "customers.zip", "w") as archive:
         archive.writestr("customers.csv", f"sep=;\n{CUSTOMERS}")

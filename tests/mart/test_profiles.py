@@ -35,6 +35,9 @@ def column(*cells: str | None) -> Column:
         (("2021-01-05", "word"), "unique"),
         (("5.1.2021", "31/12/2021 9:05"), "unique time clock_in lacks_offset"),
         (("2021/1/5", "2021.01.05"), "unique time lacks_offset"),
+        (("2021-01-05 00:00:00", "2021-01-06"), "unique time clock_in midnight lacks_offset"),
+        (("5.1.2021 0:00", "31/12/2021 12:00 AM"), "unique time clock_in midnight lacks_offset"),
+        (("2021-01-05 00:00:00", "2021-01-06 00:00:01"), "unique time clock_in lacks_offset"),
         (("10:00", "9:00:59"), "unique clock"),
         (("10:00", "2021-01-05"), "unique"),
     ],
@@ -48,6 +51,7 @@ def test_what_the_values_are(cells: tuple[str | None, ...], true_of: str) -> Non
         "time": one.is_time,
         "clock": one.is_clock,
         "clock_in": one.has_clock,
+        "midnight": one.is_midnight,
         "lacks_offset": one.lacks_offset,
     }
     assert {name for name, is_so in found.items() if is_so} == set(true_of.split())

@@ -7,6 +7,7 @@ import json
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -16,8 +17,12 @@ from custdyn_widgets.engine.compute import run_report
 from custdyn_widgets.errors import SourceError
 from custdyn_widgets.mart.building import check_source
 from custdyn_widgets.mart.opening import open_mart
+from custdyn_widgets.mart.sources import named_sources
 from custdyn_widgets.mart.synced import marts_folder, read_record, sync_lock, synced_folder
+from custdyn_widgets.mart.syncing.access import login_for
 from custdyn_widgets.mart.syncing.changes import Changes, PastChange
+from custdyn_widgets.mart.syncing.copying import CopyStream
+from custdyn_widgets.mart.syncing.postgresql import PostgresqlSession
 from custdyn_widgets.mart.syncing.sync import sync_source
 from tests.databases import Database
 from tests.synced import EVERYONE, TYPES, balance, create, custdyn, define, map_with
@@ -245,11 +250,17 @@ def test_times_without_an_offset_are_on_the_clock_of_the_source(mariadb: Databas
     ]
 
 
-def test_tags_of_an_array_are_a_list(postgresql: Database) -> None:
+@pytest.mark.parametrize(
+    ("kind", "tags"),
+    [
+        ("text[]", """ARRAY['a;b', 'c, "d"']"""),
+        ("json", r"""'["a;b", "c, \"d\""]'"""),
+        ("jsonb", r"""'["a;b", "c, \"d\""]'"""),
+    ],
+)
+def test_tags_of_an_array_are_a_list(postgresql: Database, kind: str, tags: str) -> None:
     create(postgresql)
-    postgresql.run(
-        "ALTER TABLE clients ADD tags text[]", "UPDATE clients SET tags = ARRAY['a;b', 'c, \"d\"']"
-    )
+    postgresql.run(f"ALTER TABLE clients ADD tags {kind}", f"UPDATE clients SET tags = {tags}")
     define("shop", postgresql.url)
     sync_source("shop")
     stored = pq.read_table(synced_folder("shop") / "clients.parquet")
@@ -328,6 +339,7 @@ def test_the_mapping_of_a_source_is_used_and_its_counts_are_told(shop: Database,
         "currency, created_at FROM c;\n-- :name transactions\nSELECT * FROM transactions WHERE amount > 0\n"
         "-- :count {n} calls were left out.\nSELECT count(*) FROM transactions WHERE amount <= 0\n"
         "-- :count {n} others were left out.\nSELECT count(*) FROM transactions WHERE amount = 7\n"
+        "-- :count {n} kinds are frequent.\nSELECT 2 FROM transactions GROUP BY kind HAVING count(*) > 7\n"
     )
     result = sync_source("shop")
     assert balance() == Decimal(10)
@@ -445,6 +457,37 @@ def test_a_column_that_turns_out_to_be_text_in_the_middle_is_read_once_more(shop
     output = custdyn("sync", "shop").stderr
     assert "(1 fault)" in output
     assert "row 3: " in output
+
+
+class Waiting:
+    """A connection of libpq on which rows that have not arrived must be waited for, not asked for again."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection, self._must_wait = connection, False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def consume_input(self) -> None:
+        self._must_wait = False
+        self._connection.consume_input()
+
+    def get_copy_data(self, mode: int) -> Any:
+        assert not self._must_wait
+        size, row = self._connection.get_copy_data(mode)
+        self._must_wait = size == 0
+        return size, row
+
+
+def test_rows_that_arrive_late_are_waited_for_when_a_read_ends_early(postgresql: Database) -> None:
+    define("shop", postgresql.url)
+    with PostgresqlSession.connect(login_for(named_sources()["shop"])) as opened:
+        stream = CopyStream(Waiting(opened._connection.pgconn))
+        early = "SELECT repeat('x', 1000) FROM generate_series(1, 5000)"
+        rows = stream.chunks(f"COPY ({early} UNION ALL SELECT 'late' FROM pg_sleep(0.1)) TO STDOUT".encode())
+        assert next(rows).startswith(b"xxx")
+        stream.finish()
+        assert [bytes(chunk) for chunk in stream.chunks(b"COPY (SELECT 1) TO STDOUT")] == [b"1\n"]
 
 
 def changes_of(**fields: object) -> Changes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import os
 import socket
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from custdyn_widgets.mart.synced import synced_folder
 from custdyn_widgets.mart.syncing import session, tables
 from custdyn_widgets.mart.syncing.access import login_for
 from custdyn_widgets.mart.syncing.mysql import MysqlSession
+from custdyn_widgets.mart.syncing.postgresql import PostgresqlSession
 from custdyn_widgets.mart.syncing.sync import sync_source
 from tests.databases import HOST, Database, new_user
 from tests.synced import balance, create, define, map_with
@@ -155,12 +157,19 @@ def test_generic_names_a_column_that_is_missing(old_mart: Database) -> None:
     assert "write a mapping" in message
 
 
-def test_a_server_that_falls_silent_is_noticed_within_minutes(mariadb: Database) -> None:
-    define("shop", mariadb.url)
-    with MysqlSession.connect(login_for(named_sources()["shop"])) as opened:
-        link = opened._connection._sock
-        assert link.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
-        assert link.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 60
+def test_a_server_that_falls_silent_is_noticed_within_two_minutes(database: Database) -> None:
+    define("shop", database.url)
+    kind = PostgresqlSession if database.kind == "postgresql" else MysqlSession
+    with kind.connect(login_for(named_sources()["shop"])) as opened:
+        connection = opened._connection if database.kind == "postgresql" else opened._connection._sock
+        with socket.socket(fileno=os.dup(connection.fileno())) as link:
+            assert link.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            idle, interval, count = (
+                link.getsockopt(socket.IPPROTO_TCP, option)
+                for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+            )
+    assert idle == 60
+    assert idle + interval * count == 120
 
 
 def test_a_session_that_ends_in_mid_read_reads_no_more(

@@ -84,6 +84,18 @@ def test_numbers_have_signs_and_are_short_and_tooltips_are_exact() -> None:
     assert balances[6]["told"] == "Balance Movement: Left: −0.50 USD"
 
 
+@pytest.mark.parametrize(
+    ("opening", "number"),
+    [("99500", "99.5k"), ("100000", "100k"), ("99500000", "99.5M"), ("100000000", "100M")],
+)
+def test_numbers_of_three_digits_have_no_decimal_place(opening: str, number: str) -> None:
+    report = bridged(total=False)
+    counts = report.rows[0].values[: len(MOVEMENT)]
+    amounts = (Decimal(opening), *[Decimal(0)] * (len(BALANCES) - 2), Decimal(opening))
+    spec = preset_spec(replace(report, rows=(Row((), (*counts, *amounts)),)), "Balance bridge")
+    assert [bar["number"] for bar in bars(spec)] == [number, *["0"] * (len(BALANCES) - 2), number]
+
+
 def test_bridges_are_offered_only_with_their_columns_and_drawn_on_pages_and_live() -> None:
     assert not BRIDGES.keys() & presets_of(make_report(2)).keys()
     for report in (bridged(), bridged(total=False)):

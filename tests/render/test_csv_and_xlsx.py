@@ -293,6 +293,18 @@ def test_the_presets_are_native_charts_with_titles_and_visible_axes():
     assert charts[1].y_axis.title.tx.rich.p[0].r[0].t == "USD"
 
 
+@pytest.mark.parametrize(
+    ("amount", "shown"), [("9.99", "#,##0.00"), ("-9.99", "#,##0.00"), ("10", "#,##0"), ("-10", "#,##0")]
+)
+def test_only_small_amounts_have_decimal_places_on_an_axis(amount: str, shown: str):
+    report = make_report(2)
+    values = tuple(3 if column.unit == "count" else Decimal(amount) for column in report.columns)
+    rows = tuple(replace(row, values=values) for row in report.rows)
+    counts, amounts, *_ = read_xlsx(to_xlsx(replace(report, rows=rows)))["Charts"]._charts
+    assert counts.y_axis.numFmt.formatCode == "#,##0"
+    assert amounts.y_axis.numFmt.formatCode == shown
+
+
 def test_charts_draw_the_values_of_the_report():
     report = make_report(3, packages=("A", "B"))
     book = read_xlsx(to_xlsx(report))
@@ -341,6 +353,7 @@ def test_xlsx_prints_landscape_one_page_wide_with_its_headings_on_every_page():
     book = read_xlsx(to_xlsx(make_report(2)))
     for sheet in book:
         assert sheet.page_setup.orientation == "landscape"
+        assert sheet.page_setup.paperSize == int(sheet.PAPERSIZE_A4)
         assert (sheet.page_setup.fitToWidth, sheet.page_setup.fitToHeight) == (1, 0)
         assert sheet.sheet_properties.pageSetUpPr.fitToPage
     row = headings_row(book["Report"])

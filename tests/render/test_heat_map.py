@@ -122,4 +122,6 @@ def test_a_workbook_has_it_as_coloured_numbers_on_a_sheet_of_its_own() -> None:
         ["", shown[10], shown[1], ""],
         ["", shown[10], shown[6], ""],
     ]
+    widths = {sheet.column_dimensions[letter].width for letter in "BCDE"}
+    assert widths == {len("1,200") + 2}
     assert "Cohorts" not in openpyxl.load_workbook(io.BytesIO(to_xlsx(make_report(2)))).sheetnames

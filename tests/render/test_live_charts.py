@@ -72,6 +72,18 @@ def test_each_number_stands_in_the_middle_beyond_its_own_bar_and_within_the_plot
         assert all(text for _, _, text in numbers)
 
 
+@pytest.mark.parametrize("days", [3, 20])
+def test_no_day_after_the_last_one_is_named(days: int) -> None:
+    report = make_report(1)
+    labels = [f"2021-01-{day:02}" for day in range(1, days + 1)]
+    rows = tuple(replace(report.rows[0], labels=(label,)) for label in labels)
+    by_day = replace(report, rows=rows, query=replace(report.query, group_by=("date",)), headings=("Date",))
+    spec = live_spec(blank_spec(by_day, y="Balance Refill: Total", mark="bar")) | {"width": 3000}
+    svg = vl_convert.vegalite_to_svg(spec, vl_version="6.4")
+    axis = re.search(r'class="mark-text role-axis-label.*?</g>', svg, re.DOTALL)[0]
+    assert [found for found in re.findall(r">([^<]*)</text>", axis) if found] == labels
+
+
 @pytest.mark.parametrize("name", ["2021", "2021-99", "9999-12-31"])
 def test_a_package_whose_name_looks_like_a_date_is_not_drawn_as_a_time(name: str) -> None:
     report = make_report(1, packages=(name,))

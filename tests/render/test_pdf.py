@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -350,6 +351,18 @@ def test_each_column_is_in_exactly_one_part_and_fits(
         assert sum(part.labels) + sum(part.numbers) <= layout.sheet.room + 1e-6
         assert [p for group in part.groups for p in group.positions] == list(part.positions)
         assert [c for group in part.groups for c in group.columns] == [columns[p] for p in part.positions]
+
+
+def test_a_change_takes_the_room_of_its_smaller_letters() -> None:
+    """A change of 11 letters, "+34 (+2.8%)", is as wide as the number "10,000,000", which has 10."""
+    made = make_comparison(2)
+
+    def widths(*clients: object) -> tuple[float, ...]:
+        rows = [replace(row, values=(*clients, *row.values[4:])) for row in (*made.rows, made.total)]
+        [part] = lay_out(table_view(replace(made, rows=tuple(rows[:-1]), total=rows[-1])), "A4").parts
+        return part.numbers
+
+    assert widths(1234, 1200, 34, Decimal("2.833333")) == widths(10_000_000, None, None, None)
 
 
 def test_a_comparison_and_a_report_without_rows_or_groupings_are_made() -> None:
