@@ -38,7 +38,7 @@ class CustomerDynamicsExporter(Exporter):
     def from_notebook_node(  # type: ignore[override]  # nbconvert declares its base class's return type
         self, nb: Any, resources: Any = None, **kw: Any
     ) -> tuple[str, Any]:
-        """Return the page of an executed notebook, and nbconvert's resources.
+        """Return an executed notebook's page and nbconvert's resources.
 
         Raises
         ------

@@ -216,7 +216,7 @@ def run_command(
 @main.command("demo")
 @as_of_option
 def demo_command(as_of: str | None) -> None:
-    """Create data for a demo operator, a report on three years, and a snapshot of the report."""
+    """Create data for a demo operator, a report covering three years, and a snapshot of the report."""
     from custdyn_widgets.engine import run_report
     from custdyn_widgets.mart import demo_folder, demo_query, last_midnight
     from custdyn_widgets.publish import freeze

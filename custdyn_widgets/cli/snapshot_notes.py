@@ -104,7 +104,7 @@ def history_command(given: str, as_json: bool) -> None:
 
 
 @click.command("protect")
-@click.option("--group", required=True, metavar="GROUP", help="The group whose members freeze reports.")
+@click.option("--group", required=True, metavar="GROUP", help="The group whose members may freeze reports.")
 def protect_command(group: str) -> None:
     """Protect a shared store, as root: only the owner of a snapshot and root can change or delete it.
 

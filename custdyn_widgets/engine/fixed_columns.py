@@ -1,8 +1,8 @@
-"""Fixed-point columns for pandas, with which built-in metrics compute all rows at once.
+"""Fixed-point columns for pandas, which let built-in metrics compute all rows at once.
 
 A column has the dtype `fixed`. Columns can be added, subtracted, negated and, with `ratio`, divided. All
-other operations raise an error, so that no metric silently gets an inexact number. The numbers are explained
-in `fixed_point`. A number in a column may also be missing, as an undefined average is.
+other operations raise an error, so that no metric silently gets an inexact number. `fixed_point` explains
+the numbers. A number in a column may also be missing, such as an undefined average.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class FixedNumber(NamedTuple):
 
 
 class FixedDtype(ExtensionDtype):
-    """The type of columns in fixed point."""
+    """The type of fixed-point columns."""
 
     name = "fixed"
     type = FixedNumber
@@ -40,7 +40,7 @@ class FixedDtype(ExtensionDtype):
 
 
 class FixedArray(ExtensionArray):
-    """A column of numbers in fixed point, some of which may be missing."""
+    """A column of fixed-point numbers, some of which may be missing."""
 
     __array_ufunc__: Any = None  # NumPy's functions would split the numbers into their parts
 

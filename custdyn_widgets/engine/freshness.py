@@ -1,4 +1,4 @@
-"""Detecting data that ends before the report does, which makes its figures too low."""
+"""Detecting data that ends before the report does, so that the report's figures are too low."""
 
 from __future__ import annotations
 

@@ -86,10 +86,10 @@ class Lines:
 
 
 def compute_lines(plan: Plan) -> tuple[Lines, Lines, pd.DataFrame]:
-    """Return the lines of a report's rows, those of the earlier periods, and the flow cells of the rows.
+    """Return the lines for a report's rows, the lines for the earlier periods, and the rows' flow cells.
 
-    Earlier periods that directly precede the report, or are among its rows, are summed with these rows, so
-    comparing months with the previous months costs only one more month.
+    Earlier periods that directly precede the report, or are among its rows, are computed with these rows, so
+    comparing each month with the previous one costs only one more month.
     """
     earlier = [bucket for bucket in plan.befores if bucket]
     before_rows = _directly_before(earlier, plan.buckets[0])

@@ -112,14 +112,14 @@ class Metric:
 
 
 METRICS: dict[str, Metric] = {}
-"""The metrics by group, in column order."""
+"""The metrics, keyed by group, in column order."""
 
 _GROUPS = (
     "Clients - Active", "Clients - Overall Active", "Clients - All", "Balance Refill",
     "Pay As You Go", "Packages", "Clients - Movement", "Balance Movement",
 )  # fmt: skip
 COLUMN_GROUP_IDS = dict(zip(_GROUPS, COLUMN_GROUPS, strict=True))
-"""The ids of the built-in groups of columns by name."""
+"""The ids of the built-in column groups, keyed by name."""
 
 MetricDecorator = Callable[[MetricFunction], MetricFunction]
 

@@ -1,4 +1,4 @@
-"""Locating the mart of a source: its own files, or those that its mapping creates from them."""
+"""Locating a source's mart: the source's own files, or those that its mapping creates from them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from custdyn_widgets.mart.synced import read_record
 
 @dataclass(frozen=True)
 class LocatedMart:
-    """The folder or file of a mart, and the stamp of the files that it was created from.
+    """A mart's folder or file, and the stamp of the files that it was created from.
 
     `sentences` describes what a mapping left out or rounded. `is_written_by_us` is True if a mapping or a
     sync wrote the files.
@@ -25,7 +25,7 @@ class LocatedMart:
 
 
 def locate(source: Source) -> LocatedMart:
-    """Locate the mart of a source; run its mapping if it has one and its files have changed.
+    """Locate a source's mart; run the source's mapping if it has one and its files have changed.
 
     Raises
     ------

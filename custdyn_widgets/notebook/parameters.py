@@ -169,7 +169,7 @@ def check_injected(cells: object) -> tuple[str, ...]:
 
 
 def _is_bare_injection(source: str, parameters: str) -> bool:
-    """Return whether jupyter-scheduler, which adds no heading, injected the cell after `parameters`.
+    """Return whether the cell after `parameters` was injected by jupyter-scheduler, which adds no heading.
 
     An injected cell consists of lines of the form `name = value`. A cell that sets all parameters is the
     `parameters` cell itself, run again.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def join_streams(outputs: Iterable[NotebookNode]) -> list[NotebookNode]:
-    """Return a cell's outputs with each stream joined where it first appears, stdout first."""
+    """Join each stream in a cell's outputs where it first appears, with stdout before an adjacent stderr."""
     joined: list[NotebookNode] = []
     pieces: dict[str, list[str]] = {}
     for output in outputs:

@@ -83,7 +83,7 @@ def report_pdf(
 
 
 def prepare() -> None:
-    """Import the packages that `report_files` needs if the charts are already drawn."""
+    """Import the packages that `report_files` needs, except those for drawing the charts."""
     import pandas as pd  # noqa: F401  # Arrow checks whether its input is from pandas
     import pyarrow.parquet  # noqa: F401
 

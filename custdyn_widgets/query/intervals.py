@@ -249,10 +249,10 @@ def months_before(wall: datetime, months: int) -> datetime:
 
 
 def _calendar(time_group: str, period: Period) -> Iterator[tuple[str, datetime, datetime]]:
-    """Yield the label, start and end of each calendar period, including one extra period on either side.
+    """Yield the label, start and end of each calendar period, plus one extra period on each side.
 
-    The extra periods are needed when clocks skip an hour: the wall time of an instant and the edge of its
-    calendar period may then resolve to instants in the opposite order.
+    The extra periods are needed when clocks skip an hour, because a wall time and the edge of its calendar
+    period may then resolve to instants in reverse order.
     """
     first = period.start.date()
     last = period.end.date()

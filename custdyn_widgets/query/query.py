@@ -137,7 +137,7 @@ class ReportQuery:
 
     @property
     def row_group(self) -> str | None:
-        """The grouping within each period, if any: `package`, or an attribute of clients."""
+        """The grouping within each period, if any: `package` or a client attribute."""
         return next((g for g in self.group_by if g in ROW_GROUPS), None)
 
     @property

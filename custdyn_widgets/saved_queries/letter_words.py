@@ -1,4 +1,4 @@
-"""The subject and the opening words of the email with a report, and their placeholders.
+"""The subject and opening words of a report's email, and their placeholders.
 
 Values are inserted in a single pass, so that braces in a title or a company's name have no special meaning.
 """

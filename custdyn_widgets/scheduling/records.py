@@ -36,14 +36,14 @@ class Runs:
         self.folder = folder
 
     def write(self, run: Run) -> None:
-        """Write a record, replacing its previous state, and delete the oldest records beyond the limit.
+        """Write a record, replacing its previous version, and delete the oldest records beyond the limit.
 
-        The records of runs with anything left to send are kept.
+        Records of runs that still have something to send are kept.
 
         Raises
         ------
         RunError
-            If it cannot be written.
+            If the record cannot be written.
         """
         own = self._folder_of(run.saved)
         data = json.dumps(run.to_dict(), ensure_ascii=False, indent=1).encode("utf-8", "replace") + b"\n"

@@ -138,7 +138,7 @@ def _try_all(
     end: float,
     sleep: Callable[[float], object],
 ) -> None:
-    """Try until a message is accepted or refused, or time runs out, and update the receipt."""
+    """Keep trying to post a message until it is accepted or refused, or time runs out; update the receipt."""
     for wait in _WAITS:
         if wait:
             if time.monotonic() + wait > end:

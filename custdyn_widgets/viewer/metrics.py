@@ -82,7 +82,7 @@ class Metrics:
         return "".join(f"{line}\n" for line in lines)
 
     def _durations(self) -> Iterator[str]:
-        yield from _family("request_seconds", "histogram", "Durations of responses by target.", ())
+        yield from _family("request_seconds", "histogram", "Response durations by target.", ())
         for target, buckets in sorted(self._buckets.items()):
             total = 0
             for bound, number in zip([*map(str, _BUCKETS), "+Inf"], buckets, strict=True):
@@ -128,14 +128,14 @@ def token_from(environ: Mapping[str, str]) -> str | None:
     Raises
     ------
     SettingsError
-        As for `read_secret`, or if the token is too short; the error does not show it.
+        As for `read_secret`, or if the token is invalid; the error does not show it.
     """
     token = read_secret(TOKEN_VARIABLE, environ)
     if token is None:
         return None
     if len(token) < _MIN_TOKEN or not (token.isascii() and token.isprintable()) or " " in token:
         raise SettingsError(
-            f"{TOKEN_VARIABLE} must have at least {_MIN_TOKEN} letters, digits or symbols, without spaces. "
+            f"{TOKEN_VARIABLE} must have at least {_MIN_TOKEN} printable ASCII characters, without spaces. "
             "Create one with: openssl rand -hex 32",
             field=TOKEN_VARIABLE,
         )

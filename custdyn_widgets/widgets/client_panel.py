@@ -62,9 +62,9 @@ class ClientPanel(Panel):
         self.close_panel()
 
     def open_row(self, place: int | None, column: int, movement: str = "") -> None:
-        """Show the clients behind the row at `place`, or behind the Total or the only row if it is None.
+        """Show the clients behind the row at `place`; None stands for the Total or the only row.
 
-        With `movement`, show the clients with this movement instead of those that belong to the column.
+        With `movement`, show the clients with that movement instead of the column's clients.
         """
         if self._report is None or self._mart is None:
             return

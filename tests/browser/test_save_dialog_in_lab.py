@@ -282,10 +282,10 @@ def test_conditions_are_listed_by_keyboard_alone(notebook: LabNotebook) -> None:
     assert faults(notebook) == []
     page.keyboard.press("Enter")
     bound = first.get_by_role("textbox", name="Bound", exact=True)
-    page.get_by_role("alert").filter(has_text="'dd' is not a number").wait_for()
+    page.get_by_role("alert").filter(has_text="'dd' must be a number").wait_for()
     page.wait_for_function("document.activeElement.getAttribute('aria-label') === 'Bound'")
     assert bound.get_attribute("aria-invalid") == "true"
-    assert "'dd' is not a number" in described(bound)
+    assert "'dd' must be a number" in described(bound)
     assert faults(notebook) == []
     page.keyboard.press("ControlOrMeta+a")
     page.keyboard.type("2.5%")
@@ -313,7 +313,7 @@ def test_conditions_are_listed_by_keyboard_alone(notebook: LabNotebook) -> None:
     assert bound.input_value() == "2.5%"
     bound.fill("many")
     bound.press("Enter")
-    page.get_by_role("alert").filter(has_text="'many' is not a number").wait_for()
+    page.get_by_role("alert").filter(has_text="'many' must be a number").wait_for()
     page.get_by_role("button", name="Remove condition 1", exact=True).press("Enter")
     page.wait_for_function("document.activeElement.getAttribute('aria-label') === 'Remove condition 1'")
     assert bound.get_attribute("aria-invalid") == "false"  # what is now the first one is not wrong

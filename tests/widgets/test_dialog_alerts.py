@@ -115,7 +115,7 @@ def test_it_offers_what_the_loaded_query_has_even_if_the_report_does_not() -> No
     ("conditions", "words", "field"),
     [
         ([{**BELOW, "bound": " "}], "Enter a bound", "alert_if[0].bound"),
-        ([BELOW, {**FALLS, "bound": "many"}], "'many' is not a number", "alert_if[1].bound"),
+        ([BELOW, {**FALLS, "bound": "many"}], "'many' must be a number", "alert_if[1].bound"),
         ([BELOW, {**BELOW, "bound": "5%"}], "is a percentage, but the column is not", "alert_if[1].bound"),
         ([{**BELOW, "column": "Clients - Activ: Qty"}], "mean 'Clients - Active: Qty'", "alert_if[0].column"),
         ([{**FALLS, "row": "total"}], "the Total has none", "alert_if[0].bound"),

@@ -164,7 +164,7 @@ class FlowSums:
         return flow
 
     def _add_joined(self, piece: Piece) -> None:
-        """Add the opening balances of clients that are created within the report."""
+        """Add the opening balances of clients created before the report's end."""
         some = np.flatnonzero((piece.opening != 0) & (piece.exists < self._segments[-1]))
         keys = self._segment_of(piece.exists[some]) * _CLASS_COUNT
         if piece.client_group is not None:

@@ -43,7 +43,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Piece:
-    """Some clients that share a currency, with their rows.
+    """A set of clients that share a currency, with their rows.
 
     Attributes
     ----------

@@ -145,7 +145,7 @@ def _moment(facts: Facts, clients: Int64s, row: Int64s, at: int, window: int, ow
 
 @dataclass(frozen=True)
 class _OwnRows:
-    """The transactions of one group of packages: `client` is a position among the clients, ascending."""
+    """The transactions in one group of packages, sorted by `client`, a position among the given clients."""
 
     client: Int64s
     time: Int64s

@@ -1,4 +1,4 @@
-"""The origin of cached facts, from which the facts of a mart with added part files are built.
+"""The origin of cached facts: what they were built from, so that added part files can be merged into them.
 
 When an export adds a part to a ledger, only the rows of that part are read and checked, then merged with the
 cached facts of the other parts. If there is any doubt, such as a faulty row, all parts are read.

@@ -116,7 +116,7 @@ def known_secrets(
     Raises
     ------
     SnapshotError
-        If `connections.ini` cannot be parsed, so that its secrets are unknown.
+        If `connections.ini` cannot be parsed, so its secrets are unknown.
     """
     env = os.environ if environ is None else environ
     home = _home() if home is None else home

@@ -50,7 +50,7 @@ def to_pdf(
     paper: str = "A4",
     identity: str = "",
 ) -> bytes:
-    """Return the report as a tagged PDF for print and for screen readers.
+    """Return the report as a tagged PDF for printing and for screen readers.
 
     It has the same content as the page: the headline figures, the charts, the table, what the columns mean,
     and Info. A table that is too wide for a sheet is split into parts, each with the row labels.

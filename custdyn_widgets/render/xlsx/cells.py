@@ -113,9 +113,9 @@ def styled_cell(
 
 
 def set_height(sheet: Any, row: int, text: str, width: float, size: int = _SIZE) -> None:
-    """Make an unwritten row tall enough for text wrapped at a width in characters.
+    """Set the height of a row not yet written to fit text wrapped at `width` characters.
 
-    Otherwise, programs that rely on the file's row heights would draw lines on top of each other.
+    Otherwise, programs that rely on the file's row heights would draw the lines on top of each other.
     """
     lines = sum(max(1, -(-len(line) // max(1, int(width / 1.15)))) for line in text.splitlines() or [""])
     if lines > 1 or size > _SIZE:

@@ -1,4 +1,4 @@
-"""Native charts of a workbook, with values from the Chart data sheet."""
+"""Native charts in a workbook, with values from the Chart data sheet."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def parse_bound(field: str, value: object) -> Bound:
     found = _FORM.fullmatch(text)
     if found is None:
         raise SavedQueryError.invalid(
-            field, value, f"is not {_EXPECTED}, with at most {_MOST_DIGITS} digits before the decimal point"
+            field, value, f"must be {_EXPECTED}, with at most {_MOST_DIGITS} digits before the decimal point"
         )
     number = Decimal(found[1])
     if len(found[1].partition(".")[2].rstrip("0")) > PLACES:

@@ -133,7 +133,7 @@ def check_against_query(conditions: Sequence[Condition], query: ReportQuery) -> 
             continue
         if condition.against == "compare":
             if query.compare is None:
-                why = 'needs a query with a comparison: set compare, such as "previous_month"'
+                why = 'needs a query with a comparison: set compare, for example to "previous_month"'
                 raise SavedQueryError.invalid(f"{field}.against", "compare", why)
         elif why := _without_row_before(condition, query):
             remedy = f'{why}; set "against": "compare", and set compare in the query'
@@ -143,13 +143,13 @@ def check_against_query(conditions: Sequence[Condition], query: ReportQuery) -> 
 def _without_row_before(condition: Condition, query: ReportQuery) -> str:
     """Return the reason why no row can be compared with the previous row, or "" if one can."""
     if condition.row == "total":
-        return "cannot be measured from the previous row, because the Total has none"
+        return "cannot be measured against the previous row, because the Total has none"
     if query.time_group is None:
-        return "cannot be measured from the previous row, because the query does not group by time"
+        return "cannot be measured against the previous row, because the query does not group by time"
     if query.interval in _SINGLE_ROW[query.time_group]:
         return (
-            f"cannot be measured from the previous row, because {query.interval} by {query.time_group} is a "
-            "single row: choose a longer interval"
+            f"cannot be measured against the previous row, because {query.interval} by {query.time_group} is "
+            "a single row: choose a longer interval"
         )
     return ""
 
