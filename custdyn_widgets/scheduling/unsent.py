@@ -123,7 +123,7 @@ def after_sending(
     made: Sequence[MadeReport],
     outcomes: Sequence[Outcome],
     *,
-    is_complete: bool = True,
+    is_complete: bool,
     again: bool = True,
 ) -> Run:
     """Return the record of a run whose reports have been sent again.

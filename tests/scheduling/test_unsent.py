@@ -445,6 +445,59 @@ def test_a_refusal_is_reported_although_the_run_was_killed_while_it_waited(
     assert received.recipients() == [EVA, ANNA, EVA, EVA]  # of each later run once, and of the first once
 
 
+def test_a_run_that_still_waits_is_not_reported_as_failed_by_the_next(
+    settings: Settings, received: Received, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUSTDYN_SMTP_WAITS", "60")
+    keep(BOARD, settings)
+    received.at_recipient = lambda _, to: "451 later" if to == ANNA else None
+
+    def sleep(_: float) -> None:
+        raise Killed
+
+    request = RunRequest("board", again=True)
+    with pytest.raises(Killed):
+        dispatch(request, settings=load_settings(), progress=print, now=NOW, sleep=sleep)
+    keep(replace(BOARD, source="none-such"), settings)
+    dispatch(request, settings=load_settings(), progress=print, now=NOW)
+    first = Runs(settings.runs or Path()).listing()[0]
+    assert (first.result, first.waiting, first.told) == ("undelivered", True, ())
+    assert received.recipients() == [BEN, EVA]
+    assert "none-such" in text_of(received, 1)
+
+
+def test_a_run_whose_letter_the_next_run_sends_is_not_reported_as_failed(
+    settings: Settings, received: Received, down: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUSTDYN_SMTP_WAITS", "60")
+    keep(BOARD, settings)
+
+    def sleep(_: float) -> None:
+        raise Killed
+
+    request = RunRequest("board", again=True)
+    with pytest.raises(Killed):
+        dispatch(request, settings=load_settings(), progress=print, now=NOW, sleep=sleep)
+    keep(replace(BOARD, source="none-such"), settings)
+    with mail_server(received, port=down):
+        dispatch(request, settings=load_settings(), progress=print, now=NOW)
+    first = Runs(settings.runs or Path()).listing()[0]
+    assert (first.result, first.waiting, first.told) == ("sent", False, ())
+    assert received.recipients() == [EVA, ANNA, BEN]  # EVA gets only the failure of the second run
+
+
+def test_a_run_that_is_refused_at_its_second_attempt_is_reported_once_with_its_last_lines(
+    ask: Ask, received: Received
+) -> None:
+    received.at_recipient = lambda own, to: (
+        None if to != ANNA else "451 later" if own.told.count(to) < 2 else "550 no such person"
+    )
+    run = ask()
+    assert (run.result, run.waiting, [one["recipient"] for one in run.told]) == ("undelivered", False, [EVA])
+    assert received.recipients() == [BEN, EVA]
+    assert "Sending unsent reports to 1 recipient" in text_of(received, 1)
+
+
 def test_a_run_waits_for_one_that_is_only_sending_and_not_for_one_that_computes(
     ask: Ask, settings: Settings
 ) -> None:

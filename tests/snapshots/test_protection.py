@@ -236,6 +236,30 @@ def test_a_store_in_use_is_protected_and_what_was_revoked_by_others_stays_revoke
     assert protect_few(store, monkeypatch) == 2  # again, without harm
 
 
+def test_notes_signatures_and_addresses_from_before_the_protection_still_belong_to_their_writers(
+    unprotected: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = unprotected
+    store.folder.mkdir()
+    os.chown(store.folder, 0, writers().gr_gid)
+    store.folder.chmod(0o2770)
+    key = new_key(tmp_path / "annas.pem", store.folder)
+    about = {"saved_query": "board", "as_of": "2026-02-01T00:00:00Z", "generated_at": "2026-02-01T00:00:00Z"}
+    snapshot_id = anna(lambda: publish(store, **about))
+    anna(lambda: add_note(store, snapshot_id, "from before", "analyst"))
+    address = anna(lambda: make_address(store.folder, "board", BEGINNING))
+    assert anna(lambda: signatures.sign(store, snapshot_id, key)) is True
+    protect_few(store, monkeypatch)
+    assert [note.text for note in viewer(lambda: notes_on(store.folder, snapshot_id)).notes] == [
+        "from before"
+    ]
+    found = viewer(lambda: signatures.signature_of(store, snapshot_id))
+    assert found.key == key.public
+    assert viewer(lambda: find_address(store.folder, address.token)) == address
+    assert viewer(lambda: NewestSnapshots(store).of(address)) == snapshot_id
+    assert "it belongs to" in bob(lambda: add_note(store, snapshot_id, "forged", "analyst"))
+
+
 def test_protecting_follows_no_link(unprotected: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     store = unprotected
     snapshot_id = store.publish({}, FILES)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import logging
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from custdyn_widgets.snapshots.addresses import make_address, revoke_address
 from custdyn_widgets.snapshots.life import revoke
 from custdyn_widgets.snapshots.notes import add_note, withdraw_note
+from custdyn_widgets.snapshots.store import Store
 from tests.payloads import PAYLOADS
 from tests.viewer.test_bar import text_of
-from tests.viewer.test_viewer import FILES, HEADERS, Reply, Running
+from tests.viewer.test_viewer import FILES, HEADERS, Reply, Running, served
 from tests.viewer.test_viewer import nothing as nothing
 from tests.viewer.test_viewer import running as running
 
@@ -56,6 +58,21 @@ def test_all_other_addresses_get_the_same_404(running: Running, nothing: Reply) 
         f"/view?q={token}", f"/latest/?q={token}", f"/latest?q=../v1/{token[6:]}",
     ):  # fmt: skip
         assert running.ask(target).all_but_date == nothing.all_but_date, target
+
+
+def test_if_the_store_cannot_be_read_the_address_is_not_available_now(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    address = make_address(store.folder, "board", BEGINNING)
+    with served(store) as running:
+        made(running, "board", 1)
+        away = (store.folder / "v1").rename(store.folder / "away")
+        (store.folder / "v1").write_text("not a folder")
+        reply = running.ask(f"/latest?q={address.token}")
+        assert (reply.status, reply.headers["Cache-Control"]) == (503, "no-store")
+        assert b"Not available now" in reply.body
+        (store.folder / "v1").unlink()
+        away.rename(store.folder / "v1")
+        assert running.ask(f"/latest?q={address.token}").status == 302
 
 
 def test_the_log_has_only_the_beginning_of_a_token(

@@ -114,11 +114,13 @@ def served(store: Store, **options: Any) -> Iterator[Running]:
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
     thread.start()
     assert ready.wait(10)
-    yield Running(store, port[0])
-    loop.call_soon_threadsafe(stopped.set)
-    thread.join(10)
-    loop.run_until_complete(loop.shutdown_default_executor())
-    loop.close()
+    try:
+        yield Running(store, port[0])
+    finally:  # after a failed test too: Python would wait for the thread before it exits
+        loop.call_soon_threadsafe(stopped.set)
+        thread.join(10)
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
 
 
 @pytest.fixture(scope="module")

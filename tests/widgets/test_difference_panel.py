@@ -158,6 +158,17 @@ def test_another_comparison_and_closing_close_the_list(analyst: Analyst) -> None
     assert len(analyst.of_clients) == heard
 
 
+def test_the_next_report_closes_the_changes(analyst: Analyst) -> None:
+    analyst.panel._download.start = lambda file, *_: analyst.files.append(file)  # type: ignore[method-assign]
+    analyst.compare()
+    analyst.ask(ask="csv", page="")
+    assert [file.name for file in analyst.files] == [f"changes-since-{analyst.sent[:8]}.csv"]
+    analyst.dynamics.run()
+    assert analyst.said[-1] == {"kind": "closed"}
+    analyst.ask(ask="csv", page="")
+    assert len(analyst.files) == 1
+
+
 def test_closing_the_list_returns_to_the_comparison(analyst: Analyst) -> None:
     analyst.compare()
     analyst.ask(ask="clients")

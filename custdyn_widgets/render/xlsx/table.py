@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -47,36 +46,26 @@ _MOST_COLUMNS_ON_A_PAGE = 30
 _COLUMNS_ON_A_PAGE = 20
 
 
-@dataclass(frozen=True)
-class Placement:
-    """The position of the rows on the Report sheet: first and last row, and number of label columns."""
-
-    first: int
-    last: int
-    labels: int
-
-
-def write_table(sheet: Any, report: Report) -> Placement:
-    """Write the sheet and return the position of its rows. The Total is in the row below them."""
+def write_table(sheet: Any, report: Report) -> None:
+    """Write the sheet. The Total is in the row below the others."""
     view = table_view(report, partial_note=ASTERISK_NOTE)
     notes = _notes(report, view)
     heading = 2 + len(notes)
-    placement = Placement(heading + 2, heading + 1 + len(report.rows), len(report.headings))
+    first, last, labels = heading + 2, heading + 1 + len(report.rows), len(report.headings)
     for index, width in enumerate(_widths(report, view), 1):
         sheet.column_dimensions[get_column_letter(index)].width = width
-    sheet.freeze_panes = f"{get_column_letter(placement.labels + 1)}{placement.first}"
+    sheet.freeze_panes = f"{get_column_letter(labels + 1)}{first}"
     print_one_page_wide(sheet, heading_rows=f"{heading}:{heading + 1}")
     _spread_over_pages(sheet, report)
     write_title(sheet, report.title, notes)
     _write_headings(sheet, view, heading)
-    _write_rows(sheet, report, view, placement)
-    end = placement.last + (report.total is not None)
-    last_column = get_column_letter(placement.labels + len(report.columns))
+    _write_rows(sheet, report, view, first)
+    end = last + (report.total is not None)
+    last_column = get_column_letter(labels + len(report.columns))
     sheet.print_area = f"A1:{last_column}{end}"
     if report.rows and report.headings:
         # The filter excludes the Total, so that it stays in place when the rows are sorted.
-        sheet.auto_filter.ref = f"A{heading + 1}:{last_column}{placement.last}"
-    return placement
+        sheet.auto_filter.ref = f"A{heading + 1}:{last_column}{last}"
 
 
 def _spread_over_pages(sheet: Any, report: Report) -> None:
@@ -187,7 +176,7 @@ def _left_border(view: TableView, index: int) -> str | None:
     return "thin" if index in view.group_starts else None
 
 
-def _write_rows(sheet: Any, report: Report, view: TableView, placement: Placement) -> None:
+def _write_rows(sheet: Any, report: Report, view: TableView, first: int) -> None:
     line = _Line(sheet, report, view)
     for done, row in enumerate(view.rows):
         if done and done % _STEP == 0:
@@ -195,7 +184,7 @@ def _write_rows(sheet: Any, report: Report, view: TableView, placement: Placemen
             progress.step(words, done / len(view.rows))
         tallest = max(filter(_is_tall, row.source.labels), key=len, default="")
         if tallest:
-            set_height(sheet, placement.first + done, tallest, _LABEL_WIDTHS[1])
+            set_height(sheet, first + done, tallest, _LABEL_WIDTHS[1])
         sheet.append(line.cells(row))
     if view.total is not None:
         sheet.append(_Line(sheet, report, view, bold=True, shade=True, top="medium").cells(view.total))
