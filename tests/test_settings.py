@@ -193,8 +193,8 @@ def test_a_base_url_with_another_scheme_is_rejected_without_its_password() -> No
     [
         ("s3://bucket/store", "not a URL"),
         ("mysql://anna:seashore@host/x", "not a URL"),
-        ("", "not empty"),
-        (" ", "not empty"),
+        ("", "not blank"),
+        (" ", "not blank"),
         ("~no-such-user/x", "no such user"),
     ],
 )

@@ -74,7 +74,7 @@ def prune_command(
         say(f"Would delete: {these}. Would keep: {plan.kept:,}.")
         return
     if plan.to_delete and not yes:
-        click.confirm(f"Delete {these}? Their links will show nothing.", abort=True, err=True)
+        click.confirm(f"Delete {these}? Their links will stop working.", abort=True, err=True)
     if failed := _prune(store, [entry.id for entry in plan.to_delete]):
         say(f"Failed: {failed:,}. Fix the cause and prune again.")
         raise click.exceptions.Exit(1)

@@ -62,7 +62,7 @@ def runs_list(as_json: bool, last: int | None, saved_name: str | None) -> None:
 @click.option(
     "--max-age",
     metavar="AGE",
-    help="Check all scheduled times up to this age, such as 3d. Default: the most recent one of each "
+    help="Check all scheduled times up to this age, such as 3d. Default: the most recent one for each "
     "saved query.",
 )
 @json_option("Print JSON.")

@@ -106,7 +106,7 @@ def history_command(given: str, as_json: bool) -> None:
 @click.command("protect")
 @click.option("--group", required=True, metavar="GROUP", help="The group whose members may freeze reports.")
 def protect_command(group: str) -> None:
-    """Protect a shared store, as root: only the owner of a snapshot and root can change or delete it.
+    """Protect a shared store, as root: only a snapshot's owner and root can change or delete it.
 
     The store may be new or in use. Members of the group can add snapshots and see all of them. Everyone else
     who can enter the folder above the store can read them, so give only a viewer access to that folder.

@@ -92,7 +92,7 @@ def verify_stored(given: tuple[str, ...], every: bool, as_json: bool) -> None:
 @snapshots_group.command("revoke")
 @_ids_argument
 def snapshots_revoke(given: tuple[str, ...]) -> None:
-    """Revoke links permanently: from the next request on, they show nothing.
+    """Revoke links permanently; they stop working at the next request.
 
     The files are kept until they are pruned. Revoking cannot be undone: freeze the report again instead.
     """
@@ -117,7 +117,7 @@ def snapshots_revoke(given: tuple[str, ...]) -> None:
 @click.option("--in", "days", metavar="DAYS", type=click.IntRange(1, _MAX_DAYS), help="Days from now.")
 @click.option("--never", is_flag=True, help="Remove the expiry.")
 def snapshots_expire(given: tuple[str, ...], instant: str | None, days: int | None, never: bool) -> None:
-    """Set the time after which links show nothing.
+    """Set the time after which links stop working.
 
     Until a snapshot is pruned, its expiry can be changed or removed, even after it has passed.
     """
@@ -148,7 +148,7 @@ def change_each(given: Sequence[str], change: Callable[[str], str]) -> None:
 
 
 def _ids_in(given: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return the distinct ids in the arguments; report invalid arguments, and return those messages too."""
+    """Return the distinct ids in the arguments, and the messages reported for invalid arguments."""
     from custdyn_widgets.snapshots import id_in
 
     ids: dict[str, None] = {}

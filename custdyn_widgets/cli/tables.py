@@ -37,7 +37,7 @@ format_option = click.option(
 @click.option(
     "--change",
     is_flag=True,
-    help="Print the change in each client's flows, the largest first. Requires a query with a comparison.",
+    help="Print the change in each client's flows, largest first. Requires a query with a comparison.",
 )
 @format_option
 @json_option("Print JSON: short for --format json.")

@@ -97,7 +97,7 @@ class FixedArray(ExtensionArray):
         allow_fill: bool = False,
         fill_value: object = None,  # noqa: ARG002 (only None is ever missing)
     ) -> FixedArray:
-        """Return the numbers at positions; with `allow_fill`, a missing number for the position -1."""
+        """Return the numbers at the given positions; with `allow_fill`, -1 gives a missing number."""
         at = np.asarray(indices, np.int64)
         if not allow_fill or not (at < 0).any():
             return FixedArray(self.amounts.take(at), self.null[at])

@@ -73,7 +73,7 @@ class Amounts:
         return Amounts(whole, upper << _LIMB | lower, np.where(fits, missing, _LIMIT))
 
     def take(self, at: Any) -> Amounts:
-        """Return the amounts at positions, or those in a slice or mask."""
+        """Return the amounts at the given positions, slice or mask."""
         return Amounts(self.whole[at], self.part[at], self.missing[at])
 
     def rounded(self) -> tuple[Int64s, Bools]:

@@ -177,7 +177,7 @@ def _exact_rows(
 
 
 def _take(column: Numbers, positions: Int64s) -> Numbers:
-    """Return the numbers at positions, with a missing number for the position -1."""
+    """Return the numbers at the given positions, with a missing number for the position -1."""
     if isinstance(column, FixedArray):
         return column.take(positions, allow_fill=True)
     return [column[at] if at >= 0 else None for at in positions.tolist()]

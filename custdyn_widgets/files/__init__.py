@@ -1,4 +1,4 @@
-"""Reading files without following links, writing them atomically, and canonical and strict JSON."""
+"""Files: reading without following links, atomic writing, and canonical and strict JSON."""
 
 from custdyn_widgets.files.canonical_json import canonical_json, parse_canonical
 from custdyn_widgets.files.json_schema import load_jsonschema

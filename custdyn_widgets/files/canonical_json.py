@@ -68,7 +68,7 @@ def _plain(value: object, where: str, floats: bool) -> object:
     if isinstance(value, Mapping):
         plain = {_key(key, where): _plain(item, f"{where}.{key}", floats) for key, item in value.items()}
         if len(plain) != len(value):
-            raise SnapshotError(f"Two keys in {where.lstrip('.') or 'the value'} are equal.")
+            raise SnapshotError(f"Two keys in {where.lstrip('.') or 'the value'} are the same.")
         return plain
     if isinstance(value, list | tuple):
         return [_plain(item, f"{where}[{i}]", floats) for i, item in enumerate(value)]

@@ -126,7 +126,7 @@ class Copy:
         return self._send(smtp, message_bytes(smallest, self.envelope, attached=attached))
 
     def _forms(self) -> list[tuple[Letter, bool]]:
-        """Return the versions of the letter, largest first, and for each, whether the file is attached."""
+        """Return the versions of the email, largest first, and for each, whether the file is attached."""
         forms = [(self.letter, True)] if self.letter.attachment is not None else []
         forms.append((self.letter, False))
         return [*forms, (self.letter.without_pictures(), False)] if self.letter.pictures else forms

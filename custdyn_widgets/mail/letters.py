@@ -46,7 +46,7 @@ _FOOT = (
 
 @dataclass(frozen=True)
 class ReportLetter:
-    """The email with a report.
+    """The email that delivers a report.
 
     Attributes
     ----------
@@ -92,7 +92,7 @@ class ReportLetter:
     pictures: tuple[Picture, ...] = ()
 
     def without_pictures(self) -> ReportLetter:
-        """Return the letter without the charts."""
+        """Return the email without the charts."""
         return replace(self, pictures=())
 
     @property
@@ -217,7 +217,7 @@ class FailureLetter:
     pictures: tuple[Picture, ...] = ()
 
     def without_pictures(self) -> FailureLetter:
-        """Return the letter unchanged, because it has no pictures."""
+        """Return the email unchanged, because it has no pictures."""
         return self
 
     @property

@@ -69,7 +69,7 @@ class Letter(Protocol):
         """The pictures in the HTML."""
 
     def without_pictures(self) -> Self:
-        """Return the letter without pictures, in case they make the message too large."""
+        """Return the email without its pictures, for use if they make the message too large."""
 
     def texts(self, attached: bool) -> tuple[str, str]:
         """Return the body as plain text and as HTML, for a copy with or without the attachment."""

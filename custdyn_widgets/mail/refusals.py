@@ -65,7 +65,7 @@ def _explain_tls_failure(error: ssl.SSLError, where: str) -> tuple[bool, str]:
         message = f"The certificate of {where} is not trusted: {error.verify_message}."
         return (
             True,
-            f"{message} If a private authority issued it, set SSL_CERT_FILE to its certificate file.",
+            f"{message} If a private CA issued it, set SSL_CERT_FILE to the CA's certificate file.",
         )
     if error.reason in _NOT_TLS:
         message = f"Connections to {where} do not start with TLS."

@@ -1,4 +1,4 @@
-"""OAuth tokens for the mail server, from the environment, a file or a command, and logins with XOAUTH2.
+"""OAuth tokens for the mail server (from the environment, a file or a command), and XOAUTH2 logins.
 
 A token is valid for about an hour, so it is read at each login instead of once with the settings.
 """

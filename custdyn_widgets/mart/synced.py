@@ -125,7 +125,7 @@ def sync_lock(name: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def new_version(name: str) -> Iterator[Path]:
-    """Create a folder for a new version of a mart; at the end, remove it unless it is in use.
+    """Create a folder for a new version of a mart; at the end, remove it unless it was put in place.
 
     The caller must hold the lock. Versions left behind by killed syncs are removed first.
     """

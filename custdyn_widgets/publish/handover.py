@@ -89,7 +89,7 @@ class Staging:
         write_whole(self._file, json.dumps(left, allow_nan=False).encode("ascii"), lasting=False)
 
     def load(self) -> tuple[Report, dict[str, str]]:
-        """Return the report that the notebook saved and its drawings by title, which are not validated.
+        """Return the report that the notebook saved and, by title, its unvalidated drawings.
 
         Raises
         ------

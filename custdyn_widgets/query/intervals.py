@@ -35,7 +35,7 @@ _COMPARED_MONTHS = {"previous_month": 1, "previous_quarter": 3, "previous_year":
 
 @dataclass(frozen=True)
 class Bucket:
-    """A time bucket [start, end), with its windows, in which a paid use makes a client active.
+    """A time bucket [start, end) and the windows in which a paid use makes a client active.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Sending what could not be sent while the mail server was unavailable, in the same run or a later one.
+"""Sending emails after the mail server was unavailable, in the same run or a later one.
 
 A run tries once and releases its lock before it waits, so that the next run is not refused. The first run to
 acquire the lock sends everything that the records list as unsent, and the others then find nothing left to

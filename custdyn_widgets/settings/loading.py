@@ -130,7 +130,7 @@ def _usual_path(name: str) -> Path:
 
 def _local_path(setting: str, given: str, base: Path) -> Path:
     if not given.strip() or "://" in given:  # a URL is not shown: it may contain a password
-        what = "a URL" if given.strip() else "empty"
+        what = "a URL" if given.strip() else "blank"
         raise SettingsError(f"{setting} must be a path on this machine, not {what}.", field=setting)
     try:
         return (base / Path(given).expanduser()).absolute()

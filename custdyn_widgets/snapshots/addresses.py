@@ -112,7 +112,7 @@ def rename_address(store: Path, address: Address, saved_query: str) -> Address:
 
 
 def revoke_address(store: Path, address: Address) -> None:
-    """Revoke an address permanently; from the next request on, it shows nothing.
+    """Revoke an address permanently; it stops working at the next request.
 
     Raises
     ------

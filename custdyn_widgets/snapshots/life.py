@@ -21,7 +21,7 @@ _ALL_IDS = "`custdyn snapshots list` shows all ids in full."
 
 
 def revoke(store: Store, snapshot_id: str) -> State | None:
-    """Revoke a snapshot permanently; from the next request on, its link shows nothing.
+    """Revoke a snapshot permanently; its link stops working at the next request.
 
     Revoking a snapshot again keeps the original time but writes the state again, because the first write may
     not have reached the disk. A damaged state, which also hides the snapshot, is replaced.

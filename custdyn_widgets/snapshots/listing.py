@@ -43,7 +43,7 @@ class Entry:
 
 
 def entries(store: Store, ids: Iterable[str] | None = None) -> list[Entry]:
-    """Return entries for the given snapshots or all, newest first, with hidden and damaged ones last."""
+    """Return entries for the given or all snapshots: newest first, then hidden and damaged ones."""
     found = []
     for snapshot_id in store.ids() if ids is None else ids:
         with contextlib.suppress(SnapshotNotFoundError):  # deleted in the meantime

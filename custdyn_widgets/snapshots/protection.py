@@ -1,7 +1,7 @@
-"""Protecting a shared store: only the owner of a snapshot and root can change or delete it.
+"""Protecting a shared store: only a snapshot's owner and root can change or delete it.
 
 Every shared folder belongs to root and is sticky, so that members of the group can add files but cannot
-replace or delete those of others. Readers need access only to the folder above the store, so a viewer needs
+replace or delete others' files. Readers need access only to the folder above the store, so a viewer needs
 no write permission. Others may write to the store while root protects it, so no symbolic links are followed.
 """
 

@@ -6,12 +6,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 
 _ELLIPSIS = "…"
-_HEAD = 0.4  # the fraction of the width for a common prefix
+_HEAD = 0.4  # the fraction of the width reserved for a common prefix
 _LEAD = 12  # the maximum number of characters of a word to keep before it first differs
 
 
 def short_names(names: Iterable[str], room: float, width: Callable[[str], float] = len) -> dict[str, str]:
-    """Return each name in a unique form that fits, shortened if necessary.
+    """Return each name, shortened to fit if necessary; no two results are the same.
 
     Names that would be shortened to the same text lose their common part in the middle: `Unlimited Ukraine
     Zone A Mobile` and `… Zone B Mobile` become `Unlimited…A Mobile` and `Unlimited…B Mobile`. Names that
@@ -72,7 +72,7 @@ def _without_middle(name: str, shared: int, room: float, width: Callable[[str], 
 
 
 def _numbered(shown: dict[str, str], room: float, width: Callable[[str], float]) -> dict[str, str]:
-    """Return the shown names, with a number appended to each duplicate."""
+    """Append a number to each shortened name that is already taken, and return all names."""
     taken = {text for name, text in shown.items() if name == text}
     numbers: dict[str, int] = defaultdict(lambda: 1)
     for name, text in shown.items():

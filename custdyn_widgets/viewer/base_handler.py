@@ -17,7 +17,10 @@ METHODS = ("GET", "HEAD")
 HTML = "text/html; charset=UTF-8"
 ID_BEGINNING = 8  # characters of an id or a token that may be shown
 _WORDS = {
-    403: ("Access denied", "You are not allowed to read reports on this server. Ask the operator."),
+    403: (
+        "Access denied",
+        "You are not allowed to read reports on this server. Ask the operator for access.",
+    ),
     404: ("No report here", "The link may be incomplete, or the report was withdrawn. Ask the sender."),
     405: ("Read only", "This server supports only GET and HEAD."),
     421: (

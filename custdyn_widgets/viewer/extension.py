@@ -116,7 +116,7 @@ def _mount(serverapp: ServerApp, handlers: _Handlers, *, answers: bool) -> None:
 
 
 def _environment(own: settings.Settings) -> dict[str, str]:
-    """Return the variables that kernels inherit: every setting of the server's `custdyn.toml`.
+    """Return the variables that kernels inherit: all settings from the server's `custdyn.toml`.
 
     Without that file, these are only the store and variables already set, because defaults would override the
     `custdyn.toml` of a project in a subfolder.

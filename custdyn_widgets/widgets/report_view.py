@@ -114,7 +114,7 @@ class ReportView:
             if self.charts.spec():
                 self.panel.set_status(f"{name} is below the table.", about="chart")
             elif name == BLANK:
-                self.panel.set_status(f"{name} is below the table: choose its columns.", about="chart")
+                self.panel.set_status(f"{name} is below the table. Choose its columns.", about="chart")
             else:
                 self.panel.end_status("chart")
 

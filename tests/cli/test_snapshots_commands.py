@@ -391,7 +391,7 @@ def test_on_a_terminal_a_prune_asks_first(store: Store, answer: str, code: int, 
         os.write(keyboard, f"{answer}\n".encode())
         _, said = child.communicate(timeout=60)
     os.close(keyboard)
-    asked = f"Delete 1 snapshot {ONE_MANUAL}? Their links will show nothing. [y/N]:"
+    asked = f"Delete 1 snapshot {ONE_MANUAL}? Their links will stop working. [y/N]:"
     assert asked.encode() in said
     assert child.returncode == code
     assert len(store.ids()) == left

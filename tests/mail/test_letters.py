@@ -109,7 +109,7 @@ def bodies(message: EmailMessage) -> tuple[str, str]:
 
 
 def hostile(name: str) -> ReportLetter:
-    """Return a letter with this text wherever data or people can put one."""
+    """Return an email with this text wherever data or people can put one."""
     query = ReportQuery.from_dict({"interval": "last_month", "client_tags": [name or "x"], "company": [name]})
     info = replace(INFO, role=name, source=name, warnings=(name,))
     report = make_report(2, query=query, info=info, message=name)

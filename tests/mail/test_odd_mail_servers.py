@@ -81,7 +81,7 @@ def endlessly(before: bytes, piece: bytes) -> Talk:
 
 
 def delivered(talk: Talk, max_seconds: float = PATIENCE_S / 2, **login: str) -> list[Delivery]:
-    """Send a letter and return the outcomes; fail if there are none in time."""
+    """Send an email and return the outcomes; fail if there are none in time."""
     found: list[list[Delivery]] = []
     with server(talk, **login) as at:
         sending = threading.Thread(

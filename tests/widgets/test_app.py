@@ -302,7 +302,7 @@ def test_a_status_ends_with_what_it_speaks_of(person: Person) -> None:
     person.close_chart()
     assert person.status == rows
     person.show_chart(BLANK)
-    assert person.status == "Blank Chart is below the table: choose its columns."
+    assert person.status == "Blank Chart is below the table. Choose its columns."
     person.close_chart()
     keep("Refills")
     person.dynamics._saving.after_saving(saved_queries.load("refills"))

@@ -149,7 +149,7 @@ def parts(facts: Facts, span: Span) -> list[Span]:
 
 
 def _of_rows(values: Any, rows: slice | Int64s) -> Any:
-    """Return the values at positions without bounds checks, which would double the time."""
+    """Return the values at the given positions without bounds checks, which would double the time."""
     return values[rows] if isinstance(rows, slice) else values.take(rows, mode="clip")
 
 

@@ -83,7 +83,7 @@ class RowStates:
 
 
 def row_states(facts: Facts, clients: Int64s, grid: Grid, package_group: int | None = None) -> RowStates:
-    """Return the states of clients in a row.
+    """Return the states of a row's clients.
 
     Parameters
     ----------

@@ -233,7 +233,7 @@ def _text_or_none(array: pa.Array, blank: columns.Bools) -> pa.Array | None:
 
 
 def _tags(array: pa.Array) -> pa.Array | None:
-    """Return each client's tags as a list, splitting text at `;`, or None if the type is unsuitable."""
+    """Return each client's tags as a list (text is split at `;`), or None for an unsuitable type."""
     try:
         if pa.types.is_nested(array.type):
             lists = array.cast(pa.large_list(pa.large_string()))

@@ -201,7 +201,7 @@ def _sync(source: Source, name: str, folder: Path, engine: Engine | None) -> Syn
 
 
 def _changes(old: Path, new: Path, sentences: list[str], *, same_mapping: bool) -> Changes | None:
-    """Compare with the mart from the last sync; if that mart is damaged, append a sentence that says so."""
+    """Compare the old and new marts; if the old one is damaged, append a sentence saying so."""
     import duckdb
 
     try:

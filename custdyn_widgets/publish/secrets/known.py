@@ -1,4 +1,4 @@
-"""Secrets that must not be in a snapshot, such as source addresses, passwords, tokens and paths.
+"""Secrets that must not appear in a snapshot, such as source addresses, passwords, tokens and paths.
 
 The search looks for the text of:
 
@@ -72,7 +72,7 @@ _CONNECTIONS = Path(".jupysql", "connections.ini")
 
 @dataclass(frozen=True)
 class Secret:
-    """Text that must not be in a snapshot.
+    """Text that must not appear in a snapshot.
 
     Attributes
     ----------

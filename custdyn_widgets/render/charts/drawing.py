@@ -33,7 +33,7 @@ _DARK_INK = "#1c2127"
 
 
 def chart(report: Report, name: str) -> alt.TopLevelMixin:
-    """Return the Altair chart of a preset.
+    """Return the Altair chart for a preset.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Vega-Lite specifications of presets and of user-defined charts."""
+"""Vega-Lite specifications for presets and user-defined charts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Vega-Lite specifications of charts: marks, axes, colours and legend for given points.
+"""Vega-Lite chart specifications: marks, axes, colours and a legend for given points.
 
 They are plain dicts, so that reports can be drawn without loading Altair, and contain no generated names,
 links or remote addresses. Text is on a single line. Colours follow the page's text colour, so that a drawing

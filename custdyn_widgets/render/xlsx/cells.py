@@ -113,7 +113,7 @@ def styled_cell(
 
 
 def set_height(sheet: Any, row: int, text: str, width: float, size: int = _SIZE) -> None:
-    """Set the height of a row not yet written to fit text wrapped at `width` characters.
+    """Set the height of a row, before it is written, to fit text wrapped at `width` characters.
 
     Otherwise, programs that rely on the file's row heights would draw the lines on top of each other.
     """

@@ -112,7 +112,7 @@ def money_format(currency: str) -> str:
 
 
 def date_label(report: Report, label: str) -> date | None:
-    """Return the first day of a time label's bucket, or None if the label must remain text."""
+    """Return the first day of the bucket with this label, or None if the label must remain text."""
     if report.query.time_group is None:
         return None
     begins = date.fromisoformat(label + "0000-01-01"[len(label) :])
@@ -233,7 +233,7 @@ class _Line:
 
 
 def _is_tall(label: str) -> bool:
-    """Return whether a label takes more than one line."""
+    """Return whether a label needs more than one line."""
     return len(label) + 3 > _LABEL_WIDTHS[1] or len(label.splitlines()) > 1
 
 
