@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 def prune_command(
     age: str | None, keep_last: int | None, size: str | None, dry_run: bool, yes: bool, as_json: bool
 ) -> None:
-    """Delete your old snapshots or, as root, those of all accounts; their links then show nothing.
+    """Delete your old snapshots or, as root, those of all accounts; their links then stop working.
 
     --older-than AGE deletes snapshots that are older than AGE. --keep-last N deletes those that are not among
     the newest N of their query. --max-size SIZE deletes the oldest until the rest take up at most SIZE.
