@@ -67,7 +67,7 @@ def runs_list(as_json: bool, last: int | None, saved_name: str | None) -> None:
 )
 @json_option("Print JSON.")
 def runs_check(max_age: str | None, as_json: bool) -> None:
-    """Check that the scheduled saved queries ran; exit 1 if a run was missed, was killed, failed or is late.
+    """Check that the scheduled saved queries ran; exit 1 if a run was missed or killed, failed, or is late.
 
     A problem is resolved once a run for the scheduled time has succeeded, through "custdyn run --saved NAME
     --as-of TIME" or "custdyn runs resend RUN". This command is for monitoring: it neither sends nor changes
@@ -156,7 +156,7 @@ def check_scheduled(scheduled: bool, again: bool, within: str | None) -> None:
     """
     given = [name for name, value in (("--again", again), ("--within", within)) if value]
     if given and not scheduled:
-        raise click.UsageError(f"{given[0]} needs --scheduled: with --as-of, a run always takes place.")
+        raise click.UsageError(f"{given[0]} needs --scheduled. With --as-of, a run always takes place.")
     if len(given) > 1:
         raise click.UsageError("--again runs no matter how late it is: remove --within.")
 

@@ -119,7 +119,7 @@ def _login(
     if (user is None) != (password is None and token is None):
         missing = _USER if user is None else _PASSWORD
         raise SettingsError(
-            f"{missing} is not set: a login requires both a user and a password, or a token in {TOKEN}.",
+            f"{missing} is not set: a login requires a user and either a password or a token in {TOKEN}.",
             field=missing,
         )
     for name, value in ((_USER, user), (_PASSWORD, password)):

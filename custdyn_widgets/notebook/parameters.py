@@ -140,7 +140,9 @@ def _interval(namespace: Mapping[str, object]) -> object:
         )
     for name, value in ends.items():
         if value is None:
-            raise QueryError.missing(name, "a wall time YYYY-MM-DD HH:MM:SS, because the other end is set")
+            raise QueryError.missing(
+                name, "a wall time YYYY-MM-DD HH:MM:SS, because the other end of the interval is set"
+            )
     return {"start": ends["interval_start"], "end": ends["interval_end"]}
 
 

@@ -96,7 +96,7 @@ def report_failure(recorder: Recorder, run: Run, command: str, lines: Sequence[s
 
 
 def send_unsent_failures(recorder: Recorder) -> None:
-    """Send one email about the failures that could not be reported before; the caller must hold the lock.
+    """Send one email about earlier failures that could not be reported; the caller must hold the lock.
 
     Runs whose reports were sent in the meantime are left out.
     """

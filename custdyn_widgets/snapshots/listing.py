@@ -106,7 +106,7 @@ def entries_text(listed: Sequence[Entry]) -> str:
 
 
 def describe_makers(listed: Iterable[Entry]) -> str:
-    """Describe who made these snapshots, such as `, 3 by saved query board, 2 manually …`."""
+    """Describe who made these snapshots, for example `, 3 by saved query board, 2 manually …`."""
     counts = Counter(entry.saved_query for entry in listed)
     manual = counts.pop("", 0)
     parts = [f"{count:,} by saved query {name}" for name, count in sorted(counts.items())]

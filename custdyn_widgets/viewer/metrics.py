@@ -53,7 +53,7 @@ class Metrics:
         self._seconds[target] += seconds
 
     def text(self, *, store_readable: bool) -> str:
-        """Return the metrics in Prometheus's text format."""
+        """Return the metrics in the Prometheus text format."""
         single: dict[str, tuple[str, str, float]] = {
             "connections": ("gauge", "Open connections.", self.open_connections),
             "refused_connections_total": (

@@ -138,7 +138,7 @@ def test_an_error_is_shown_at_its_part(conditions: list[dict[str, str]], words: 
 def test_a_row_without_one_before_it_is_refused_for_the_interval_that_is_saved() -> None:
     person = Person(RELATIVE)
     person.save("Alerts", **typed(FALLS))
-    assert "last_month by month is a single row: choose a longer interval" in person.error
+    assert "last_month by month gives only one row: choose a longer interval" in person.error
 
 
 @pytest.mark.parametrize("text", ["{", "{}", "[3]", "[" * 100_000])

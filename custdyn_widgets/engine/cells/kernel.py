@@ -112,8 +112,8 @@ def _stay(
 ) -> _Past:
     """Record a stay, and return the values needed to record the next one.
 
-    These are the state and the balance at the end of this stay and, for the last nonempty stay, whether it
-    ends active, whether there was a paid use, and where it ends.
+    These are the state and the balance at the end of this stay and, for the last nonempty stay, whether the
+    client is active at its end, whether there was a paid use, and the bucket at its end.
     """
     before, balance_before, was_active, had_paid, end = past
     paid = paid_at > 0

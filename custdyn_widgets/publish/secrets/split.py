@@ -63,7 +63,7 @@ def _joined(text: str) -> Iterator[str]:
 
 
 def _looks_complete(scheme: str, cut: str) -> bool:
-    """Return whether the next line is separate text, given what follows the slashes in an address."""
+    """Return whether an address seems to end on this line, given what follows its slashes."""
     user, colon, password = cut.partition(":")
     is_of_page = scheme.lower().endswith(_OF_PAGES)
     if not colon:

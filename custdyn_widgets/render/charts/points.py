@@ -230,7 +230,7 @@ def _ranked(names: list[str], found: Sequence[Point]) -> list[str]:
 def _by_colour(
     report: Report, shown: Mapping[str, str], names: Sequence[str], chosen: list[str]
 ) -> list[str]:
-    """Return the package series with their own colours, in the order of the colours.
+    """Return the package series that have a colour of their own, in the order of the colours.
 
     The packages with the most clients get the first colours, so each has the same colour in every chart.
     """

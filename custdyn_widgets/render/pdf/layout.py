@@ -1,4 +1,4 @@
-"""The layout of a report's table on paper: the orientation, the font size, and which columns fit one sheet.
+"""The layout of a report's table on paper: the orientation, the font size, and which columns fit on a sheet.
 
 A table that is too wide at a legible size is split into parts with the same rows, one below the other.
 """

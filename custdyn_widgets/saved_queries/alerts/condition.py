@@ -148,8 +148,8 @@ def _without_row_before(condition: Condition, query: ReportQuery) -> str:
         return "cannot be measured against the previous row, because the query does not group by time"
     if query.interval in _SINGLE_ROW[query.time_group]:
         return (
-            f"cannot be measured against the previous row, because {query.interval} by {query.time_group} is "
-            "a single row: choose a longer interval"
+            f"cannot be measured against the previous row, because {query.interval} by {query.time_group} "
+            "gives only one row: choose a longer interval"
         )
     return ""
 

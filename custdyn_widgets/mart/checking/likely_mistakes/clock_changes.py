@@ -114,7 +114,7 @@ def _usual(hours: Int64s, places: Int64s) -> Floats:
 
 
 def _distances(daily: Int64s, day: int, direction: int) -> tuple[float, float] | None:
-    """Return how much the times of day differ after a change: as they are, and moved back by an hour.
+    """Return how much the times of day differ before and after a change: as recorded, and shifted back.
 
     Return None if there are too few transactions before or after.
     """
