@@ -42,7 +42,7 @@ def key_new(file: Path | None) -> None:
         say(
             f"To sign every snapshot from now on, add to custdyn.toml:\nsigning_key = {json.dumps(str(path))}"
         )
-    say(f"Public key, to be given to recipients in a way that they trust: {key.public}")
+    say(f"Public key; give it to recipients through a channel that they trust: {key.public}")
     click.echo(pem(key.public).decode(), nl=False)
 
 

@@ -132,7 +132,7 @@ def to_lines(cells: Cells, rates: Rates, row_count: int) -> pd.DataFrame:
 
 
 def to_fixed_lines(cells: Cells, rates: Rates, row_count: int) -> pd.DataFrame:
-    """Convert cells to the same lines in fixed point (see `fixed_columns`), which is much faster.
+    """Convert cells to the same lines as `to_lines`, but in fixed point (see `fixed_columns`): much faster.
 
     Raises
     ------

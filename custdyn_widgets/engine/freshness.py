@@ -132,7 +132,7 @@ def _ranges(begins: Int64s, ends: Int64s) -> Iterator[Int64s]:
 def _kinds_that_stopped(facts: Facts, end: int, recent: Sequence[_RecentUses]) -> Iterator[tuple[str, int]]:
     """Yield each kind of use that occurred on nearly every day until it stopped, with its last time.
 
-    A kind that still occurs on the last day before `end` or later is skipped.
+    A kind that still occurs on the last day before `end`, or after `end`, is skipped.
     """
     going = np.logical_or.reduce([own.going for own in recent])
     exists = np.logical_or.reduce([own.exists for own in recent])

@@ -61,7 +61,7 @@ def author_sections(notebook: NotebookNode, *, with_report: bool = True) -> list
     ----------
     notebook
         The notebook with its outputs. Cells tagged `parameters`, `injected-parameters` or `remove-cell` are
-        left out. The report replaces the first cell tagged `report`; without such a cell, it comes first.
+        left out. The report replaces the first cell tagged `report`, or comes first if there is none.
     with_report
         Whether there is a report. If there is none, cells tagged `report` are shown like any other cell.
 

@@ -1,4 +1,4 @@
-"""The page for a comparison of two reports, inert like a report's page and without client names."""
+"""The page for a comparison of two reports; it is inert, like a report's page, and has no client names."""
 
 from __future__ import annotations
 

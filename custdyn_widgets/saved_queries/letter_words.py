@@ -30,7 +30,7 @@ def check_opening(value: object) -> None:
 
 
 def fill_words(text: str, values: Mapping[str, str]) -> str:
-    """Return text with its placeholders replaced; unknown ones, left by a masked secret, are not changed.
+    """Return text with its placeholders replaced; unknown ones stay as they are.
 
     Parameters
     ----------

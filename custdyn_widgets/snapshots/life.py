@@ -50,7 +50,7 @@ def revoke(store: Store, snapshot_id: str) -> State | None:
 
 
 def expire(store: Store, snapshot_id: str, at: datetime | None) -> State:
-    """Set when a snapshot expires; a revoked snapshot remains revoked.
+    """Set the time at which a snapshot expires; a revoked snapshot remains revoked.
 
     Parameters
     ----------

@@ -60,7 +60,7 @@ def refuse_strangers(store: Path, snapshot_id: str, done: str) -> None:
 
 
 def account(user_id: int | None = None) -> str:
-    """Return an account's name, or `uid 1234` if it has none here; defaults to the current account."""
+    """Return an account's name, or `uid 1234` if it has none; the default is the current account."""
     number = os.geteuid() if user_id is None else user_id
     try:
         return pwd.getpwuid(number).pw_name

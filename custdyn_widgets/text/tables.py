@@ -23,7 +23,7 @@ def align_cells(cells: Sequence[str], widths: Sequence[int], *, right: Collectio
     widths
         The minimum width of each column.
     right
-        The positions of the columns to align right, such as numbers.
+        The positions of the columns to right-align, such as those with numbers.
     """
     padded = []
     for i, (cell, width) in enumerate(zip(cells, widths, strict=True)):

@@ -104,7 +104,7 @@ def _tried(module: ModuleType, facts: Facts, grid: Grid) -> Kernel | None:
 
 
 def _read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return a read-only view, so that the kernel is compiled only for the type of memory-mapped arrays."""
+    """Return a view, read-only like mapped arrays, so that the kernel is compiled for only one type."""
     view = array.view()
     view.flags.writeable = False
     return view

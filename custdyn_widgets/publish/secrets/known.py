@@ -16,9 +16,9 @@ The search looks for the text of:
 - the private key that signs snapshots;
 - the paths of the snapshot store and the user's home folder.
 
-A secret of eight characters or more is found anywhere. One of six or seven characters, or one that consists
-only of digits, is found only as a separate word or number, because it may occur by chance in words and
-amounts. Shorter ones are ignored, because the password `2021` would block every report for that year. A
+A secret of eight characters or more is found even within a word. One of six or seven characters, or one
+that consists only of digits, is found only as a separate word or number, because it may occur by chance in
+words and amounts. Shorter ones are ignored, because the password `2021` would block every report for that year. A
 password identical to the role or to a source's name is ignored unless the user name precedes it, because
 reports show both.
 

@@ -24,7 +24,7 @@ def is_in_percent(column: Column) -> bool:
 def change_column(condition: Condition, column: Column) -> str:
     """Return the name of the column that holds the change in a given column, for a condition on a comparison.
 
-    The change in a rate is in percentage points, as on pages.
+    The change in a rate is in percentage points, as it is on report pages.
     """
     relative = condition.bound.percent and not is_rate(column)
     return column.name + (CHANGE_PERCENT if relative else CHANGE)

@@ -70,7 +70,7 @@ def local_header(entry: Entry, crc: int) -> bytes:
 
 
 def directory(entries: Sequence[tuple[Entry, int]]) -> bytes:
-    """Return the directory and its end record, which follow all files."""
+    """Return the directory and its end record, which come after all the files."""
     found = b""
     for entry, crc in entries:
         name = entry.name.encode("ascii")
