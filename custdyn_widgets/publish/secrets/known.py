@@ -18,9 +18,9 @@ The search looks for the text of:
 
 A secret of eight characters or more is found even within a word. One of six or seven characters, or one
 that consists only of digits, is found only as a separate word or number, because it may occur by chance in
-words and amounts. Shorter ones are ignored, because the password `2021` would block every report for that year. A
-password identical to the role or to a source's name is ignored unless the user name precedes it, because
-reports show both.
+words and amounts. Shorter ones are ignored, because the password `2021` would block every report for that
+year. A password identical to the role or to a source's name is ignored unless the user name precedes it,
+because reports show both.
 
 Only complete paths are found: `/home/anna` is not found in `/home/annabel` or `/old/home/anna`. A path with a
 single name, such as `/root`, is found only if another name follows, because `/data` may also mean "or data";
