@@ -49,11 +49,14 @@ class TextLookup:
         rows = np.flatnonzero(~self._strings.equal(result, strings))
         rows = rows[result.take(rows) >= 0]  # an empty slot ends the search
         strings, slots = strings.rows(rows), slots.take(rows)
-        while len(rows):
+        for _ in range(_MOST_PROBES):  # no known string is farther from where the search for it begins
+            if not len(rows):
+                break
             slots = (slots + 1) & (len(self._table) - 1)
             result[rows] = found = self._table.take(slots)
             left = np.flatnonzero((found >= 0) & ~self._strings.equal(found, strings))
             rows, strings, slots = rows.take(left), strings.rows(left), slots.take(left)
+        result[rows] = -1
         if values.null_count:
             result[np.asarray(values.is_null().to_numpy(zero_copy_only=False), np.bool_)] = -1
         return result
@@ -101,7 +104,7 @@ class _Strings:
         # One word for each byte, beginning at that byte.
         padded = np.concatenate([content, np.zeros(8, np.uint8)])
         words = np.ndarray(len(content) + 1, _WORD, padded.data, strides=(1,))
-        begins = starts[:-1] - starts[0]
+        begins = (starts[:-1] - starts[0]).astype(np.int64)
         return cls(lengths, tuple(_words_at(words, begins, lengths, first) for first in firsts))
 
     def rows(self, rows: npt.NDArray[np.int64]) -> _Strings:

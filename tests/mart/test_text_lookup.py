@@ -65,3 +65,19 @@ def test_strings_that_collide_are_found(monkeypatch: pytest.MonkeyPatch) -> None
         known = pa.array([f"C{i}" for i in range(count)])
         values = pa.array([f"C{i}" for i in range(-3, count + 3)])
         assert TextLookup(known).positions(values).tolist() == expected(known, values)
+
+
+def test_the_search_for_an_unknown_string_is_short_even_among_chosen_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def own_slots(strings: text_lookup._Strings, bits: int) -> np.ndarray:
+        return strings.words[0].view(np.int64) % 1000
+
+    monkeypatch.setattr(text_lookup._Strings, "slots", own_slots)
+    known = pa.array([chr(n) for n in range(1, 128)])  # each in its own slot, without an empty one between
+    unknown = pa.array([chr(2) + "\0\0\0\0\0\0\0\0"])
+    lookup, searched = TextLookup(known), []
+    equal = text_lookup._Strings.equal
+    monkeypatch.setattr(text_lookup._Strings, "equal", lambda *args: searched.append(1) or equal(*args))
+    assert lookup.positions(unknown).tolist() == [-1]
+    assert len(searched) <= text_lookup._MOST_PROBES + 1

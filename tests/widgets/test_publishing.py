@@ -20,7 +20,7 @@ import pytest
 
 from custdyn_widgets.snapshots.evidence import Evidence
 from custdyn_widgets.snapshots.store import Store
-from custdyn_widgets.viewer.base_handler import HEADERS
+from custdyn_widgets.viewer.headers import HEADERS
 from custdyn_widgets.widgets.publishing import (
     SHARED,
     Published,
