@@ -136,5 +136,5 @@ def test_a_mart_on_object_storage_is_read_as_s3a(spark: Any, opened: Any) -> Non
 
 
 def test_without_a_client_for_s3_it_says_what_spark_needs() -> None:
-    with pytest.raises(SourceError, match=r"S3AFileSystem not found\. Add the package org"):
+    with pytest.raises(SourceError, match=r"S3AFileSystem not found\. Add the org"):
         open_on_spark("s3://other/mart")

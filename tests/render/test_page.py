@@ -181,7 +181,7 @@ def test_a_report_of_one_row_has_no_total():
 def test_by_package_the_page_says_that_stocks_do_not_add_up():
     report = make_report(2, ("Basic", "Gold"))
     reader = read(render_page(report, {}))
-    assert "overlap and do not add up" in " ".join(reader.texts("p"))
+    assert "overlap between packages and do not add up" in " ".join(reader.texts("p"))
     assert [a for tag, a in reader.elements if tag == "th" and a.get("class") == "l again"]
 
 

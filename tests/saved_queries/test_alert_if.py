@@ -136,9 +136,9 @@ def test_an_invalid_condition_is_named(conditions: object, field: str, words: st
         ({"group_by": []}, "last", "needs year, month or date"),
         ({"group_by": ["package"]}, "last", "needs year, month or date"),
         ({"group_by": []}, "any", "does not group by time"),
-        ({"interval": "last_month"}, "last", "last_month by month is a single row"),
-        ({"interval": "yesterday", "group_by": ["date"]}, "any", "yesterday by date is a single row"),
-        ({"interval": "last_quarter", "group_by": ["year"]}, "last", "last_quarter by year is a single row"),
+        ({"interval": "last_month"}, "last", "last_month by month gives only one row"),
+        ({"interval": "yesterday", "group_by": ["date"]}, "any", "yesterday by date gives only one row"),
+        ({"interval": "last_quarter", "group_by": ["year"]}, "last", "last_quarter by year gives only one"),
     ],
 )  # fmt: skip
 def test_a_change_without_a_row_before_is_an_error(query: dict[str, object], row: str, words: str) -> None:

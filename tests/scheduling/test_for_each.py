@@ -170,7 +170,7 @@ def test_a_company_that_the_data_does_not_have_is_told_and_the_others_get_theirs
     assert [one.result for one in run.reports] == ["sent", "sent", "sent", "failed"]
     assert "Acme Nroth: company: the data has no company 'Acme Nroth'." in str(run.problem)
     assert received.recipients()[-1] == EVA
-    assert "sends it to all recipients, including those who already have it" in text_of(received, -1)
+    assert "sends the report to all recipients, including those who already have it" in text_of(received, -1)
     assert "x@example.com" not in received.told
     assert len(frozen(settings)) == 3
 
