@@ -27,7 +27,7 @@ newest_python = \
   done; \
   echo "Python 3.12 or newer is required; set its path with: make newest NEWEST=/path/to/python" >&2; exit 1
 NEWEST ?= $(shell $(newest_python))
-QUICK := -m "not browser and not office and not spark and not slow"
+SMALL := not browser and not office and not spark and not slow
 # Containers often run as root, which Jupyter allows only if asked explicitly.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
@@ -49,14 +49,14 @@ serve: $(VENV)/.ready ## Serve the snapshots at their links
 test: $(VENV)/.test-ready ## Run all tests, including browser, LibreOffice and Spark (ONLY=… selects)
 	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ONLY)
 
-quick: $(VENV)/.test-ready ## Run the quick tests only
-	@$(BIN)/python -m pytest --numprocesses 2 --few-examples $(QUICK) $(ONLY)
+quick: $(VENV)/.test-ready ## Run the quick tests only, in two minutes
+	@$(BIN)/python -m pytest --numprocesses 2 --few-examples -m "$(SMALL) and not long" $(ONLY)
 
-lowest: $(VENV)-lowest/.ready ## Run the quick tests with the lowest versions of dependencies
-	@$(VENV)-lowest/bin/python -m pytest --numprocesses 2 --few-examples $(QUICK)
+lowest: $(VENV)-lowest/.ready ## Run all but the slow tests with the lowest versions of dependencies
+	@$(VENV)-lowest/bin/python -m pytest --numprocesses 2 --few-examples -m "$(SMALL)"
 
-newest: $(VENV)-newest/.ready ## Run the quick tests with the newest Python that is installed (NEWEST=/path/to/python)
-	@$(VENV)-newest/bin/python -m pytest --numprocesses 2 --few-examples $(QUICK)
+newest: $(VENV)-newest/.ready ## Run all but the slow tests with the newest Python that is installed (NEWEST=/path/to/python)
+	@$(VENV)-newest/bin/python -m pytest --numprocesses 2 --few-examples -m "$(SMALL)"
 
 check: $(VENV)/.test-ready ## Lint, types, structure
 	@$(BIN)/ruff check .

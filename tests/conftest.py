@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, Phase, settings
 from tests import databases
 
 USUAL, FEW = 100, 25
+_LONG_MODULES = Path(__file__).with_name("long_modules.txt")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -47,6 +48,15 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.register_profile("usual", max_examples=usual, derandomize=True, **common)
     settings.register_profile("long", max_examples=examples or USUAL, print_blob=True, **common)
     settings.load_profile("long" if examples else "usual")
+
+
+@pytest.hookimpl(tryfirst=True)  # before tests are selected by marker
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark the tests of modules that together take longer than all others."""
+    modules = {config.rootpath / line for line in _LONG_MODULES.read_text(encoding="utf-8").splitlines()}
+    for item in items:
+        if item.path in modules:
+            item.add_marker("long")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

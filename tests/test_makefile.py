@@ -100,3 +100,9 @@ def test_the_newest_python_that_works_is_tested(tmp_path: Path, works: list[str]
     )
     assert done.stdout.strip() == (str(tmp_path / newest) if newest else "")
     assert ("make newest NEWEST=/path/to/python" in done.stderr) == (not newest)
+
+
+def test_the_modules_that_make_quick_leaves_out_exist() -> None:
+    names = MAKEFILE.with_name("tests").joinpath("long_modules.txt").read_text(encoding="utf-8").splitlines()
+    assert names == sorted(set(names))
+    assert [name for name in names if not (MAKEFILE.parent / name).is_file()] == []
