@@ -49,7 +49,7 @@ serve: $(VENV)/.ready ## Serve the snapshots at their links
 test: $(VENV)/.test-ready ## Run all tests, including browser, LibreOffice and Spark (ONLY=… selects)
 	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ONLY)
 
-quick: $(VENV)/.test-ready ## Run the quick tests only, in two minutes
+quick: $(VENV)/.test-ready ## Run the quick tests only (under two minutes)
 	@$(BIN)/python -m pytest --numprocesses 2 --few-examples -m "$(SMALL) and not long" $(ONLY)
 
 lowest: $(VENV)-lowest/.ready ## Run all but the slow tests with the lowest versions of dependencies
