@@ -8,13 +8,14 @@ being kept.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jupyter_client.asynchronous.client import AsyncKernelClient
     from jupyter_client.session import Session
+    from zmq import Frame
 
 MAX_KEPT_MB = 64
 MAX_SENT_MB = 1024
@@ -118,7 +119,7 @@ class Bounds:
         self._kept, self._captured = OutputSize(), CapturedOutputs()
         self._sent = 0
 
-    def read(self, session: Session, frames: list[bytes]) -> dict[str, Any] | None:
+    def read(self, session: Session, frames: Sequence[Frame]) -> dict[str, Any] | None:
         """Parse a message from its frames and reduce it to what a page shows; return None if it is left out.
 
         Raises
@@ -128,12 +129,13 @@ class Bounds:
         """
         size = sum(map(len, frames))
         self._sent += size
-        if size > MAX_KEPT_MB << 20:  # not parsed, because that could take ten times the memory
+        if size > MAX_KEPT_MB << 20:  # neither copied nor parsed: that could take ten times the memory
             raise OutputRefused(_TOO_LARGE)
         if self._sent > MAX_SENT_MB << 20:
             raise OutputRefused(_TOO_MUCH)
         try:
-            message: dict[str, Any] = session.deserialize(session.feed_identities(frames)[1])
+            parts = session.feed_identities([frame.bytes for frame in frames])[1]
+            message: dict[str, Any] = session.deserialize(parts)
             if self._captured.drops(message):
                 return None
             self._kept.add(message, _reduce(message))
@@ -164,7 +166,7 @@ def bound_outputs(client: AsyncKernelClient, stop: Callable[[str], None]) -> Non
                 if not await self.socket.poll(None if timeout is None else int(timeout * 1000)):
                     raise Empty
                 try:
-                    message = bounds.read(self.session, await self.socket.recv_multipart())
+                    message = bounds.read(self.session, await self.socket.recv_multipart(copy=False))
                 except OutputRefused as refused:
                     stop(str(refused))
                     raise

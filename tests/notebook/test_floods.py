@@ -95,7 +95,7 @@ class Flood:
     cell: str
     ends: str
     bounds: Mapping[str, int] = field(default_factory=dict)
-    memory_mb: int = 845  # 1,000 MB for a process of its own, which takes 155 MB before the flood
+    memory_mb: int = 600
 
 
 KEPT = "printed or displayed more than 64 MB"
@@ -118,7 +118,7 @@ FLOODS = {
         "while True: update_display('x' * 1_000_000, display_id='one')",
         KEPT,
     ),
-    "a message of its own": Flood("display('x' * 500_000_000)", KEPT, memory_mb=1500),
+    "a message of its own": Flood("display('x' * 500_000_000)", KEPT, memory_mb=700),
     "outputs cleared elsewhere": Flood(
         "while True:\n    print('x' * 10_000_000, flush=True)\n    with Output(): clear_output()", KEPT
     ),
