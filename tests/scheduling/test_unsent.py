@@ -416,11 +416,8 @@ class Killed(BaseException):
     """Ends a run as SIGKILL does: nothing of it handles this."""
 
 
-def test_a_refusal_is_reported_although_the_run_was_killed_while_it_waited(
-    settings: Settings, received: Received, down: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CUSTDYN_SMTP_WAITS", "60")
-    keep(BOARD, settings)
+def killed_while_it_waited() -> RunRequest:
+    """Begin a run of the saved query and kill it while it waits for the mail server; return its request."""
 
     def sleep(_: float) -> None:
         raise Killed
@@ -428,6 +425,16 @@ def test_a_refusal_is_reported_although_the_run_was_killed_while_it_waited(
     request = RunRequest("board", again=True)
     with pytest.raises(Killed):
         dispatch(request, settings=load_settings(), progress=print, now=NOW, sleep=sleep)
+    return request
+
+
+def test_a_refusal_is_reported_although_the_run_was_killed_while_it_waited(
+    settings: Settings, received: Received, down: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUSTDYN_SMTP_WAITS", "60")
+    keep(BOARD, settings)
+
+    request = killed_while_it_waited()
     runs = Runs(settings.runs or Path())
     [killed] = runs.listing()
     assert (killed.waiting, killed.told) == (True, ())
@@ -452,12 +459,7 @@ def test_a_run_that_still_waits_is_not_reported_as_failed_by_the_next(
     keep(BOARD, settings)
     received.at_recipient = lambda _, to: "451 later" if to == ANNA else None
 
-    def sleep(_: float) -> None:
-        raise Killed
-
-    request = RunRequest("board", again=True)
-    with pytest.raises(Killed):
-        dispatch(request, settings=load_settings(), progress=print, now=NOW, sleep=sleep)
+    request = killed_while_it_waited()
     keep(replace(BOARD, source="none-such"), settings)
     dispatch(request, settings=load_settings(), progress=print, now=NOW)
     first = Runs(settings.runs or Path()).listing()[0]
@@ -472,12 +474,7 @@ def test_a_run_whose_letter_the_next_run_sends_is_not_reported_as_failed(
     monkeypatch.setenv("CUSTDYN_SMTP_WAITS", "60")
     keep(BOARD, settings)
 
-    def sleep(_: float) -> None:
-        raise Killed
-
-    request = RunRequest("board", again=True)
-    with pytest.raises(Killed):
-        dispatch(request, settings=load_settings(), progress=print, now=NOW, sleep=sleep)
+    request = killed_while_it_waited()
     keep(replace(BOARD, source="none-such"), settings)
     with mail_server(received, port=down):
         dispatch(request, settings=load_settings(), progress=print, now=NOW)
