@@ -56,8 +56,9 @@ def report(folder: Path, question: Question) -> answer.Table:
     sql, (first, last) = connection(), question.edges[-2:]
     rates = sql.execute(f"select currency, date, units_per_base from '{folder}/rates.parquet'").fetchall()
     quotes = answer.Quotes(rates)
-    given = {"first": f"{first} 00:00Z", "last": f"{last} 00:00Z"}
-    windows = {"window_before": f"{question.windows[-2]} 00:00Z", "window": f"{question.windows[-1]} 00:00Z"}
+    given = {"first": f"{first} 00:00:00Z", "last": f"{last} 00:00:00Z"}
+    before, window = (f"{day} 00:00:00Z" for day in question.windows[-2:])
+    windows = {"window_before": before, "window": window}
     clients = sql.execute(CLIENTS.format(folder=folder), {**given, **windows}).fetchall()
     flows: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
     for client, *sums in sql.execute(FLOWS.format(folder=folder), given).fetchall():

@@ -23,7 +23,7 @@ def _by_arrow(
 ) -> None:
     """Write with pyarrow, as PyArrow, pandas and Snowflake's or BigQuery's exports lay out a file."""
     options.setdefault("store_decimal_as_integer", True)
-    reader = rows.to_arrow_reader(_BATCH)
+    reader = pa.RecordBatchReader.from_stream(rows)
     schema = reader.schema
     for name, kind in dict(types).items():
         schema = schema.set(schema.get_field_index(name), pa.field(name, kind))

@@ -18,7 +18,10 @@ from custdyn_widgets.mart.checking import fault_kinds, values
 
 
 def _amounts(items: list[object], kind: pa.DataType | None = None) -> tuple[list[int], dict[int, str]]:
-    column = pa.array(items, kind)
+    return _amounts_of(pa.array(items, kind))
+
+
+def _amounts_of(column: pa.Array) -> tuple[list[int], dict[int, str]]:
     read, faults = values.amounts(column, columns.blanks(column))
     return read.tolist(), faults
 
@@ -73,6 +76,16 @@ def test_a_blank_amount_is_not_a_fault_and_reads_as_zero() -> None:
     blank = columns.blanks(column)
     assert blank.tolist() == [False, True, True, True]
     assert values.amounts(column, blank)[0].tolist() == [1_000_000, 0, 0, 0]
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
+def test_blank_cells_in_the_middle_of_a_file_do_not_disturb_their_neighbours(kind: pa.DataType) -> None:
+    """PyArrow 23 replaced blanks in a slice with parts of its neighbours."""
+    column = pa.array(["2021-02-01T10:00:00Z", "2021-02-02T10:00:00Z", "", "2021-02-04"], kind).slice(1)
+    second = 10**6
+    assert _times(column) == ([1_612_260_000 * second, 0, 1_612_396_800 * second], {})
+    column = pa.array(["1.25", "2.5", "", "-3"], kind).slice(1)
+    assert _amounts_of(column) == ([2_500_000, 0, -3_000_000], {})
 
 
 def test_integers_and_decimals_of_any_scale_are_amounts() -> None:
