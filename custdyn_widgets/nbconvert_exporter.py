@@ -51,7 +51,7 @@ class CustomerDynamicsExporter(Exporter):
             isinstance(one, ExecutePreprocessor) for one in self._preprocessors
         ):
             raise ConversionException(
-                "The exporter customer_dynamics never runs a notebook. Remove --execute and run the "
+                "The customer_dynamics exporter never runs a notebook. Remove --execute and run the "
                 "notebook first, for example with papermill."
             )
         nb, resources = super().from_notebook_node(nb, resources, **kw)

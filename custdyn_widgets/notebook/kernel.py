@@ -76,7 +76,7 @@ class NotebookExecution:
         self._error: BaseException | None = None
 
     def run(self, timeout_s: float | None) -> NotebookNode:
-        """Run the notebook to its end and return it with its outputs.
+        """Run the notebook to completion and return it with its outputs.
 
         Raises
         ------

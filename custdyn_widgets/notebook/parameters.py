@@ -1,8 +1,8 @@
 """Checking a template's parameters: the fields of a query, the source and `as_of`.
 
-papermill and Airflow pass JSON scalars and lists to a notebook, jupyter-scheduler passes any Python values,
-and none of them checks names or types. Therefore, the `parameters` cell lists each field of the query, and
-this module checks the parameters before a kernel starts and again inside it.
+papermill and Airflow pass JSON scalars and lists to a notebook, jupyter-scheduler passes arbitrary Python
+values, and none of them checks names or types. Therefore, the `parameters` cell lists each field of the
+query, and this module checks the parameters before a kernel starts and again inside it.
 
 `interval` is the name of a preset. A fixed period uses the two parameters `interval_start` and
 `interval_end`, because papermill's command line accepts only scalars.

@@ -100,7 +100,7 @@ def run_notebook(
     timeout_s: float | None = None,
     progress: Callable[[str], None] = _ignore,
 ) -> FinishedRun:
-    """Run a template notebook to its end and return the report that it froze.
+    """Run a template notebook to completion and return the report that it froze.
 
     Parameters
     ----------

@@ -115,7 +115,7 @@ def publish(
     store, sections
         As for `freeze`.
     drawn
-        The finished drawings for the report; see `render.report_charts`.
+        The finished charts of the report; see `render.report_charts`.
     saved_query
         The name of the saved query that is being run, to be recorded in the manifest.
     for_each

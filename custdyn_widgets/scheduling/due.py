@@ -107,7 +107,7 @@ def check_due(request: RunRequest, saved: SavedQuery, runs: Runs, now: datetime,
         first = format_instant(format_instant_utc(saved.schedule.next(now)), saved.schedule.timezone)
         return Due(
             refusal=NotDueError(
-                f"{request.name} has not run on this schedule yet; its first time is {first}."
+                f"{request.name} has not run on this schedule yet; its first run is due at {first}."
             )
         )
     return Due((*missed, instant), _missed(request, saved, instant, request.within))

@@ -22,7 +22,7 @@ def short_names(names: Iterable[str], room: float, width: Callable[[str], float]
     names
         The names; duplicates are ignored.
     room
-        The maximum width of a shown name.
+        The maximum width of a name as displayed.
     width
         A function that returns the width of a string. Defaults to `len`.
     """

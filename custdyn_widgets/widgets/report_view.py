@@ -68,7 +68,7 @@ class ReportView:
         ]
 
     def prepare(self) -> None:
-        """Start the publishing process soon, so that the first link does not have to wait for it."""
+        """Start the publishing process ahead of time, so that the first link does not wait for it."""
         if self._publisher and self._loop is not None:
             run_soon(self._loop, self._publisher.start, _QUIET_S)
 

@@ -95,7 +95,7 @@ def test_a_minutely_trigger_is_as_good_as_an_exact_one(
     outcomes = [trigger(at + timedelta(minutes=n)) for n in range(8)]
     assert [isinstance(one, Run) for one in outcomes] == [False] * 3 + [True] + [False] * 4
     assert [is_bad(one) for one in outcomes if isinstance(one, NotDueError)] == [False] * 7
-    assert "its first time is 2022-02-14 06:00:00 +01:00" in str(outcomes[0])
+    assert "its first run is due at 2022-02-14 06:00:00 +01:00" in str(outcomes[0])
     assert "2022-02-14 06:00:00 +01:00: already done at 2022-02-14T05:00:00Z (sent)" in str(outcomes[-1])
     assert "Use --again" in str(outcomes[-1])
     assert received.recipients() == [ANNA, BEN]

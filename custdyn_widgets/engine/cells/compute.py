@@ -15,8 +15,8 @@ paid use. As a result:
 A client is thus in one state at a time: a level (all, overall active or active) and the sign of its balance.
 It enters a state with a balance and leaves it with the same balance, so one cumulative sum of entries minus
 exits over the buckets yields every stock. If the state is the same in the next cell, which is
-the usual case, only the difference in balance is added. A client's creation starts its first state, and its
-closing ends the last one.
+the usual case, only the difference in balance is added. A client's first state starts when the client is
+created, and its last state ends when the client is closed.
 
 Flows are sums by bucket, split further where an exchange rate changes.
 

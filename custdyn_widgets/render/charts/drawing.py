@@ -134,7 +134,7 @@ def report_charts(report: Report, drawn: Mapping[str, str] | None = None) -> dic
     report
         The report.
     drawn
-        Drawings of this report created in another process, by title. Inert ones are used; others are drawn
+        Charts of this report that another process has drawn, by title. Inert ones are used; others are drawn
         again.
     """
     if not report.rows:

@@ -60,7 +60,7 @@ def to_pdf(
     report
         The report, with or without rows. All its rows are printed.
     drawn
-        The finished drawings for the report; see `report_charts`.
+        The finished charts of the report; see `report_charts`.
     sections
         The author's sections around the report, as for `render_page`.
     paper

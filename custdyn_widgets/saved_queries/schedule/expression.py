@@ -61,7 +61,7 @@ class Times:
     minutes, hours, days, months, weekdays
         The numbers that each field matches.
     follows_clock
-        Whether the minute or hour begins with a star: the job then runs whenever the clock shows its time.
+        Whether the minute or hour begins with a star: the job then runs whenever the local time matches.
         Otherwise it runs exactly once for each time, even if the clocks skip or repeat it.
     both_days
         Whether a day must match both day fields, as it must if either begins with a star. Otherwise, one

@@ -3,7 +3,7 @@
 Expressions have the same meaning as in Debian's cron, even on nights when the clocks change. A job scheduled
 at fixed times runs exactly once for each: at the end of the gap if the time is skipped, and at the first
 occurrence if it is repeated. A job whose minute or hour begins with a star follows the clock: it runs
-whenever the clock shows its time.
+whenever the local time matches its schedule.
 
 The search proceeds day by day and resolves each wall time of a day. Stepping through hours instead, as
 cronsim 2.8 does, returns past times on nights that repeat an hour, and misses times where clocks shift by
