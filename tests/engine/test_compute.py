@@ -227,6 +227,11 @@ def test_a_quote_that_is_needed_and_missing_names_currency_and_date() -> None:
         report(source, currency="EUR")
     with pytest.raises(RateError, match="no quote for JPY on or before"):
         report(source, currency="JPY")
+    last = mart(
+        ("a", "2021-02-28", "usage", "1"), ("a", "2021-02-28", "refill", "-1"), rates=rates(GBP="0.9")
+    )
+    with pytest.raises(RateError, match="no quote for USD on or before 2021-02-28, and the report in EUR"):
+        report(last, currency="EUR")
     assert report(source, currency="USD").info.quotes == ()
 
 
@@ -239,10 +244,13 @@ def test_the_quotes_used_are_kept() -> None:
     assert value(found, "Balance Refill: Total") == 5
 
 
-def test_clients_without_money_need_no_quote() -> None:
-    found = report(mart(("a", "2021-01-05", "usage", "0"), rates=rates(GBP="0.9")), currency="JPY")
-    assert value(found, "Clients - All: Qty") == 2
-    assert value(found, "Clients - All: Balance") == 0
+@pytest.mark.parametrize("group_by", [[], ["month"]])
+def test_clients_without_money_need_no_quote(group_by: list[str]) -> None:
+    source = mart(("a", "2021-01-05", "usage", "0"), rates=rates(GBP="0.9"))
+    found = report(source, currency="JPY", group_by=group_by)
+    for row in found.shown_rows():
+        assert row.values[found.column("Clients - All: Qty")] == 2
+        assert row.values[found.column("Clients - All: Balance")] == 0
 
 
 # Large numbers
