@@ -235,6 +235,22 @@ def test_a_quote_that_is_needed_and_missing_names_currency_and_date() -> None:
     assert report(source, currency="USD").info.quotes == ()
 
 
+def test_a_quote_of_the_second_day_counts_from_its_first_to_the_last_second() -> None:
+    source = mart(
+        ("a", "2021-02-27T23:59:59", "refill", "8"),
+        ("a", "2021-02-28T00:00:00", "refill", "8"),
+        clients={"currency": "GBP"},
+        rates={
+            "currency": "GBP",
+            "date": ["2021-01-01", "2021-02-28"],
+            "units_per_base": ["2", "4"],
+            "base": "EUR",
+        },
+    )
+    interval = {"start": "2021-02-27 12:00:00", "end": "2021-02-28 00:00:00"}
+    assert value(report(source, currency="EUR", interval=interval), "Balance Refill: Total") == 8 / 2 + 8 / 4
+
+
 def test_the_quotes_used_are_kept() -> None:
     source = mart(("a", "2021-02-05", "refill", "6"), rates=rates(USD="1.2", GBP="0.9"))
     found = report(source, currency="EUR")
