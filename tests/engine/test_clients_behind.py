@@ -39,7 +39,7 @@ def rates(*quotes: tuple[str, str]) -> list[dict[str, str]]:
     return [{"date": day, "base": "USD", "currency": "EUR", "units_per_base": units} for day, units in quotes]
 
 
-SIXTHS = rates(("2011-01-01", "6"))  # a millionth of a EUR is a sixth of a millionth of a USD
+QUOTE = rates(("2011-01-01", "1.2"))  # a EUR is 5/6 of a USD
 
 
 NONE = ledger(("A", "2010-01-01", "0"), kind="other")
@@ -97,17 +97,17 @@ def test_a_balance_that_is_half_a_millionth_is_rounded_to_the_even_one() -> None
         for name, own in balances.items()
     ]
     frame = clients_behind(
-        MAY, None, frames({"clients": found, "rates": SIXTHS, "transactions": NONE}), as_of=AS_OF
+        MAY, None, frames({"clients": found, "rates": QUOTE, "transactions": NONE}), as_of=AS_OF
     )
     assert millionths(frame["Balance"]) == [3, 9, -3, -9, 12]
-    assert millionths(frame["Balance Converted"]) == [0, 2, 0, -2, 2]
+    assert millionths(frame["Balance Converted"]) == [2, 8, -2, -8, 10]
 
 
 @pytest.mark.parametrize("by_package", [False, True])
 def test_halves_of_a_millionth_in_both_periods_and_in_their_change_are_each_rounded_once(
     by_package: bool,
 ) -> None:
-    """Of A, 1½ millionths after ½ are 1 more; of B, 2 after ½ are 1½ more."""
+    """Of A, 7½ millionths after 2½ are 5 more; of B, 10 after 2½ are 7½ more."""
     april = [("A", "2021-04-10", "-0.000003"), ("B", "2021-04-10", "-0.000003")]
     may = [("A", "2021-05-10", "-0.000009"), ("B", "2021-05-10", "-0.000012")]
     paid = ledger(*april, *may, kind="package_renewal", package_id="P1")
@@ -116,15 +116,15 @@ def test_halves_of_a_millionth_in_both_periods_and_in_their_change_are_each_roun
         "clients": clients("A", "B", currency="EUR"),
         "transactions": [*paid, *other],
         "packages": [{"package_id": code, "name": code} for code in ("P1", "P2")],
-        "rates": SIXTHS,
+        "rates": QUOTE,
     }
     query = {**MAY, "group_by": ["package"] if by_package else [], "compare": "previous_month"}
     row = "P1" if by_package else None
     frame = clients_behind(query, row, frames(mart), as_of=AS_OF, change=True)
     assert frame["Client Id"].tolist() == ["A", "B"]
     found = {name: millionths(frame[f"Renew Total{name}"]) for name in ("", " Before", " Change")}
-    assert found == {"": [2, 2], " Before": [0, 0], " Change": [1, 2]}
-    assert millionths(frame["Activation Total"]) == [0 if by_package else 6, 0]
+    assert found == {"": [8, 10], " Before": [2, 2], " Change": [5, 8]}
+    assert millionths(frame["Activation Total"]) == [0 if by_package else 28, 0]
     assert (
         clients_behind(query, row, frames(mart), as_of=AS_OF)["Renew Total"].tolist()
         == frame["Renew Total"].tolist()

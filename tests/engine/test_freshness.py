@@ -194,6 +194,21 @@ def test_one_transaction_dated_in_the_future_does_not_hide_that_the_data_ends_ea
     assert "The last transaction in the data is from 2022-01-19 23:50:00 UTC, 12 days before" in gap
 
 
+def test_every_kind_of_use_just_before_the_files_were_written_does_not_hide_when_the_data_ends(
+    tmp_path: Path,
+) -> None:
+    tables = mart(LAST, timedelta(hours=7))
+    rows = tables["transactions"]
+    kinds = ("usage", "package_activation", "package_renewal")
+    uses = [rows.iloc[[0]].assign(transaction_id=kind, kind=kind, amount="-1.00") for kind in kinds]
+    tables["transactions"] = pd.concat([rows, *uses])
+    for name, frame in tables.items():
+        frame.to_csv(tmp_path / f"{name}.csv", index=False)
+        os.utime(tmp_path / f"{name}.csv", (datetime(2022, 1, 20, 12, tzinfo=UTC).timestamp(),) * 2)
+    _, gap = run_report(ReportQuery("last_month"), tmp_path, as_of="2022-02-01").info.data_gaps
+    assert "The last transaction in the data is from 2022-01-19 23:50:00 UTC, 12 days before" in gap
+
+
 def test_data_that_is_entirely_dated_after_its_files_is_only_told_to_be_old(tmp_path: Path) -> None:
     for name, frame in mart(LAST, timedelta(hours=7)).items():
         frame.to_csv(tmp_path / f"{name}.csv", index=False)
