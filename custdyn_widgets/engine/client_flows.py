@@ -76,7 +76,7 @@ class ClientFlows:
         self._found = [self._of_period(grid, *own) for grid, own in zip(self._grids, rows, strict=True)]
 
     def column(self, name: str, sign: int, weights: Sequence[int] = (1,)) -> Any:
-        """Return the sum of a column over the periods, each multiplied by its weight: 1, 0 or -1.
+        """Return the sum of a column over the periods, each multiplied by its weight: 0, or 1 once, then -1.
 
         Returns
         -------
@@ -86,7 +86,7 @@ class ClientFlows:
         weighted = [(weight, own) for weight, own in zip(weights, self._found, strict=False) if weight]
         if name in COUNTS:
             return sum(weight * own[name] for weight, own in weighted)[self._place]
-        (_, first), *others = weighted if weighted[0][0] > 0 else weighted[::-1]
+        (_, first), *others = weighted
         amounts = first[name]
         for _, own in others:
             amounts = amounts - own[name]

@@ -227,7 +227,28 @@ def test_a_quote_that_is_needed_and_missing_names_currency_and_date() -> None:
         report(source, currency="EUR")
     with pytest.raises(RateError, match="no quote for JPY on or before"):
         report(source, currency="JPY")
+    last = mart(
+        ("a", "2021-02-28", "usage", "1"), ("a", "2021-02-28", "refill", "-1"), rates=rates(GBP="0.9")
+    )
+    with pytest.raises(RateError, match="no quote for USD on or before 2021-02-28, and the report in EUR"):
+        report(last, currency="EUR")
     assert report(source, currency="USD").info.quotes == ()
+
+
+def test_a_quote_of_the_second_day_counts_from_its_first_to_the_last_second() -> None:
+    source = mart(
+        ("a", "2021-02-27T23:59:59", "refill", "8"),
+        ("a", "2021-02-28T00:00:00", "refill", "8"),
+        clients={"currency": "GBP"},
+        rates={
+            "currency": "GBP",
+            "date": ["2021-01-01", "2021-02-28"],
+            "units_per_base": ["2", "4"],
+            "base": "EUR",
+        },
+    )
+    interval = {"start": "2021-02-27 12:00:00", "end": "2021-02-28 00:00:00"}
+    assert value(report(source, currency="EUR", interval=interval), "Balance Refill: Total") == 8 / 2 + 8 / 4
 
 
 def test_the_quotes_used_are_kept() -> None:
@@ -239,10 +260,13 @@ def test_the_quotes_used_are_kept() -> None:
     assert value(found, "Balance Refill: Total") == 5
 
 
-def test_clients_without_money_need_no_quote() -> None:
-    found = report(mart(("a", "2021-01-05", "usage", "0"), rates=rates(GBP="0.9")), currency="JPY")
-    assert value(found, "Clients - All: Qty") == 2
-    assert value(found, "Clients - All: Balance") == 0
+@pytest.mark.parametrize("group_by", [[], ["month"]])
+def test_clients_without_money_need_no_quote(group_by: list[str]) -> None:
+    source = mart(("a", "2021-01-05", "usage", "0"), rates=rates(GBP="0.9"))
+    found = report(source, currency="JPY", group_by=group_by)
+    for row in found.shown_rows():
+        assert row.values[found.column("Clients - All: Qty")] == 2
+        assert row.values[found.column("Clients - All: Balance")] == 0
 
 
 # Large numbers

@@ -242,6 +242,61 @@ def test_the_clients_of_every_row_of_several_periods_are_found(own: bool) -> Non
 
 
 @pytest.mark.usefixtures("own_metrics")
+@pytest.mark.parametrize("compare", [None, "previous_month"])
+def test_own_columns_without_a_row_to_show_leave_only_the_total(compare: str | None) -> None:
+    @metric("Own", [("Sum", "money", "The usage.")])
+    def usage_sum(lines: pd.DataFrame) -> pd.DataFrame:
+        return pd.DataFrame({"Sum": -lines["usage"]})
+
+    query = {"interval": {"start": "2021-05-01", "end": "2021-05-31"}, "group_by": ["company"]}
+    mart = frames({"clients": [client("A")], "transactions": usage(("A", "2021-01-05T00:00:00Z"))})
+    report = run_report(
+        {**query, "columns": ["payg", "Own"], "compare": compare}, mart, as_of="2021-06-01T00:00:00Z"
+    )
+    assert [row.labels for row in report.shown_rows()] == [("Total",)]
+
+
+def test_a_row_is_left_out_only_if_both_its_periods_are_exactly_nothing() -> None:
+    """A third is cut, so that fixed point can tell neither a sum of 0 nor a very small one from the other."""
+    months = {"April": "2021-04-10T00:00:00Z", "May": "2021-05-10T00:00:00Z"}
+    ledger: list[dict[str, str]] = []
+    clients = []
+    for company, currency, amounts in (
+        ("Cancelled", "EUR", {"April": "-1 1", "May": "-1 1"}),
+        ("Only before", "EUR", {"April": "-1", "May": "-1 1"}),
+        ("Only now", "EUR", {"April": "-1 1", "May": "-1"}),
+        ("Tiny before", "JPY", {"April": "-0.000001"}),
+        ("Tiny now", "JPY", {"May": "-0.000001"}),
+        ("Quiet", "JPY", {}),
+    ):
+        clients.append(client(company, company=company, currency=currency))
+        for month, listed in amounts.items():
+            for amount in listed.split():
+                ledger += usage((company, months[month]), amount=amount)
+                ledger[-1]["transaction_id"] = str(len(ledger))
+    quotes = (("EUR", "3"), ("JPY", "3" + "0" * 20))
+    mart = {
+        "clients": clients,
+        "transactions": ledger,
+        "rates": [
+            {"date": "2011-01-01", "base": "USD", "currency": currency, "units_per_base": units}
+            for currency, units in quotes
+        ],
+    }
+    query = {"interval": {"start": "2021-05-01", "end": "2021-05-31"}, "group_by": ["company"],
+             "columns": ["payg"], "currency": "USD", "compare": "previous_month"}  # fmt: skip
+    found = [row[:5] for row in cells(mart, query, "2021-06-01T00:00:00Z")[1:]]
+    third, nothing = "0.333333", "0.000000"
+    assert found == [
+        ["Only before", nothing, third, f"-{third}", "-100.000000"],
+        ["Only now", third, nothing, third, ""],
+        ["Tiny before", nothing, nothing, nothing, "-100.000000"],
+        ["Tiny now", nothing, nothing, nothing, ""],
+        ["Total", third, third, nothing, nothing],
+    ]
+
+
+@pytest.mark.usefixtures("own_metrics")
 def test_an_own_metric_cannot_have_the_id_of_other_columns() -> None:
     with pytest.raises(CustDynError, match=r"'movement' has the name of a built-in group.*another name"):
         metric("movement", [("Qty", "count", "Clients.")])

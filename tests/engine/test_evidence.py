@@ -20,7 +20,7 @@ from custdyn_widgets.engine.plan import Plan, plan_report
 from custdyn_widgets.engine.report import report_on
 from custdyn_widgets.mart import OpenedMart, open_mart
 from custdyn_widgets.query.query import ReportQuery, parse_as_of
-from custdyn_widgets.report import ClientChanges, Report
+from custdyn_widgets.report import ClientChange, ClientChanges, Report
 from custdyn_widgets.snapshots import Evidence
 
 pytestmark = pytest.mark.usefixtures("own_cache")
@@ -252,3 +252,66 @@ def test_a_report_with_too_many_contributions_keeps_no_evidence(
     report = report_of(old, "months")
     assert isinstance(report.evidence, EvidenceMaker)
     assert report.evidence() is None
+
+
+def small_mart(clients: list[dict[str, str]], *fees: tuple[str, str, str]) -> OpenedMart:
+    """Return a mart of clients, with a renewal of a package for 5 USD for each (client, at, package)."""
+    common = {"client_type": "client", "currency": "USD", "created_at": "2020-01-01"}
+    ledger = [
+        {"transaction_id": str(i), "client_id": who, "at": at, "package_id": package,
+         "kind": "package_renewal", "amount": "-5"}
+        for i, (who, at, package) in enumerate(fees)
+    ]  # fmt: skip
+    columns = ["transaction_id", "client_id", "at", "kind", "amount", "package_id"]
+    who = pd.DataFrame([{**common, **client} for client in clients])
+    return open_mart({"clients": who, "transactions": pd.DataFrame(ledger, columns=columns, dtype=str)})
+
+
+@pytest.mark.parametrize(("compare", "most"), [(None, 24), ("previous_year", 48)])
+def test_a_report_of_as_many_clients_times_rows_as_may_be_still_keeps_evidence(
+    compare: str | None, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """B adds to the last of 12 months only, but that is known too late to be worth the time."""
+    mart = small_mart([{"client_id": "A"}, {"client_id": "B", "created_at": "2022-03-01"}])
+    plan = plan_of(mart, report_of(mart, "months", currency="USD", compare=compare))
+    monkeypatch.setattr(evidence, "MAX_CONTRIBUTIONS", most)
+    found = digests(plan, "00")
+    assert found is not None
+    assert len(found) == most // 2 + 1
+    monkeypatch.setattr(evidence, "MAX_CONTRIBUTIONS", most - 1)
+    assert digests(plan, "00") is None
+
+
+def test_contributions_to_several_packages_are_counted_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    mart = small_mart([{"client_id": "A"}], ("A", "2022-01-05", "P1"), ("A", "2022-01-06", "P2"))
+    plan = plan_of(mart, report_of(mart, "months", interval=QUARTER, currency="USD", group_by=["package"]))
+    found = digests(plan, "00")
+    assert found is not None
+    for short in (0, 1):
+        monkeypatch.setattr(evidence, "MAX_CONTRIBUTIONS", len(found) - short)
+        assert (digests(plan, "00") is None) == bool(short)
+
+
+def test_a_client_that_left_a_row_without_a_label_is_named_last_and_with_all_that_is_known() -> None:
+    """A was alone in a company that showed nothing, so neither report has its label; B now has no company."""
+    fees = ("B", "2022-01-05", "P1"), ("C", "2022-01-05", "P1")
+    where = {"A": ("Old", "me"), "B": ("North", ""), "C": ("North", "")}
+    reports = []
+    for own in (where, {**where, "A": ("New", "me"), "B": ("", "you")}):
+        clients = [
+            {"client_id": client, "name": f"Dr. {client}", "company": company, "owner_user": owner}
+            for client, (company, owner) in own.items()
+        ]
+        mart = small_mart(clients, *fees)
+        fields = {"group_by": ["company"], "columns": ["packages"], "interval": QUARTER, "currency": "USD"}
+        reports.append(report_of(mart, "months", **fields))
+    shown = [[row.labels for row in report.rows] for report in reports]
+    assert shown == [[("North",)], [("North",), ("(none)",)]]
+    found = found_changes(*reports, plan_of(mart, reports[1]))
+    assert found.lines == (
+        ClientChange(("New",), "A", "Dr. A", "New", "me"),
+        ClientChange(("North",), "B", "Dr. B", "", "you"),
+        ClientChange(("(none)",), "B", "Dr. B", "", "you"),
+        ClientChange(("",), "A", "Dr. A", "New", "me"),
+    )
+    assert found.count == 2

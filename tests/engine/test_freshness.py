@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -30,6 +31,7 @@ def first_rows(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
 
 
 LAST = datetime(2022, 1, 19, 23, 50, tzinfo=UTC)
+SECOND = 1 / 3600  # in hours
 
 
 def mart(last: datetime, every: timedelta, count: int = 60) -> dict[str, pd.DataFrame]:
@@ -106,6 +108,29 @@ def test_a_pause_is_told_if_it_is_longer_than_any_before(
     assert bool(report(last, timedelta(hours=every_hours), count=count).info.data_gaps) == is_told
 
 
+@pytest.mark.parametrize("seconds", [0, 1])
+def test_a_pause_that_is_a_day_longer_is_told_from_the_next_second_on(seconds: int) -> None:
+    last = datetime(2022, 1, 29, tzinfo=UTC) - timedelta(seconds=seconds)
+    assert len(report(last, timedelta(hours=48)).info.data_gaps) == seconds
+
+
+@pytest.mark.parametrize("seconds", [0, 1])
+def test_a_transaction_of_the_second_in_which_its_file_was_written_counts(
+    tmp_path: Path, seconds: int
+) -> None:
+    """One of the next second does not: then two gaps are told."""
+    written = datetime(2022, 1, 31, 12, tzinfo=UTC)
+    tables = mart(LAST, timedelta(hours=7))
+    at = f"{written + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%SZ}"
+    late = tables["transactions"].iloc[[0]].assign(transaction_id="late", at=at)
+    tables["transactions"] = pd.concat([tables["transactions"], late])
+    for name, frame in tables.items():
+        frame.to_csv(tmp_path / f"{name}.csv", index=False)
+        os.utime(tmp_path / f"{name}.csv", (written.timestamp(),) * 2)
+    gaps = run_report(ReportQuery("last_month"), tmp_path, as_of="2022-02-01").info.data_gaps
+    assert len(gaps) == 1 + seconds
+
+
 def test_transactions_after_the_end_are_no_gap() -> None:
     assert report(LAST + timedelta(days=40), timedelta(days=20)).info.data_gaps == ()
 
@@ -119,7 +144,13 @@ def test_transactions_after_the_end_are_no_gap() -> None:
         ("this_month", (), "2022-01-20T12:00:00Z", 23, False),
         ("this_month", ("date",), "2022-01-20T12:00:00Z", 0.9, False),
         ("this_month", ("date",), "2022-01-20T12:00:00Z", 1.1, True),
+        ("this_month", ("month",), "2022-01-20T12:00:00Z", 24, False),
+        ("this_month", ("month",), "2022-01-20T12:00:00Z", 24 + SECOND, True),
+        ("this_month", ("date",), "2022-01-20T12:00:00Z", 1, False),
+        ("this_month", ("date",), "2022-01-20T12:00:00Z", 1 + SECOND, True),
         ("last_month", ("month",), "2022-02-20T12:00:00Z", 0.1, True),
+        ("last_month", ("month",), "2022-02-20T12:00:00Z", SECOND, True),
+        ("last_month", ("month",), "2022-02-01T00:00:00Z", 0.1, True),  # it has just ended
         ("today", ("month",), "2022-01-20T12:00:00Z", 20, False),  # 21:00 in Tokyo, so 21 hours
         ("today", ("month",), "2022-01-20T12:00:00Z", 22, True),
         ("today", (), "2022-01-20T12:00:00Z", 22, True),
@@ -130,7 +161,7 @@ def test_files_older_than_the_reports_end_matter_by_the_bucket(
 ) -> None:
     moment = datetime.fromisoformat(as_of)
     end = moment if interval != "last_month" else datetime(2022, 2, 1, tzinfo=UTC)
-    written = end.timestamp() - hours_old * 3600
+    written = end.timestamp() - round(hours_old * 3600)
     for name, frame in mart(end - timedelta(hours=hours_old), timedelta(hours=7)).items():
         frame.to_csv(tmp_path / f"{name}.csv", index=False)
         os.utime(tmp_path / f"{name}.csv", (written, written))
@@ -160,6 +191,21 @@ def test_one_transaction_dated_in_the_future_does_not_hide_that_the_data_ends_ea
         frame.to_csv(tmp_path / f"{name}.csv", index=False)
         os.utime(tmp_path / f"{name}.csv", (datetime(2022, 2, 1, tzinfo=UTC).timestamp(),) * 2)
     [gap] = run_report(ReportQuery("last_month"), tmp_path, as_of="2022-02-01").info.data_gaps
+    assert "The last transaction in the data is from 2022-01-19 23:50:00 UTC, 12 days before" in gap
+
+
+def test_every_kind_of_use_just_before_the_files_were_written_does_not_hide_when_the_data_ends(
+    tmp_path: Path,
+) -> None:
+    tables = mart(LAST, timedelta(hours=7))
+    rows = tables["transactions"]
+    kinds = ("usage", "package_activation", "package_renewal")
+    uses = [rows.iloc[[0]].assign(transaction_id=kind, kind=kind, amount="-1.00") for kind in kinds]
+    tables["transactions"] = pd.concat([rows, *uses])
+    for name, frame in tables.items():
+        frame.to_csv(tmp_path / f"{name}.csv", index=False)
+        os.utime(tmp_path / f"{name}.csv", (datetime(2022, 1, 20, 12, tzinfo=UTC).timestamp(),) * 2)
+    _, gap = run_report(ReportQuery("last_month"), tmp_path, as_of="2022-02-01").info.data_gaps
     assert "The last transaction in the data is from 2022-01-19 23:50:00 UTC, 12 days before" in gap
 
 
@@ -201,12 +247,17 @@ def test_data_that_goes_on_after_the_interval_has_no_gap() -> None:
 
 
 def with_use(
-    kind: str, days_early: int, *, share: float = 1, amount: str = "-1.00"
+    kind: str,
+    days_early: float,
+    *,
+    share: float = 1,
+    amount: str = "-1.00",
+    days: Collection[int] = (),
 ) -> dict[str, pd.DataFrame]:
-    """Return a mart whose refills go on to the end, with a use a day that ends early."""
+    """Return a mart whose refills go on to the end, with a use on some days that ends early."""
     data = mart(datetime(2022, 1, 31, 23, tzinfo=UTC), timedelta(hours=7), 200)
     last = datetime(2022, 1, 31, 22, tzinfo=UTC) - timedelta(days=days_early)
-    days = [n for n in range(60) if n * share % 1 < share]
+    days = days or [n for n in range(60) if n * share % 1 < share]
     use = pd.DataFrame(
         {
             "transaction_id": [f"u{n}" for n in days],
@@ -254,6 +305,23 @@ def test_a_kind_of_use_that_goes_on_or_is_not_daily_is_no_gap(
     kind: str, days_early: int, share: float
 ) -> None:
     assert gaps_of(with_use(kind, days_early, share=share)) == ()
+
+
+@pytest.mark.parametrize(
+    ("count", "span", "is_told"), [(28, 31, True), (28, 32, False), (36, 40, True), (36, 41, False)]
+)
+def test_nine_of_ten_days_with_a_use_are_nearly_every_day(count: int, span: int, is_told: bool) -> None:
+    """The days left out are apart, so that the longest pause has two days."""
+    left_out = range(1, 2 * (span - count), 2)
+    days = [n for n in range(span) if n not in left_out]
+    assert len(days) == count
+    assert bool(gaps_of(with_use("usage", 10, days=days))) == is_told
+
+
+@pytest.mark.parametrize("seconds", [0, 1])
+def test_a_kind_of_use_may_pause_for_a_day_more_than_ever_to_the_second(seconds: int) -> None:
+    early = timedelta(days=2, hours=-2, seconds=seconds) / timedelta(days=1)
+    assert len(gaps_of(with_use("usage", early))) == seconds
 
 
 def test_a_new_kind_of_use_has_no_rhythm_yet() -> None:

@@ -267,4 +267,5 @@ def test_a_query_without_rows_has_no_lines_but_their_columns() -> None:
     mart = Path(__file__).parents[1] / "golden" / "small" / "mart"
     lines = report_lines({"interval": "today"}, mart, as_of="2000-01-01")
     assert lines.empty
+    assert list(lines) == list(report_lines({"interval": "last_month"}, mart, as_of="2021-05-05"))
     assert {"active_qty", "refill", "all_neg"} <= set(lines.columns)
