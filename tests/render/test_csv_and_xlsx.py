@@ -40,7 +40,7 @@ from custdyn_widgets.render.xlsx.workbook import to_xlsx
 from custdyn_widgets.report.formatting import format_value
 from custdyn_widgets.report.report import Report, Row
 from custdyn_widgets.text import guard_formula, replace_surrogates
-from tests.make_report import COLUMNS, INFO, make_report
+from tests.make_report import COLUMNS, INFO, make_comparison, make_report
 
 HOSTILE = (
     "<script>alert(1)</script>", "=cmd|' /C calc'!A0", "</svg>", 'quo"te, comma', "two\nlines\r",
@@ -334,6 +334,12 @@ def test_long_names_are_short_in_charts_and_many_packages_share_the_grey():
     assert set(names) <= set(texts(book["Report"]))
 
 
+def test_a_workbook_calls_packages_only_what_are_packages():
+    names = tuple(f"Reseller {i}" for i in range(9))
+    notes = texts(read_xlsx(to_xlsx(make_comparison(2, names, "company")))["Charts"])
+    assert "In grey: 3 more series, the smallest in each chart." in notes
+
+
 def test_a_report_of_one_row_has_a_bar_for_each_column():
     book = read_xlsx(to_xlsx(ungrouped()))
     assert len(book["Charts"]._charts) == 2
@@ -554,7 +560,7 @@ def test_hostile_names_and_headings_are_string_cells():
 
 
 def test_a_text_too_long_for_a_cell_ends_by_saying_so():
-    for text in ("x" * 40_000, "\U0001f600" * 20_000):
+    for text in ("x" * 40_000, "\U0001f600" * 20_000, "_x0041_" * 6_000, "a\r\n" * 20_000):
         cut = cell_text(text)
         assert len(cut.encode("utf-16-le")) // 2 <= TEXT_LIMIT
         assert cut.endswith(f"(truncated; {len(text):,} characters)")
