@@ -203,6 +203,8 @@ def test_a_date_that_spreadsheets_disagree_about_stays_a_text():
     report = make_report(1)
     report = replace(report, rows=(replace(report.rows[0], labels=("1900-02",)),))
     assert data_rows(read_xlsx(to_xlsx(report))["Report"])[0][0] == "1900-02"
+    report = replace(report, rows=(replace(report.rows[0], labels=("1900-03",)),))
+    assert data_rows(read_xlsx(to_xlsx(report))["Report"])[0][0] == datetime(1900, 3, 1)
 
 
 def test_a_partial_bucket_is_marked_and_explained():
@@ -247,7 +249,8 @@ def test_every_column_is_wide_enough_for_its_numbers():
 @pytest.mark.parametrize(
     ("value", "fits"),
     [
-        ("8589934591.999999", True), ("0.000001", True), ("12345678901.500000", True),
+        ("8589934591.999999", True), ("8589934592.000001", False), ("0.000001", True),
+        ("12345678901.500000", True),
         ("123456789012.123457", False), ("12345678901234567.000000", False),
     ],
 )  # fmt: skip

@@ -9,6 +9,7 @@ from typing import Any
 
 import openpyxl
 import pytest
+from openpyxl.cell.cell import MergedCell
 
 from custdyn_widgets.render.xlsx.table import fits_a_double
 from custdyn_widgets.render.xlsx.workbook import to_xlsx
@@ -90,6 +91,28 @@ def test_groups_begin_with_a_line_and_headings_have_room_for_filters() -> None:
     without = opened(ungrouped())["Report"]
     assert {cell.alignment.indent for cell in without[headings_row(without)]} == {0}
     assert without.freeze_panes == f"A{headings_row(without) + 1}"
+
+
+def test_headings_and_the_total_stand_out_and_a_long_partial_name_wraps() -> None:
+    report = make_report(1, ("Basic",))
+    sheet = opened(report)["Report"]
+    row = headings_row(sheet)
+    for cells, stands_out in (
+        (sheet[row - 1], True),
+        (sheet[row], True),
+        (sheet[row + 2], True),
+        (sheet[row + 1], False),
+    ):
+        for cell in cells:
+            assert isinstance(cell, MergedCell) or bool(cell.font.b) == stands_out
+            assert isinstance(cell, MergedCell) or (cell.fill.fill_type == "solid") == stands_out
+    assert sheet["A1"].font.b
+    query = replace(report.query, group_by=("package",))
+    rows = tuple(replace(report.rows[0], labels=(name,), partial=True) for name in ("x" * 99, "y"))
+    partial = opened(replace(report, query=query, headings=("Package Name",), rows=rows, total=None))[
+        "Report"
+    ]
+    assert all(row[0].alignment.wrap_text for row in partial.iter_rows(min_row=headings_row(partial) + 1))
 
 
 def test_a_wide_table_without_labels_repeats_none() -> None:
