@@ -532,7 +532,8 @@ def test_the_same_report_gives_the_same_bytes_and_its_own_times():
     assert to_xlsx(report) == to_xlsx(Report.from_dict(report.to_dict()))
     data = to_xlsx(report)
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        assert {member.date_time[0] for member in archive.infolist()} == {1980}
+        assert {member.date_time for member in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        assert {member.create_system for member in archive.infolist()} == {3}  # on every system
     properties = read_xlsx(data).properties
     assert properties.creator == "Customer Dynamics"
     assert properties.created == properties.modified == datetime(2022, 12, 16, 8, 30, 1)

@@ -85,6 +85,14 @@ def test_lines_pass_zero_where_a_row_is_left_out_and_have_a_gap_where_an_average
     assert len(of_months(alone, QTY, joined=True).values) == 2
 
 
+def test_rates_and_their_changes_are_drawn_in_percent() -> None:
+    change = replace(RATE, label="Churn Rate Change", unit="points", part="change")
+    values = (Decimal("0.125"), Decimal("-0.025"))
+    report = table({("2021-01", "A"): values}, columns=(RATE, change))
+    found = [points_of(report, "Month", [column], joined=False).values[0].y for column in (RATE, change)]
+    assert found == [12.5, -2.5]
+
+
 def test_each_point_tells_its_row_column_value_unit_and_whether_it_is_partial() -> None:
     report = table({("2021-01", "Gold"): (1234, Decimal("-5.5"), None, Decimal("0.125"))})
     report = replace(report, rows=(replace(report.rows[0], partial=True),))

@@ -152,6 +152,7 @@ def test_counts_fit_and_amounts_fit_as_long_as_their_digits_do(
 def test_the_sheets_of_text_have_a_frozen_heading_and_rows_as_high_as_their_text() -> None:
     report = make_report(1, info=replace(INFO, warnings=("w " * 200,)))
     book = opened(report)
+    assert not any(book[name].sheet_view.showGridLines for name in ("Charts", "Info", "Definitions"))
     for name in ("Info", "Definitions"):
         sheet = book[name]
         assert (sheet.freeze_panes, sheet.print_title_rows) == ("A2", "$1:$1")
