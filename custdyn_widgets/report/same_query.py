@@ -32,7 +32,7 @@ def _fields_that_differ(old: Report, new: Report) -> Iterator[tuple[str, object,
     for name in (name for name in FIELDS if name not in _NOT_COMPARED):
         ours, theirs = getattr(before, name), getattr(after, name)
         same = ours == theirs
-        if isinstance(ours, tuple) and isinstance(theirs, tuple) and name not in _ORDERED:
+        if isinstance(ours, tuple) and name not in _ORDERED:
             same = set(ours) == set(theirs)
         if not same:
             yield name, _listed(ours), _listed(theirs)

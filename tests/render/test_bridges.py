@@ -65,6 +65,34 @@ def test_each_bar_starts_where_the_one_before_ends_and_the_last_one_stands_on_ze
     ]  # fmt: skip
 
 
+def test_each_bar_leads_to_the_next_and_has_its_number_above() -> None:
+    shown = bars(preset_spec(bridged(), "Movement bridge"))
+    labels = [*MOVEMENT]
+    assert [(bar["x"], bar["next"]) for bar in shown] == [
+        *zip(labels, [*labels[1:], labels[-1]], strict=True)
+    ]
+    assert [bar["level"] for bar in shown] == [100, 120, 125, 95, 94, 94]
+    assert [bar["top"] for bar in shown] == [100, 120, 125, 125, 95, 94]
+    spec = json.dumps(preset_spec(bridged(), "Movement bridge"))
+    (top,) = {float(found) for found in re.findall(r'"domainMax": ([\d.]+)', spec)}
+    assert top == pytest.approx(125 * (1 + NUMBER_ROOM))
+
+
+def test_a_bridge_names_its_unit_and_the_end_of_partial_figures() -> None:
+    report = bridged()
+    movement, balances = (preset_spec(report, name) for name in BRIDGES)
+    assert (movement["description"], balances["description"]) == ("Movement bridge", "Balance bridge, in USD")
+    assert "subtitle" not in movement["title"]
+    assert report.total is not None
+    partial = preset_spec(replace(report, total=replace(report.total, partial=True)), "Movement bridge")
+    assert partial["title"]["subtitle"] == ["Partial: until 2022-12-16 08:30:00 UTC"]
+    assert partial["height"] == movement["height"] + 16
+    zeros = tuple(0 if isinstance(value, int) else Decimal(0) for value in report.total.values)
+    empty = preset_spec(replace(report, total=replace(report.total, values=zeros)), "Balance bridge")
+    assert "domainMax" not in json.dumps(empty)
+    assert {(bar["kind"], bar["number"]) for bar in bars(empty)} == {("total", "0.00"), ("up", "0.00")}
+
+
 def test_there_is_room_for_numbers_above_a_bridge_below_zero() -> None:
     report = bridged(total=False)
     values = tuple(-abs(value) if isinstance(value, Decimal) else value for value in report.rows[0].values)

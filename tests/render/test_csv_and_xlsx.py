@@ -40,7 +40,7 @@ from custdyn_widgets.render.xlsx.workbook import to_xlsx
 from custdyn_widgets.report.formatting import format_value
 from custdyn_widgets.report.report import Report, Row
 from custdyn_widgets.text import guard_formula, replace_surrogates
-from tests.make_report import COLUMNS, INFO, make_report
+from tests.make_report import COLUMNS, INFO, make_comparison, make_report
 
 HOSTILE = (
     "<script>alert(1)</script>", "=cmd|' /C calc'!A0", "</svg>", 'quo"te, comma', "two\nlines\r",
@@ -203,6 +203,8 @@ def test_a_date_that_spreadsheets_disagree_about_stays_a_text():
     report = make_report(1)
     report = replace(report, rows=(replace(report.rows[0], labels=("1900-02",)),))
     assert data_rows(read_xlsx(to_xlsx(report))["Report"])[0][0] == "1900-02"
+    report = replace(report, rows=(replace(report.rows[0], labels=("1900-03",)),))
+    assert data_rows(read_xlsx(to_xlsx(report))["Report"])[0][0] == datetime(1900, 3, 1)
 
 
 def test_a_partial_bucket_is_marked_and_explained():
@@ -247,7 +249,8 @@ def test_every_column_is_wide_enough_for_its_numbers():
 @pytest.mark.parametrize(
     ("value", "fits"),
     [
-        ("8589934591.999999", True), ("0.000001", True), ("12345678901.500000", True),
+        ("8589934591.999999", True), ("8589934592.000001", False), ("0.000001", True),
+        ("12345678901.500000", True),
         ("123456789012.123457", False), ("12345678901234567.000000", False),
     ],
 )  # fmt: skip
@@ -332,6 +335,12 @@ def test_long_names_are_short_in_charts_and_many_packages_share_the_grey():
     assert len(book["Charts"]._charts[0].series) == 12
     assert any(text.startswith("In grey: 6 more packages") for text in texts(book["Charts"]))
     assert set(names) <= set(texts(book["Report"]))
+
+
+def test_a_workbook_calls_packages_only_what_are_packages():
+    names = tuple(f"Reseller {i}" for i in range(9))
+    notes = texts(read_xlsx(to_xlsx(make_comparison(2, names, "company")))["Charts"])
+    assert "In grey: 3 more series, the smallest in each chart." in notes
 
 
 def test_a_report_of_one_row_has_a_bar_for_each_column():
@@ -523,7 +532,8 @@ def test_the_same_report_gives_the_same_bytes_and_its_own_times():
     assert to_xlsx(report) == to_xlsx(Report.from_dict(report.to_dict()))
     data = to_xlsx(report)
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        assert {member.date_time[0] for member in archive.infolist()} == {1980}
+        assert {member.date_time for member in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        assert {member.create_system for member in archive.infolist()} == {3}  # on every system
     properties = read_xlsx(data).properties
     assert properties.creator == "Customer Dynamics"
     assert properties.created == properties.modified == datetime(2022, 12, 16, 8, 30, 1)
@@ -554,7 +564,7 @@ def test_hostile_names_and_headings_are_string_cells():
 
 
 def test_a_text_too_long_for_a_cell_ends_by_saying_so():
-    for text in ("x" * 40_000, "\U0001f600" * 20_000):
+    for text in ("x" * 40_000, "\U0001f600" * 20_000, "_x0041_" * 6_000, "a\r\n" * 20_000):
         cut = cell_text(text)
         assert len(cut.encode("utf-16-le")) // 2 <= TEXT_LIMIT
         assert cut.endswith(f"(truncated; {len(text):,} characters)")

@@ -78,6 +78,36 @@ def test_cells_have_counts_and_say_their_share_and_months_to_come_are_empty() ->
     assert html.count("<td></td>") == 3
 
 
+@pytest.mark.parametrize(
+    ("count", "size", "share"),
+    [(1, 16, "6.3%"), (1, 2000, "0.1%"), (1, 2001, "0.0%"), (1200, 1200, "100.0%"), (0, 0, "0.0%")],
+)
+def test_a_share_is_rounded_half_up_to_a_tenth_of_a_percent(count: int, size: int, share: str) -> None:
+    html = triangle_html(CohortTriangle(("2021-10",), (size,), ((count,),)))
+    assert f'title="2021-10, in its first month: {count:,} of {size:,} ({share})">' in html
+
+
+def test_the_scale_names_the_share_of_each_colour() -> None:
+    [scale] = re.findall("Share of Size: (.*?)</p>", triangle_html(TRIANGLE))
+    assert re.findall(r"var\(--s(\d+)\)\">(.*?)</span>", scale) == [
+        ("0", "0"), ("1", "0–5%"), ("2", "5–10%"), ("3", "10–15%"), ("4", "15–20%"), ("5", "20–30%"),
+        ("6", "30–40%"), ("7", "40–50%"), ("8", "50–60%"), ("9", "60–80%"), ("10", "80–100%"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("months", [3, 30, 40, 60])
+def test_a_triangle_is_printed_as_large_as_fits_a_sheet(months: int) -> None:
+    triangle = triangle_of(months)
+    [size] = re.findall(r"table.custdyn \{ font-size: ([\d.]+)pt", triangle_html(triangle))
+    digits = len("1990-01") + len("Size") + 2 * months + triangle.counts[0].count(100)
+    room = 770 - 4 * (2 + months)  # what the padding of cells leaves of a landscape sheet
+    assert float(size) == pytest.approx(min(9.0, room / (0.6 * digits)), abs=0.051)
+
+
+def test_the_smallest_letters_of_a_printed_triangle_have_three_points() -> None:
+    assert "table.custdyn { font-size: 3.0pt" in triangle_html(triangle_of(MAX_COHORTS))
+
+
 def test_only_the_last_of_very_many_cohorts_are_shown_with_a_note() -> None:
     html = triangle_html(triangle_of(MAX_COHORTS + 4))
     assert html.count('<th scope="row">') == MAX_COHORTS
@@ -85,6 +115,11 @@ def test_only_the_last_of_very_many_cohorts_are_shown_with_a_note() -> None:
     assert '<th scope="col">119</th>' in html
     assert '<th scope="col">120</th>' not in html  # empty for all of those
     assert "are left out" not in triangle_html(triangle_of(MAX_COHORTS))
+
+
+def test_cohorts_without_a_known_month_have_no_columns_of_months() -> None:
+    html = triangle_html(CohortTriangle(("2021-10",), (3,), ((None, None),)))
+    assert re.findall('<th scope="col">(.*?)</th>', html) == ["Cohort", "Size"]
 
 
 def test_without_cohorts_there_is_no_heat_map() -> None:

@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 import vl_convert
 
-from custdyn_widgets.render.charts.live import live_spec
+from custdyn_widgets.render.charts.live import can_zoom, live_spec
 from custdyn_widgets.render.charts.presets import presets_of
 from custdyn_widgets.render.charts.specs import blank_spec, preset_spec
 from custdyn_widgets.report.report import Report, Row
@@ -113,3 +113,55 @@ def test_every_live_chart_shows_values_under_the_pointer_in_one_layer(rows: int)
         live = live_spec(spec)
         assert sum("tooltip" in layer for layer in map(json.dumps, live["layer"])) == max(1, described)
         assert len(live["layer"]) == len(spec["layer"]) + (not described)
+
+
+@pytest.mark.parametrize(
+    ("group", "labels", "unit", "step", "last"),
+    [
+        ("year", ("2020", "2021"), "utcyear", 366, 1_609_459_200_000),
+        ("month", ("2021-01", "2021-03"), "utcyearmonth", 31, 1_614_556_800_000),
+        ("date", ("2021-01-30", "2021-02-01"), "utcyearmonthdate", 1, 1_612_137_600_000),
+    ],
+)
+@pytest.mark.parametrize("mark", ["line", "bar"])
+def test_an_axis_of_time_has_at_most_one_label_for_each_bucket_until_the_last(
+    group: str, labels: tuple[str, ...], unit: str, step: int, last: int, mark: str
+) -> None:
+    report = make_report(1)
+    rows = tuple(replace(report.rows[0], labels=(label,)) for label in labels)
+    query = replace(report.query, group_by=(group,))
+    report = replace(report, rows=rows, query=query, headings=(group.title(),))
+    spec = blank_spec(report, y="Balance Refill: Total", mark=mark)
+    live = live_spec(spec)
+    assert can_zoom(spec)
+    for layer in live["layer"][0]["layer"]:
+        x = layer["encoding"]["x"]
+        assert (x["type"], x["timeUnit"], x["axis"]["tickMinStep"]) == ("temporal", unit, step * 86_400_000)
+        assert x["axis"]["labelExpr"].endswith(f"datum.value <= {last} ? datum.label : ''")
+        assert layer["mark"]["clip"] is True
+        middle = mark == "bar" and layer["mark"]["type"] != "bar"  # numbers and rings, not bars
+        assert x.get("bandPosition") == (0.5 if middle else None)
+    assert live["layer"][0]["layer"][0]["params"][0]["bind"] == "scales"
+    assert live["height"] == 320
+    assert "params" not in str(spec)  # the page's own chart is left as it is
+
+
+def test_only_a_time_axis_with_one_mark_for_each_time_and_series_can_be_zoomed() -> None:
+    report = make_report(2, ("A", "B"))
+    stacked, beside = (blank_spec(report, "Month", mark=mark) for mark in ("stacked bar", "bar"))
+    assert can_zoom(stacked)
+    assert not can_zoom(beside)
+    assert not can_zoom(blank_spec(report, "Package Name"))
+    assert not can_zoom(blank_spec(report, "Balance Refill: Qty", mark="point"))
+    for spec in (beside, blank_spec(report, "Package Name")):
+        assert "params" not in str(live_spec(spec))
+
+
+def test_numbers_have_room_above_the_highest_bar() -> None:
+    spec = live_spec(blank_spec(some(2, (1, -1)), y="Balance Refill: Total", mark="bar"))
+    values = [value["y"] for value in spec["data"]["values"]]
+    room = (max(values) - min(values)) * 0.12
+    tops = {layer["encoding"]["y"]["scale"]["domainMax"] for layer in spec["layer"][0]["layer"]}
+    assert tops == {max(values) + room}
+    below = live_spec(blank_spec(some(2, (-1, -1)), y="Balance Refill: Total", mark="bar"))
+    assert "domainMax" not in str(below)

@@ -11,9 +11,16 @@ import pytest
 
 from custdyn_widgets.errors import CustDynError
 from custdyn_widgets.render.charts.drawing import report_charts
-from custdyn_widgets.render.page import Section, render_page
+from custdyn_widgets.render.page import (
+    Section,
+    facts_at_top,
+    headline_figures,
+    inert_section,
+    render_page,
+    sections_around,
+)
 from custdyn_widgets.report.html import report_html
-from custdyn_widgets.report.report import Quote, Report, Row
+from custdyn_widgets.report.report import Column, Quote, Report, Row
 from tests.make_report import INFO, make_comparison, make_report
 from tests.render.test_charts import HOSTILE, one_row
 
@@ -257,6 +264,100 @@ def contrast(one: str, other: str) -> float:
 
     low, high = sorted((luminance(one), luminance(other)))
     return (high + 0.05) / (low + 0.05)
+
+
+def test_a_few_quotes_are_all_listed_in_the_page():
+    quotes = tuple(Quote("EUR", "2021-01-01", f"{n}", "USD") for n in range(1, 401))
+    for some in (quotes[:1], quotes):
+        text = render_page(make_report(1, info=replace(INFO, quotes=some)), {}).decode()
+        assert "more, in the snapshot" not in text
+
+
+@pytest.mark.parametrize(
+    ("content", "shown"),
+    [
+        ("<h5 class='a'>x</h5><H1>y</H1><h6>z</h6><hr>", "<h6 class='a'>x</h6><h2>y</h2><h6>z</h6><hr>"),
+        (b"<h1\n>\xff</h1><h10>", "<h2\n>\ufffd</h2><h10>"),
+        ("<p>a\x00b\nc</p>", "<p>a\ufffdb\nc</p>"),
+    ],
+)
+def test_headings_of_sections_are_one_level_lower_and_the_lowest_stays(content: str | bytes, shown: str):
+    assert inert_section(Section("html", content))["content"] == shown
+
+
+def test_pictures_are_the_same_as_bytes_and_as_text():
+    data, svg = b"\x89PNG\xff", "<svg>é</svg>"
+    for kind, content, as_bytes in (
+        ("png", base64.b64encode(data).decode(), data),
+        ("svg", svg, svg.encode()),
+    ):
+        section = inert_section(Section(kind, content))
+        assert section == inert_section(Section(kind, as_bytes))
+        assert base64.b64decode(section["content"].partition(",")[2]) == as_bytes
+
+
+def test_a_second_place_for_the_report_is_ignored():
+    first, *others = (Section("text", text) for text in "abc")
+    report = Section("report")
+    assert sections_around([first, report, *others, report]) == ([first], others)
+    assert sections_around([report]) == ([], [])
+
+
+def test_headline_figures_are_those_of_the_total_or_the_only_row():
+    report = make_report(2)
+    figures = headline_figures(report)
+    assert [(f["group"], f["label"], f["text"], f["unit"]) for f in figures] == [
+        ("Clients - Active", "Qty", "1,950", ""),
+        ("Balance Refill", "Total", "6,297,580.18", "USD"),
+        ("Pay As You Go", "Total", "6,297,777.71", "USD"),
+        ("Packages", "Renew Total", "6,298,271.54", "USD"),
+    ]
+    only = headline_figures(replace(report, rows=report.rows[:1], total=None))
+    assert only[0]["text"] == "100"
+    assert headline_figures(replace(report, total=None)) == []
+
+
+def test_the_interval_of_a_preset_is_told_at_the_top():
+    report = make_report(1)
+    assert "Data Interval" not in facts_at_top(report)
+    assert facts_at_top(replace(report, query=replace(report.query, interval="last_month")))[:3] == (
+        "Data Interval", "Counted until", "Actual Interval",
+    )  # fmt: skip
+
+
+def printed(
+    count: int, amount: str = "123456789", *, heading: str = "Total", label: str = "2021-01",
+    total: str | None = None, compared: bool = False,
+) -> str:  # fmt: skip
+    """Return the font size, in points, at which a table of so many columns of an amount is printed."""
+    columns, values = [], []
+    for n in range(count):
+        columns.append(Column(f"Group {n}", heading, "money", ""))
+        values.append(Decimal(amount))
+        if compared:
+            columns += [
+                Column(f"Group {n}", "Before", "money", "", "before"),
+                Column(f"Group {n}", "Change", "money", "", "change"),
+                Column(f"Group {n}", "Change %", "percent", "", "change_percent"),
+            ]
+            values += [Decimal(0), Decimal(amount), Decimal(100)]
+    report = make_report(1, columns=tuple(columns), rows=(Row((label,), tuple(values)),), total=None)
+    if total:
+        report = replace(report, total=Row(("Total",), (Decimal(total),) * count))
+    [size] = re.findall(r"table\{font-size:([\d.]+)pt", render_page(report, {}).decode())
+    return size
+
+
+def test_a_table_is_printed_as_large_as_fits_a_landscape_sheet():
+    # A digit is 0.56 of the font size wide, and each cell has 5 of the sheet's 770 points for padding.
+    assert printed(10) == "8.6"  # (770 - 5 * 11) / (0.56 * (10 * len("123,456,789.00") + len("2021-01") + 2))
+    assert printed(10, total="1234567890") == "7.6"  # 16 digits
+    assert printed(10, label="x" * 24) == printed(10, label="x" * 99) == "7.7"  # long labels wrap
+    assert printed(10, label="x" * 22) == "7.8"
+    assert printed(10, heading="of 18 Refills12345678901") == "6.8"  # the longest word is of 18 letters
+    assert printed(10, compared=True) == "5.6"  # 27 letters of a change, each 0.85 as wide
+    assert printed(1) == "9.0"
+    assert printed(60) == "4.0"
 
 
 def test_a_page_shows_a_change_below_its_number_and_below_the_headline_figures():

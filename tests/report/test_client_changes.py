@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from custdyn_widgets.report.client_changes import ClientChange, ClientChanges
+from custdyn_widgets.report.client_changes import ClientChange, ClientChanges, few
 
 
 @pytest.mark.parametrize(
@@ -39,6 +39,12 @@ from custdyn_widgets.report.client_changes import ClientChange, ClientChanges
 )
 def test_the_sentence_counts_the_clients(count: int, gone: int, undecided: int, text: str) -> None:
     assert ClientChanges(("Month",), (), count, gone, undecided).text == text
+
+
+def test_a_few_items_are_all_named_and_others_counted() -> None:
+    assert few(["a", "b", "c"], 3) == "a, b, c"
+    assert few(["a", "b", "c", "d"], 3, "; ") == "a; b; c and 1 more"
+    assert few(["x"] * 1_203, 3) == "x, x, x and 1,200 more"
 
 
 def test_the_lines_are_a_table_and_a_frozen_difference_has_none() -> None:

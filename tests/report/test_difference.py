@@ -11,6 +11,7 @@ import pytest
 
 from custdyn_widgets.errors import QueryError
 from custdyn_widgets.query.query import ReportQuery
+from custdyn_widgets.report.client_changes import ClientChanges
 from custdyn_widgets.report.difference import ReportDifference, report_difference
 from custdyn_widgets.report.report import Column, Quote, Report, Row, Value
 from tests.make_report import make_report
@@ -126,11 +127,52 @@ def test_a_row_of_zeros_in_one_report_is_named_but_gives_no_cell() -> None:
     assert not difference.is_empty
 
 
-def test_rows_with_the_same_labels_are_matched_in_order() -> None:
+@pytest.mark.parametrize("row", [0, 1])
+def test_rows_with_the_same_labels_are_matched_in_order(row: int) -> None:
     old = make_report(1, packages=("Twin", "Twin"))
-    new = changed(old, 1, Qty=7)
+    new = changed(old, row, Qty=7)
     [cell] = report_difference(old, new).cells
-    assert (cell.old, cell.new) == (old.rows[1].values[QTY], 7)
+    assert (cell.old, cell.new) == (old.rows[row].values[QTY], 7)
+
+
+def test_a_cell_that_becomes_zero_or_undefined_is_a_difference() -> None:
+    old = changed(OLD, 0, Qty=None, Total=Decimal(0), Avg=Decimal(5))
+    new = changed(OLD, 0, Qty=0, Total=Decimal(-3), Avg=None)
+    found = report_difference(old, new).cells
+    assert [(cell.old, cell.new, cell.change) for cell in found] == [
+        (None, 0, None), (Decimal(0), Decimal(-3), Decimal(-3)), (Decimal(5), None, None),
+    ]  # fmt: skip
+
+
+def test_a_change_from_a_whole_number_to_an_amount_is_exact() -> None:
+    old, new = changed(OLD, 0, Total=7), changed(OLD, 0, Total=Decimal("7.000001"))
+    [cell] = report_difference(old, new).cells
+    assert cell.change == Decimal("0.000001")
+
+
+def test_notes_tell_what_only_one_report_has_and_then_reasons_and_clients() -> None:
+    old = make_report(1, packages=("Basic", *"abcdef"))
+    new = replace(old, rows=(old.rows[0], replace(old.rows[0], labels=("2021-01", "New"))))
+    unknown = "It is unknown which clients changed: reports do not contain the contributions of individual "
+    difference = report_difference(old, new)
+    assert [*difference.notes()] == [
+        "Rows only in the old report: 2021-01, a; 2021-01, b; 2021-01, c; 2021-01, d; 2021-01, e and 1 more.",
+        "Rows only in the new report: 2021-01, New.",
+        difference.reasons[0].text,
+        f"{unknown}clients.",
+    ]
+    counted = replace(difference, clients=ClientChanges((), (), 1), rows_only_in_old=(), rows_only_in_new=())
+    assert [*counted.notes()] == [difference.reasons[0].text, "The contribution of 1 client changed."]
+
+
+def test_notes_of_reports_with_other_columns_only_name_these() -> None:
+    fewer = replace(OLD, columns=OLD.columns[:-1], total=None)
+    difference = report_difference(replace(OLD, total=None), with_info(fewer, clients=1))
+    assert [*difference.notes()] == ["Columns only in the old report: Packages: Renew Total."]
+    assert not difference.is_empty
+    other = report_difference(fewer, replace(OLD, total=None))
+    assert [*other.notes()] == ["Columns only in the new report: Packages: Renew Total."]
+    assert not other.is_empty
 
 
 def test_columns_may_differ_and_are_named() -> None:
@@ -215,6 +257,14 @@ def test_the_rest_is_told_if_nothing_recorded_explains_a_cell() -> None:
     assert kinds(versions) == ["versions", "data_as_of", "data"]
     assert versions.reasons[-1].text.endswith("unless the version change explains the difference.")
     assert kinds(report_difference(OLD, with_info(new, clients=1))) == ["clients", "data_as_of"]
+
+
+def test_quotes_that_only_the_old_report_uses_are_told() -> None:
+    new = with_info(OLD, quotes=(Quote("GBP", "2021-01-02", "0.7", "USD"),))
+    assert [reason.text for reason in report_difference(OLD, new).reasons] == [
+        "Quotes differ: only the old report uses EUR as of 2021-01-01; only the new report uses GBP as of "
+        "2021-01-02.",
+    ]
 
 
 def test_a_quote_written_otherwise_is_the_same_quote() -> None:

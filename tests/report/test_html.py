@@ -54,6 +54,26 @@ def test_every_row_has_its_labels_and_formatted_values_and_the_total_is_last() -
     assert all(cell == "–" or Decimal(cell).is_finite() for row in rows[2:] for cell in row[1:])
 
 
+def test_digits_have_commas_that_are_seen_but_not_copied() -> None:
+    html = report_html(make_report(1))
+    assert '<td>123<span class="thousands">555.55</span>' in html
+    assert '.custdyn-report .thousands::before{content:","}' in html
+
+
+def test_only_the_total_is_in_bold_and_only_names_may_wrap() -> None:
+    lines = report_html(make_report(2, packages=("Basic",))).split("<tr")
+    assert [line.startswith(' class="total">') for line in lines[3:]] == [False, False, True]
+    assert ['<th class="label name"' in line for line in lines[3:]] == [True, True, False]
+    assert all(line.count('<th class="label" scope="row"') == 1 for line in lines[3:5])
+    assert lines[5].count('<th class="label" scope="row"') == 2
+
+
+def test_each_group_of_columns_begins_with_a_line() -> None:
+    html = report_html(make_report(1, total=None))
+    first = [line.startswith(' class="first"') for line in html.split("<td")[1:]]
+    assert [place for place, begins in enumerate(first) if begins] == [0, 4, 8, 12, 15, 17]
+
+
 def test_hostile_names_are_text() -> None:
     report = make_report(2, packages=(HOSTILE,))
     html = report_html(replace(report, message=HOSTILE, info=replace(report.info, warnings=(HOSTILE,))))

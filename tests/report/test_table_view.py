@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import FrozenInstanceError, replace
+from decimal import Decimal
 
 import pytest
 
@@ -141,6 +142,18 @@ def test_a_comparison_has_a_column_for_each_number_with_its_change_in_the_cell()
     ]
     assert "the previous month" in view.comparison_note
     assert view.comparison_note not in view.notes
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [("0.4", "+0.40"), ("0.005", "+0.01"), ("0.004", "0.00"), ("0", "0.00"), ("-2", "-2.00")],
+)
+def test_a_change_has_a_plus_only_if_more_than_zero_is_shown(change: str, text: str) -> None:
+    report = make_comparison(1)
+    values = [*report.rows[0].values]
+    values[report.column("Balance Refill: Total Change")] = Decimal(change)
+    view = table_view(replace(report, rows=(replace(report.rows[0], values=tuple(values)),)))
+    assert view.rows[0].cells[1].change == text
 
 
 def test_without_a_comparison_cells_are_the_numbers_alone() -> None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 
-from custdyn_widgets.report.terminal import report_text
+import pytest
+
+from custdyn_widgets.report.report import Column, Report
+from custdyn_widgets.report.terminal import report_heading, report_text
 from tests.make_report import make_comparison, make_report
 
 
@@ -64,3 +68,91 @@ def test_hostile_names_of_resellers_are_printable() -> None:
     text = report_text(make_comparison(1, ("\x1b[2J\u202eevil", "fine")))
     assert "\x1b" not in text
     assert "\u202e" not in text
+
+
+def small(columns: tuple[Column, ...], packages: tuple[str, ...] = ()) -> Report:
+    """Return a report of two months with a 1 in each count and 1,000.00 in each amount."""
+    report = make_report(2, packages)
+    values = tuple(1 if column.unit == "count" else Decimal(1_000) for column in columns)
+    assert report.total is not None
+    return replace(
+        report,
+        columns=columns,
+        rows=tuple(replace(row, values=values) for row in report.rows),
+        total=replace(report.total, values=values),
+    )
+
+
+def test_headings_stand_above_their_columns_and_notes_below_the_table() -> None:
+    columns = (
+        Column("Clients - Active", "Qty", "count", ""),  # wider than its column, so cut
+        Column("Refills", "Total", "money", ""),  # one letter narrower, which no dot shows
+        Column("Fees", "Qty", "count", ""),
+        Column("Fees", "Total", "money", ""),
+    )
+    [head, table, notes] = report_text(small(columns, ("Basic",))).split("\n\n")
+    assert head.startswith(
+        "Customer Dynamics in USD: 2021-01-01 00:00:00 to 2022-12-31 23:59:59 (UTC), clients"
+    )
+    assert table.splitlines() == [
+        "                        Cli  Refills   Fees.........",
+        "Month     Package Name  Qty     Total  Qty     Total",
+        "----------------------------------------------------",
+        "2021-01   Basic           1  1,000.00    1  1,000.00",
+        "2021-02*  Basic           1  1,000.00    1  1,000.00",
+        "----------------------------------------------------",
+        "Total*                    1  1,000.00    1  1,000.00",
+    ]
+    assert [line.partition(" ")[0] for line in notes.splitlines()] == ["Partial:", "*", "Clients"]
+    assert notes.endswith("\n")
+    bare = small(columns)
+    bare = replace(bare, headings=(), rows=(replace(bare.rows[0], labels=()),), total=None)
+    assert report_text(bare).split("\n\n")[1:] == [
+        "Cli  Refills   Fees.........\n"
+        "Qty     Total  Qty     Total\n"
+        "----------------------------\n"
+        "  1  1,000.00    1  1,000.00\n"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("width", "blocks"),
+    [
+        (35, ["ABC"]), (34, ["AB", "C"]), (26, ["AB", "C"]), (25, ["A", "BC"]), (24, ["A", "BC"]),
+        (23, ["A", "B", "C"]), (1, ["A", "B", "C"]),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("groups", ["123", "111", "122", "112"])
+@pytest.mark.parametrize("packages", [(), ("Basic",)])
+def test_a_block_has_as_many_columns_as_fit(
+    width: int, blocks: list[str], groups: str, packages: tuple[str, ...]
+) -> None:
+    letters = {"A": 9, "B": 5, "C": 7}
+    columns = tuple(
+        Column(group, letter * count, "count", "")
+        for group, (letter, count) in zip(groups, letters.items(), strict=True)
+    )
+    report = small(columns, packages)
+    text = report_text(report, width + len("  Package Name") * bool(packages))
+    found = text.split("\n\n")[1:-1]
+    shown = ["".join(letter for letter in letters if letter * 5 in block) for block in found]
+    # A group is split only if it is wider than the terminal by itself.
+    together = {"122": {25: blocks, 26: ["A", "BC"], 34: ["A", "BC"]}}.get(groups, {})
+    assert shown == together.get(width, blocks)
+
+
+def test_without_rows_the_message_is_below_the_query() -> None:
+    text = report_text(make_report(0, total=None, message="No client\x00 existed."))
+    assert text == f"{report_heading(make_report(0))}\n\nNo client\ufffd existed.\n"
+
+
+def test_long_names_and_queries_are_cut() -> None:
+    def first(name: str) -> str:
+        return report_text(make_report(1, (name,))).splitlines()[5].split()[1].rstrip("*")
+
+    assert (first("x" * 60), first("x" * 61)) == ("x" * 60, "x" * 59 + "…")
+    report = make_report(1)
+    room = 2_000 - len(replace(report, query=replace(report.query, company=("",))).query.describe())
+    for length, end in ((room, "months"), (room + 1, "…")):
+        named = replace(report, query=replace(report.query, company=("x" * length,)))
+        assert report_heading(named).endswith(end)

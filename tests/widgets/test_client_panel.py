@@ -17,6 +17,8 @@ from custdyn_widgets.mart import open_mart
 from custdyn_widgets.query.checks import Period
 from custdyn_widgets.query.query import ReportQuery
 from custdyn_widgets.render import table_csv
+from custdyn_widgets.report.formatting import format_value
+from custdyn_widgets.report.report import Column
 from custdyn_widgets.widgets import client_list, client_view
 from custdyn_widgets.widgets.client_panel import ClientPanel
 
@@ -116,6 +118,64 @@ def test_the_clicked_column_chooses_what_is_shown_first(analyst: Analyst) -> Non
     assert (shown["view"]["sort"], shown["view"]["descending"]) == ("Balance Converted", False)
     shown = analyst.open(place, "Pay As You Go: Total")
     assert (shown["view"]["sort"], shown["view"]["descending"]) == ("Pay As You Go Total", True)
+
+
+def test_each_value_is_shown_in_its_unit_and_currency(analyst: Analyst) -> None:
+    analyst.open(7)
+    shown = analyst.ask(only="", sort="")
+    table = analyst.panel._list.table()  # type: ignore[union-attr]
+    texts = {"Client Id", "Name", "Company", "Owner User", "Currency", "Movement", "First Use", "Last Use"}
+    assert {name for name, is_text in shown["columns"] if is_text} == texts
+    own = table["Currency"].tolist()
+    assert len({*own}) > 1
+    for name in table.columns:
+        values = table[name].tolist()
+        if name in ("Active", "Overall Active", "Alive"):
+            expected = ["Yes" if value else "No" for value in values]
+            assert {*expected} <= {"Yes", "No"}
+        elif name in texts:
+            expected = [str(value or "") for value in values]
+        elif name.endswith("Qty"):
+            expected = [f"{value:,d}" for value in values]
+        else:
+            money = Column("", "", "money", "")
+            currencies = own if name == "Balance" else [analyst.report.currency] * len(values)
+            expected = [format_value(v, money, c) for v, c in zip(values, currencies, strict=True)]
+        assert column(shown, name) == expected, name
+    note = f"Amounts in {analyst.report.currency}; Balance in the client's own currency."
+    assert (shown["note"], shown["unit"], shown["whole"]) == (note, "client", [])
+    assert [value for value, _ in shown["choices"]][:4] == ["", "Active", "Overall Active", "Alive"]
+    assert analyst.ask(search=own[0])["found"] == 0  # a currency is not searched
+
+
+def test_columns_that_add_up_to_the_clicked_one_stand_after_the_names(analyst: Analyst) -> None:
+    names = [name for name, _ in analyst.open(7, "Pay As You Go: Total")["columns"]]
+    assert names[names.index("Currency") + 1] == "Pay As You Go Total"
+    assert names[0] == "Client Id"
+
+
+def test_a_split_row_has_the_whole_row_and_parts_that_add_up_to_it(analyst: Analyst) -> None:
+    for place, title in (
+        (7, "Clients - Active, 2021-08, by company"),
+        (None, "Clients - Active, Total, by company"),
+    ):
+        analyst.open(place, "Clients - Active: Qty")
+        shown = analyst.ask(by="company")
+        assert (shown["title"], shown["unit"], shown["choices"]) == (title, "row", [])
+        assert shown["compared"] is False
+        assert [is_text for _, is_text in shown["columns"]] == [True] + [False] * (len(shown["columns"]) - 1)
+        assert shown["note"] == f"Amounts in {analyst.report.currency}."
+        row = analyst.report.total if place is None else analyst.report.rows[place]
+        assert row is not None
+        whole = [
+            format_value(value, c, analyst.report.currency)
+            for value, c in zip(row.values, analyst.report.columns, strict=True)
+            if c.group == "Clients - Active"
+        ]
+        assert shown["whole"] == ["All", *whole]
+        parts = analyst.panel._list.table()["Qty"].tolist()  # type: ignore[union-attr]
+        assert sum(parts) == row.values[0]
+        assert parts == sorted(parts, reverse=True) or shown["view"]["sort"] == "Qty Change"
 
 
 def test_changes_are_shown_the_largest_first_and_sum_to_the_change(analyst: Analyst) -> None:

@@ -53,12 +53,13 @@ def cell_text(text: str) -> str:
     format's escapes (`_x0041_`) is escaped, so that it is shown unchanged. Text that is too long is
     truncated.
     """
+    characters = len(text)
     text = replace_not_xml(text.replace("\r\n", "\n").replace("\r", "\n"))
     text = _ESCAPE.sub("_x005F_", text)
     units = text.encode("utf-16-le")
     if len(units) <= 2 * TEXT_LIMIT:
         return text
-    mark = f" … (truncated; {len(text):,} characters)"
+    mark = f" … (truncated; {characters:,} characters)"
     return units[: 2 * (TEXT_LIMIT - len(mark))].decode("utf-16-le", "ignore") + mark
 
 

@@ -60,7 +60,8 @@ def _notes(report: Report, drawings: Sequence[Drawing]) -> list[str]:
     notes = [note for drawing in drawings for note in drawing.points.notes]
     folded = max(drawing.points.folded for drawing in drawings)
     if folded:
-        notes.append(f"In grey: {folded:,} more packages, the smallest in each chart.")
+        names = "packages" if report.query.by_package else "series"
+        notes.append(f"In grey: {folded:,} more {names}, the smallest in each chart.")
     left_out = max(drawing.left_out for drawing in drawings)
     if left_out:
         notes.append(f"{left_out:,} of them are not drawn; the table has them.")
