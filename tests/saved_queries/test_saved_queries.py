@@ -168,6 +168,12 @@ def test_a_byte_order_mark_is_accepted(folders: Settings) -> None:
     assert load("a", settings=folders).saved == MONTHLY
 
 
+def test_texts_as_long_as_allowed_are_accepted() -> None:
+    for change in ({"title": "x" * 200}, {"description": "d" * 2_000}):
+        saved = replace(MONTHLY, **change)
+        assert SavedQuery.from_file("x.json", saved.to_bytes()) == saved
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -514,6 +520,7 @@ def test_titles_that_lose_letters_or_length_keep_different_names() -> None:
     assert len({name_for(title) for title in titles}) == len(titles)
     assert name_for("Отчёт 2024").startswith("2024-")
     assert name_for("日本").startswith("query-")
+    assert name_for("日本") == "query-cf2abf0c5b"  # a name never changes: links and crontabs contain it
 
 
 @given(st.text(max_size=300))

@@ -43,6 +43,12 @@ DAY = timedelta(days=1)
         ("0 23 1 * *", "Europe/London", "Europe/Paris", ["0 0 2 * *"]),
         ("0 23 1 * 0-6", "Europe/London", "Europe/Paris", ["0 0 2 * 0-6"]),  # on any day: either part matches
         ("0 23 1-31 * 1", "Europe/London", "Europe/Paris", ["0 0 1-31 * 2"]),
+        ("30 0 2 * *", "Europe/Paris", "Europe/London", ["30 23 1 * *"]),
+        ("0 23 27 * *", "Europe/London", "Europe/Paris", ["0 0 28 * *"]),
+        ("30 0 * * sun", "Europe/Paris", "Europe/London", ["30 23 * * 6"]),
+        ("0 23 * * sat", "Europe/London", "Europe/Paris", ["0 0 * * 0"]),
+        ("0 7,8,9,11,12 * * *", "Europe/Paris", "Europe/London", ["0 6-8,10,11 * * *"]),
+        ("0 6,7,8 * * *", "Europe/Paris", "Europe/Berlin", ["0 6,7,8 * * *"]),  # as it was written
         ("0 6 * * *", "Asia/Kolkata", "UTC", ["30 0 * * *"]),
         ("0 0,12 * * 1-5", "Asia/Tokyo", "UTC", ["0 15 * * 0-4", "0 3 * * 1-5"]),
         ("*/5 * * * *", "Europe/Paris", "UTC", ["*/5 * * * *"]),
@@ -65,6 +71,7 @@ def test_a_schedule_is_told_on_a_clock_that_goes_with_its_own(
         ("0 2 * * *", "America/Chicago", "America/New_York", "cron would run at 2027-03-14 01:00"),
         ("30 0 1 * *", "Europe/Paris", "Europe/London", "across the end of a month"),
         ("30 0 * jan *", "Europe/Paris", "Europe/London", "across the end of a month"),
+        ("0 23 1 jan 1", "Europe/London", "Europe/Paris", "across the end of a month"),  # a Monday January 31
         ("0 23 28 * *", "Europe/London", "Europe/Paris", "across the end of a month"),
         ("0 23 */2 * 1", "Europe/London", "Europe/Paris", "across the end of a month"),
     ],
