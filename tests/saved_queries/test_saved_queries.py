@@ -496,6 +496,7 @@ def test_a_misnamed_file_is_listed_with_what_to_do(folders: Settings) -> None:
         ("CON", "con-query"),
         ("com1", "com1-query"),
         ("com10", "com10"),
+        ("a" * 80, "a" * 80),
         ("a\x00b", "a-b"),
     ],
 )
@@ -577,6 +578,14 @@ def test_an_unreadable_folder_is_reported_and_does_not_hide_the_other(keep: Keep
     [broken] = [entry for entry in found if entry.error]
     assert broken.error
     assert "The folder for the shared saved queries (CUSTDYN_QUERIES) cannot be read" in broken.error.message
+
+
+def test_a_folder_is_made_with_those_above_it_and_a_file_in_its_place_is_told(tmp_path: Path) -> None:
+    below = Settings(tmp_path, tmp_path / "team" / "shared" / "queries", tmp_path)
+    assert save(MONTHLY, "shared", over=None, settings=below).saved == MONTHLY
+    (tmp_path / "file").touch()
+    with pytest.raises(SavedQueryError, match="cannot be written to: File exists"):
+        save(MONTHLY, "shared", over=None, settings=Settings(tmp_path, tmp_path / "file", tmp_path))
 
 
 def test_an_unknown_place_is_refused(folders: Settings) -> None:
