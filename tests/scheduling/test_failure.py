@@ -1,4 +1,4 @@
-"""The email about a failed run: its facts, its link, its command, and earlier failures. Nothing is sent here."""
+"""The email about a failed run: its facts, link and command, and earlier failures. Nothing is sent here."""
 
 from __future__ import annotations
 
@@ -140,6 +140,7 @@ class Post:
     def deliver(
         self, letters: Sequence[tuple[FailureLetter, Sequence[str]]], server: MailServer
     ) -> list[list[Delivery]]:
+        assert server.host == "localhost"
         [(told, recipients)] = letters
         if self.error:
             raise self.error

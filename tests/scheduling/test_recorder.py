@@ -28,6 +28,10 @@ def receipt(outcome: str) -> dict[str, Any]:
     return {"recipient": "anna@x.example", "outcome": outcome, "words": "", "tries": 1, "message_id": "<1@x>"}
 
 
+def undelivered(outcome: str) -> Outcome:
+    return Outcome("undelivered", None, A, None, (receipt(outcome),), "No.")
+
+
 @pytest.fixture
 def said() -> list[str]:
     return []
@@ -49,8 +53,8 @@ def recorder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]) -
         (Outcome("unchanged"), "unchanged", None, False),
         (Outcome("failed", problem="No."), "failed", "making the reports", False),
         (Outcome("stale", problem="No."), "stale", "checking the data", False),
-        (Outcome("undelivered", None, A, None, (receipt("refused"),), "No."), "undelivered", "sending the report", False),
-        (Outcome("undelivered", None, A, None, (receipt("given up"),), "No."), "undelivered", "sending the report", True),
+        (undelivered("refused"), "undelivered", "sending the report", False),
+        (undelivered("given up"), "undelivered", "sending the report", True),
     ],
 )  # fmt: skip
 def test_a_run_ends_with_the_result_of_its_reports(

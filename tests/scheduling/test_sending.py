@@ -1,4 +1,4 @@
-"""Which email each recipient gets of several reports, and the receipts of each report. Nothing is sent here."""
+"""Which email each recipient gets of several reports, and the receipts of each. Nothing is sent here."""
 
 from __future__ import annotations
 

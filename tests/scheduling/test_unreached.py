@@ -101,7 +101,10 @@ def left(found: Outcome, settings: Settings, saved: SavedQuery = SAVED, **about:
     ("found", "recipients"),
     [
         (outcome("undelivered", receipt(ANNA, "sent"), receipt(BEN, "refused")), (BEN,)),
-        (outcome("undelivered", receipt(ANNA, "given up"), receipt("ben@X.example", "refused")), (ANNA, "ben@X.example")),
+        (
+            outcome("undelivered", receipt(ANNA, "given up"), receipt("ben@X.example", "refused")),
+            (ANNA, "ben@X.example"),
+        ),
         (outcome("undelivered"), (ANNA, BEN)),
         (outcome("held back"), (ANNA, BEN)),
         (outcome("frozen"), (ANNA, BEN)),  # of a run that was killed
@@ -282,10 +285,10 @@ class Sender:
 
     def send_all(
         self,
-        task: Task,
+        _task: Task,
         made: Sequence[MadeReport],
         server: MailServer,
-        progress: object,
+        _progress: object,
         record: Callable[[Callable[[], list[Outcome]]], None],
     ) -> list[Outcome]:
         assert server is SERVER
@@ -294,11 +297,11 @@ class Sender:
         record(lambda: outcomes)
         return outcomes
 
-    def report_failure(self, recorder: Recorder, run: Run, command: str) -> Run:
+    def report_failure(self, _: Recorder, run: Run, command: str) -> Run:
         self.reported.append((run.id[6:8], command))
         return replace(run, told=(receipt(EVA, "sent"),))
 
-    def send_failures(self, recorder: Recorder) -> None:
+    def send_failures(self, _: Recorder) -> None:
         self.failures += 1
 
 
