@@ -159,6 +159,12 @@ def test_only_a_run_that_found_no_saved_query_tells_that_it_was_deleted(
     assert problems(settings) == []
 
 
+def test_a_saved_query_without_a_schedule_is_not_checked(settings: Settings) -> None:
+    record(settings, "failed", logical_time=None)
+    store(settings, replace(DAILY, schedule=None))
+    assert problems(settings) == []
+
+
 def test_a_scheduler_that_never_ran_is_seen_and_a_new_saved_query_is_no_problem(settings: Settings) -> None:
     store(settings, at=NOON - timedelta(minutes=1))
     assert problems(settings) == []

@@ -179,6 +179,13 @@ def test_records_of_what_is_still_to_be_sent_are_kept(runs: Runs, monkeypatch: p
     assert runs.listing() == [third]
 
 
+def test_the_folder_of_records_is_made_with_those_above_it(tmp_path: Path) -> None:
+    runs = Runs(tmp_path / "not" / "yet")
+    run = run_of("board", "sent", "2026-11-01T06:00:00Z")
+    runs.write(run)
+    assert runs.listing() == [run]
+
+
 def test_a_list_of_more_than_there_are_has_all(runs: Runs) -> None:
     assert (runs.listing(saved="board"), runs.names(), runs.unsent("board")) == ([], [], [])
     kept = [run_of(saved, "sent", "2026-11-01T06:00:00Z") for saved in ("board", "sales")]
@@ -197,7 +204,7 @@ def test_a_list_of_more_than_there_are_has_all(runs: Runs) -> None:
 def test_runs_with_something_unsent_are_found_oldest_first(runs: Runs) -> None:
     first, second, third, fourth = (run_of("board", "sent", f"2026-11-0{n}T06:00:00Z") for n in range(1, 5))
     waiting, failed = replace(first, waiting=True), replace(third, failure_unsent=True)
-    mentions = replace(second, problem='"waiting": true')
+    mentions = replace(second, told=({**RECEIPT, "waiting": True},))
     for run in (fourth, failed, mentions, waiting):
         runs.write(run)
     assert runs.unsent("board") == [waiting, failed]

@@ -294,7 +294,8 @@ class Sender:
         assert server is SERVER
         outcomes = [self.outcome if one.recipients else one.outcome for one in made]
         self.sent += [one.recipients for one in made]
-        record(lambda: outcomes)
+        if self.outcome is SENT:  # as after each copy that was accepted
+            record(lambda: outcomes)
         return outcomes
 
     def report_failure(self, _: Recorder, run: Run, command: str) -> Run:
