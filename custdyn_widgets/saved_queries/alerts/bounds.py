@@ -20,7 +20,7 @@ class Bound:
     """A number, or a percentage if `percent` is true (5 for 5%)."""
 
     number: Decimal
-    percent: bool = False
+    percent: bool
 
     @property
     def fraction(self) -> Fraction:
