@@ -104,6 +104,13 @@ def test_a_time_is_late_after_five_minutes_and_missed_after_an_hour(settings: Se
         assert found == ([RunProblem("board", kind, AT, message)] if kind else [])
 
 
+def test_a_run_that_began_in_the_second_of_its_time_is_that_of_its_time(settings: Settings) -> None:
+    store(settings)
+    run = record(settings, "sent", MONDAY - timedelta(seconds=1), logical_time=AT)
+    assert run.began == AT
+    assert problems(settings) == []
+
+
 def test_times_up_to_the_change_of_a_saved_query_are_not_expected(settings: Settings) -> None:
     store(settings, at=MONDAY)
     assert problems(settings) == []
