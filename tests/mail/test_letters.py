@@ -270,6 +270,7 @@ def test_a_failure_shows_no_secret() -> None:
     letter = replace(
         FAILURE, title=said, problem=said, where=said, facts=(("Log", said),), log=(said,), secrets=kept
     )
+    assert "hunter22" not in repr(replace(FAILURE, secrets=kept))
     data, message = sent(letter)
     assert "hunter22" not in str(message["Subject"])
     for body in bodies(message):
@@ -310,6 +311,18 @@ def told(letter: Letter, *, attached: bool = True) -> str:
     words = " ".join(text.split())
     assert words
     return " ".join((words, *Parsed(html).words.split())).replace("\N{WORD JOINER}", "")
+
+
+def test_a_failure_has_a_colour_of_its_own() -> None:
+    pages = [letter.texts(attached=False)[1] for letter in (LETTER, FAILURE)]
+    colours = {colour for page in pages for colour in re.findall(r"border-top:4px solid (#\w+)", page)}
+    assert len(colours) == 2
+
+
+def test_each_warning_and_note_is_told_once() -> None:
+    found = told(replace(LETTER, notes=("This is a later run.",)))
+    assert found.count("The data was last changed at 2022-12-16T06:00:00Z") == 2
+    assert found.count("This is a later run.") == 2
 
 
 def test_the_subject_has_the_days_of_the_interval_and_says_until_when_it_counts() -> None:
