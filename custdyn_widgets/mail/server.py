@@ -97,7 +97,7 @@ def parse_smtp_url(url: str | None) -> tuple[Security, str, int]:
         host, port = parts.hostname or "", parts.port
     except ValueError:
         host, port, parts = "", None, urlsplit("")
-    if parts.username is not None or parts.password is not None or "@" in url:
+    if "@" in url:
         raise SettingsError(
             f"{setting} contains a login. Move it to CUSTDYN_SMTP_USER and CUSTDYN_SMTP_PASSWORD.",
             field=setting,

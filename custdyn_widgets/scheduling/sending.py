@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from custdyn_widgets.errors import CustDynError, SnapshotNotFoundError
+from custdyn_widgets.errors import CustDynError
 from custdyn_widgets.mail import Attachment, Delivery, MailServer, ReportLetter, deliver
 from custdyn_widgets.publish import known_secrets, without_secrets
 from custdyn_widgets.render import to_excel_csv
@@ -199,6 +199,11 @@ def _attachment(task: Task, made: MadeReport) -> Attachment | None:
     """Return the frozen file to attach; None if the snapshot does not have it.
 
     Snapshots do not contain a CSV for Excel, so it is generated from the frozen report.
+
+    Raises
+    ------
+    SnapshotError
+        If the snapshot cannot be read, for example because it was revoked after the report was made.
     """
     assert made.report is not None
     output, company = task.saved.output, made.outcome.company
@@ -208,10 +213,8 @@ def _attachment(task: Task, made: MadeReport) -> Attachment | None:
     company_slug = slug(company) if company else ""
     parts = (task.request.name, company_slug, interval_slug(report), until, snapshot[:_ID_BEGINNING])
     name = "-".join(filter(None, parts))
+    store, file = Store(task.settings.snapshots), f"report.{output}"
+    files = store.manifest(snapshot)["files"]
     if output == "csv-excel":
         return Attachment(f"{name}-excel.csv", to_excel_csv(made.report))
-    try:
-        data = Store(task.settings.snapshots).read(snapshot, f"report.{output}")
-    except SnapshotNotFoundError:
-        return None
-    return Attachment(f"{name}.{output}", data)
+    return Attachment(f"{name}.{output}", store.read(snapshot, file)) if file in files else None

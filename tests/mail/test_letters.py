@@ -270,6 +270,7 @@ def test_a_failure_shows_no_secret() -> None:
     letter = replace(
         FAILURE, title=said, problem=said, where=said, facts=(("Log", said),), log=(said,), secrets=kept
     )
+    assert "hunter22" not in repr(replace(FAILURE, secrets=kept))
     data, message = sent(letter)
     assert "hunter22" not in str(message["Subject"])
     for body in bodies(message):
@@ -302,6 +303,143 @@ def test_no_encoded_word_in_a_title_is_decoded(name: str) -> None:
     head = data.partition(b"\r\n\r\n")[0]
     assert sum(not line.startswith((b" ", b"\t")) for line in head.split(b"\r\n")) == len(HEADERS)
     assert str(message["Subject"]).replace("\N{WORD JOINER}", "").startswith("=?utf-8?q?")
+
+
+def told(letter: Letter, *, attached: bool = True) -> str:
+    """Return the words of an email on one line, the same as text and as HTML."""
+    text, html = letter.texts(attached)
+    words = " ".join(text.split())
+    assert words
+    return " ".join((words, *Parsed(html).words.split())).replace("\N{WORD JOINER}", "")
+
+
+def test_a_failure_has_a_colour_of_its_own() -> None:
+    pages = [letter.texts(attached=False)[1] for letter in (LETTER, FAILURE)]
+    colours = {colour for page in pages for colour in re.findall(r"border-top:4px solid (#\w+)", page)}
+    assert len(colours) == 2
+
+
+def test_each_warning_and_note_is_told_once() -> None:
+    found = told(replace(LETTER, notes=("This is a later run.",)))
+    assert found.count("The data was last changed at 2022-12-16T06:00:00Z") == 2
+    assert found.count("This is a later run.") == 2
+
+
+def test_the_subject_has_the_days_of_the_interval_and_says_until_when_it_counts() -> None:
+    whole = replace(LETTER.report, total=replace(LETTER.report.rows[0], partial=False))
+    assert replace(LETTER, report=whole).subject == "Monthly for the board: 2021-01-01 to 2022-12-31"
+    day = replace(INFO, interval_start="2022-12-16 00:00:00", interval_end="2022-12-16 23:59:59")
+    today = replace(LETTER, report=replace(LETTER.report, info=day))
+    assert today.subject == "Monthly for the board: 2022-12-16 (partial: until 2022-12-16 08:30)"
+    assert replace(today, report=replace(whole, info=day), mark="Alert", own_subject="{name}").subject == (
+        "Alert: monthly"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "attached", "words"),
+    [
+        ("a.csv", 1, True, "The table is attached as a CSV file."),
+        ("a.xlsx", 1, True, "The table is attached as an XLSX file."),
+        ("a.pdf", 1, True, "The report is attached as a PDF file."),
+        ("a.csv", 1_000, False, "The CSV file (1 kB) is too large to send by email."),
+        ("a.csv", 99_001, False, "The CSV file (100 kB) is too large"),
+        ("a.pdf", 100_000, False, "The PDF file (0.1 MB) is too large"),
+        ("a.xlsx", 2_345_678_901, False, "The XLSX file (2,345.7 MB) is too large"),
+    ],
+)
+def test_a_letter_says_what_is_attached_or_how_large_it_is(
+    name: str, size: int, attached: bool, words: str
+) -> None:
+    class Data(bytes):
+        def __len__(self) -> int:
+            return size
+
+    letter = replace(LETTER, attachment=Attachment(name, Data()))
+    assert told(letter, attached=attached).count(words) == 2
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [
+        (1, "An earlier report could not be sent because the mail server was not available."),
+        (2, "2 earlier reports could not be sent because the mail server was not available."),
+        (100, "100 earlier reports could not be sent because the mail server was not available."),
+        (101, "not available. The last 100 are:"),
+    ],
+)
+def test_a_letter_links_to_up_to_a_hundred_earlier_reports(count: int, words: str) -> None:
+    earlier = tuple((f"For day {n}", f"{LINK}{n:03}") for n in range(count))
+    found = told(replace(LETTER, earlier=earlier))
+    assert found.count(words) == 2
+    assert found.count("The last 100 are:") == (2 if count > 100 else 0)
+    assert found.count("For day ") == 2 * min(count, 100)
+    assert f"{LINK}{count - 1:03}" in found or count > 100
+    assert "could not be sent" not in told(LETTER)
+
+
+@pytest.mark.parametrize(
+    ("count", "more"), [(12, None), (13, "And 1 more lines."), (14, "And 2 more lines.")]
+)
+def test_twelve_lines_of_a_problem_are_told(count: int, more: str | None) -> None:
+    problem = "\n\n".join(f"  fault {n}. " for n in range(count))
+    found = told(replace(FAILURE, problem=problem))
+    assert found.count("fault ") == 24
+    assert ("more lines" in found) is bool(more)
+    assert not more or found.count(more) == 2
+
+
+@pytest.mark.parametrize(
+    ("count", "what", "more"),
+    [
+        (1, "An earlier run also failed while the mail server was not available.", None),
+        (2, "2 earlier runs also failed while the mail server was not available.", None),
+        (12, "12 earlier runs also failed", None),
+        (13, "13 earlier runs also failed", "And 1 more."),
+    ],
+)
+def test_twelve_earlier_failures_are_told(count: int, what: str, more: str | None) -> None:
+    found = told(replace(FAILURE, earlier=tuple(f"lost {n}." for n in range(count))))
+    assert found.count(what) == 2
+    assert found.count("lost ") == 2 * min(count, 12)
+    assert (more is None and "And " not in found) or found.count(str(more)) == 2
+    assert "also failed" not in told(FAILURE)
+
+
+@pytest.mark.parametrize(
+    ("about", "words"),
+    [
+        ({}, "Once this is fixed, repeat the run for the same time with:"),
+        ({"is_waiting": True}, "Once this is fixed, repeat the run for the same time with:"),
+        ({"is_sent_again": True}, "sends the report to all recipients, including those who already have it:"),
+        ({"is_for_the_rest": True}, "send the same report to the recipients who did not get it:"),
+        (
+            {"is_for_the_rest": True, "is_waiting": True, "is_sent_again": True},
+            "The next run sends the report to the recipients who did not get it. To send it now, use:",
+        ),
+    ],
+)
+def test_a_failure_says_what_its_command_does(about: dict[str, bool], words: str) -> None:
+    found = told(replace(FAILURE, **about))  # type: ignore[arg-type]
+    assert found.count(words) == 2
+
+
+def test_a_failure_shows_its_last_thirty_lines_and_its_link() -> None:
+    found = told(replace(FAILURE, log=tuple(f"line {n}." for n in range(40))))
+    assert found.count("line ") == 60
+    assert "line 9." not in found
+    assert "line 10." in found
+    assert "line 39." in found
+    assert "The frozen report." not in found
+    assert told(replace(FAILURE, link=LINK)).count("The frozen report.") == 2
+    assert FAILURE.without_pictures() is FAILURE
+
+
+def test_a_link_to_this_machine_says_so_whatever_its_name() -> None:
+    for host in ("localhost", "127.0.0.1:8899", "[::1]"):
+        words = told(replace(LETTER, link=f"http://{host}/view?id=a"))
+        assert words.count("This link works only on the machine that created it.") == 2
+    assert told(LETTER).count("Anyone with the link can open it.") == 2
 
 
 def test_an_attachments_name_is_made_plain() -> None:

@@ -14,7 +14,7 @@ import pytest
 from custdyn_widgets import settings
 from custdyn_widgets.errors import SettingsError
 from custdyn_widgets.mail.server import MailServer
-from custdyn_widgets.mail.tokens import xoauth2_response
+from custdyn_widgets.mail.tokens import TokenError, xoauth2_response
 from tests.mail.test_odd_mail_servers import replying, server
 from tests.mail.test_smtp import ANNA, BEN, LETTER, authority, received, trusted, waited
 from tests.mail_server import TOKEN, USER, Authority, Received, mail_server, send
@@ -152,6 +152,28 @@ def test_a_command_without_a_token_is_reported_and_its_output_is_not(
     assert (delivery.outcome, received.logins) == ("given up", [])
     assert words in delivery.words
     assert "secret-word" not in repr(delivery)
+
+
+@pytest.mark.parametrize("token", ["two words", "t\xf6ken", "a\x07b", "a\nb", ""])
+def test_a_file_without_one_plain_word_provides_no_token(tmp_path: Path, token: str) -> None:
+    found = server_of(tmp_path, **from_file(tmp_path, TOKEN)).token
+    assert found is not None
+    assert (found.read(), found.last) == (TOKEN, TOKEN)
+    from_file(tmp_path, token)
+    with pytest.raises(TokenError) as refused:
+        found.read()
+    assert "CUSTDYN_SMTP_TOKEN" in str(refused.value)
+    assert not token or token not in str(refused.value)
+    (tmp_path / "token").unlink()
+    with pytest.raises(TokenError, match="CUSTDYN_SMTP_TOKEN_FILE cannot be read"):
+        found.read()
+
+
+def test_a_command_that_is_not_there_provides_no_token(tmp_path: Path) -> None:
+    found = server_of(tmp_path, CUSTDYN_SMTP_TOKEN_COMMAND=f"'{tmp_path}/none' --quiet").token
+    assert found is not None
+    with pytest.raises(TokenError, match="cannot be run: No such file or directory"):
+        found.read()
 
 
 def test_a_login_has_one_secret_and_a_user(tmp_path: Path) -> None:

@@ -51,6 +51,11 @@ def test_conditions_come_back_as_they_were_written_and_in_their_order() -> None:
     assert str(saved.alert_if[1]) == f"{QTY}, last row: falls by 5% or more from the previous row"
 
 
+def test_up_to_twenty_conditions_and_a_column_of_500_characters_are_accepted() -> None:
+    conditions = [{**on("last", below=bound), "column": "c" * 500} for bound in range(20)]
+    assert saved_with(*conditions).to_dict()["alert_if"] == conditions
+
+
 def test_a_saved_query_without_conditions_keeps_its_file() -> None:
     saved = SavedQuery.from_dict(BASE)
     assert (
@@ -114,6 +119,8 @@ def test_every_bound_comes_back(digits: int, places: int, percent: bool) -> None
         ([on("last", below=float("nan"))], "alert_if[0].below", "must be a number"),
         ([on("last", falls_by=0)], "alert_if[0].falls_by", "'0' is not greater than 0"),
         ([on("last", falls_by="-5%")], "alert_if[0].falls_by", "choose rises_by"),
+        ([on("last", rises_by="-0.5")], "alert_if[0].rises_by", "choose falls_by"),
+        ([{"column": "c" * 501, "row": "last", "below": 1}], "alert_if[0].column", "longer than 500"),
         ([on("last", below=1, against="compare")], "alert_if[0].against", "falls_by and rises_by"),
         ([on("last", falls_by=1, against="before")], "alert_if[0].against", "'before'"),
         ([on("last", below=1), on("last", below="1.0")], "alert_if[1]", "is listed twice"),
@@ -183,5 +190,5 @@ def test_a_percentage_is_a_bound_for_a_rate_and_for_changes_only() -> None:
 @pytest.mark.parametrize(("bound", "needed"), [("5%", f"{QTY} Change %"), (5, f"{QTY} Change")])
 def test_a_comparison_that_the_report_lacks_is_named(bound: object, needed: str) -> None:
     conditions = parse_alert_if([on("total", falls_by=bound, against="compare")])
-    with pytest.raises(SavedQueryError, match=needed):
+    with pytest.raises(SavedQueryError, match=f"needs the column '{needed}', which the report does not have"):
         check_columns(conditions, COLUMNS)

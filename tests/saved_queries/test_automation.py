@@ -73,11 +73,18 @@ def test_retention_gives_the_rule_of_pruning() -> None:
     assert Retention(12, "1m").rule(now).before == datetime(2026, 2, 28, tzinfo=UTC)
     assert Retention(12).rule(now).before is None
     assert Retention(12).rule(now).keep_last == 12
+    assert Retention(1).rule(now).keep_last == 1
 
 
 def test_failure_recipients_need_no_recipients() -> None:
     page = SavedQuery.from_dict({**PLAIN, "output": "web", "failure_recipients": ["ops@example.com"]})
     assert page.failure_recipients == ("ops@example.com",)
+
+
+def test_up_to_a_hundred_recipients_are_kept_in_their_order() -> None:
+    addresses = [f"a{n}@example.com" for n in range(100)]
+    saved = SavedQuery.from_dict({**PLAIN, "recipients": addresses})
+    assert saved.recipients == tuple(addresses)
 
 
 ADDRESSES = [

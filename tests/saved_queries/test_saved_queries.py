@@ -168,6 +168,12 @@ def test_a_byte_order_mark_is_accepted(folders: Settings) -> None:
     assert load("a", settings=folders).saved == MONTHLY
 
 
+def test_texts_as_long_as_allowed_are_accepted() -> None:
+    for change in ({"title": "x" * 200}, {"description": "d" * 2_000}):
+        saved = replace(MONTHLY, **change)
+        assert SavedQuery.from_file("x.json", saved.to_bytes()) == saved
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -490,6 +496,7 @@ def test_a_misnamed_file_is_listed_with_what_to_do(folders: Settings) -> None:
         ("CON", "con-query"),
         ("com1", "com1-query"),
         ("com10", "com10"),
+        ("a" * 80, "a" * 80),
         ("a\x00b", "a-b"),
     ],
 )
@@ -514,6 +521,7 @@ def test_titles_that_lose_letters_or_length_keep_different_names() -> None:
     assert len({name_for(title) for title in titles}) == len(titles)
     assert name_for("Отчёт 2024").startswith("2024-")
     assert name_for("日本").startswith("query-")
+    assert name_for("日本") == "query-cf2abf0c5b"  # a name never changes: links and crontabs contain it
 
 
 @given(st.text(max_size=300))
@@ -570,6 +578,14 @@ def test_an_unreadable_folder_is_reported_and_does_not_hide_the_other(keep: Keep
     [broken] = [entry for entry in found if entry.error]
     assert broken.error
     assert "The folder for the shared saved queries (CUSTDYN_QUERIES) cannot be read" in broken.error.message
+
+
+def test_a_folder_is_made_with_those_above_it_and_a_file_in_its_place_is_told(tmp_path: Path) -> None:
+    below = Settings(tmp_path, tmp_path / "team" / "shared" / "queries", tmp_path)
+    assert save(MONTHLY, "shared", over=None, settings=below).saved == MONTHLY
+    (tmp_path / "file").touch()
+    with pytest.raises(SavedQueryError, match="cannot be written to: File exists"):
+        save(MONTHLY, "shared", over=None, settings=Settings(tmp_path, tmp_path / "file", tmp_path))
 
 
 def test_an_unknown_place_is_refused(folders: Settings) -> None:

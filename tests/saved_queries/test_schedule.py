@@ -77,6 +77,12 @@ def test_a_job_at_half_past_two_runs_once_on_the_night_that_skips_it() -> None:
     assert schedule.last(instant("2026-03-29T02:59+02:00")) == instant("2026-03-28T02:30+01:00")
 
 
+def test_whichever_skipped_minute_a_job_has_it_runs_when_the_gap_ends() -> None:
+    for minute in (1, 31, 58, 59):
+        schedule = Schedule(f"{minute} 2 * * *", "Europe/Paris")
+        assert schedule.next(SPRING) == instant("2026-03-29T03:00+02:00")
+
+
 def test_a_job_at_half_past_two_runs_once_on_the_night_that_has_it_twice() -> None:
     schedule = Schedule("30 2 * * *", "Europe/Paris")
     once = instant("2026-10-25T02:30+02:00")
@@ -90,6 +96,29 @@ def test_a_job_with_a_star_follows_the_clock() -> None:
     assert all_between(schedule, SPRING, SPRING + DAY) == []
     ran = all_between(schedule, AUTUMN, AUTUMN + DAY)
     assert ran == [instant(f"2026-10-25T02:{m}") for m in ("00+02:00", "30+02:00", "00+01:00", "30+01:00")]
+
+
+def test_the_times_between_two_moments_exclude_both() -> None:
+    schedule = Schedule("0 */6 * * *", "Europe/Paris")
+    ends = instant("2026-07-01T00:00+02:00"), instant("2026-07-01T18:00+02:00")
+    assert schedule.between(*ends) == [
+        instant("2026-07-01T06:00+02:00"),
+        instant("2026-07-01T12:00+02:00"),
+    ]
+    assert schedule.between(ends[0] - MINUTE, ends[1] + MINUTE) == all_between(
+        schedule, ends[0] - MINUTE, ends[1]
+    )
+    assert schedule.between(ends[1], ends[0]) == []
+
+
+def test_the_times_between_two_moments_include_those_that_a_clock_shows_under_another_date() -> None:
+    """At one minute past midnight of November 7, clocks in St. John's went back to 23:01 of November 6."""
+    midnight = instant("2010-11-07T02:30Z")
+    half_past_eleven = instant("2010-11-07T03:00Z")
+    daily = Schedule("0 0 * * *", "America/St_Johns")
+    assert daily.between(midnight - DAY / 2, half_past_eleven) == [midnight]
+    often = Schedule("*/30 * * * *", "America/St_Johns")
+    assert often.between(midnight, half_past_eleven + MINUTE) == [half_past_eleven]
 
 
 @cache
@@ -192,6 +221,7 @@ def test_last_and_next_enclose_a_moment(cron: str, at: datetime, zone: str) -> N
         ("@reboot", "has 1 field"),
         ("60 6 1 * *", "has '60' as its minute, which is not in the range 0 to 59"),
         ("0 24 1 * *", "has '24' as its hour, which is not in the range 0 to 23"),
+        ("0 6 1-32 * *", "has '1-32' as its day of the month, which is not in the range 1 to 31"),
         ("0 6 0 * *", "has '0' as its day of the month, which is not in the range 1 to 31"),
         ("0 6 1 13 *", "has '13' as its month, which is not in the range 1 to 12 or jan to dec"),
         ("0 6 1 * 8", "has '8' as its day of the week, which is not in the range 0 to 7 or sun to sat"),
@@ -227,6 +257,12 @@ def test_an_expression_that_cron_would_reject_is_refused(cron: str, words: str) 
     assert caught.value.field == "schedule.cron"
     assert caught.value.message.isprintable()
     assert len(caught.value.message) < 400
+
+
+def test_an_expression_of_200_characters_is_accepted() -> None:
+    cron = "00" + ",0" * 95 + " 6 1 * *"
+    assert len(cron) == 200
+    assert Schedule(cron, "UTC").times == Schedule("0 6 1 * *", "UTC").times
 
 
 def test_an_unknown_time_zone_is_refused_with_the_nearest() -> None:

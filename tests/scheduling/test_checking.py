@@ -90,6 +90,88 @@ def test_without_a_run_a_time_is_due_then_late_then_missed(settings: Settings) -
         assert [kind for kind, _ in kinds(settings, MONDAY + timedelta(minutes=minutes))] == expected, minutes
 
 
+def test_a_time_is_late_after_five_minutes_and_missed_after_an_hour(settings: Settings) -> None:
+    store(settings)
+    hint = "Check that cron or the timer works on this machine."
+    for seconds, kind, what in (
+        (299, None, ""),
+        (300, "late", "has not begun yet"),
+        (3600, "late", "has not begun yet"),
+        (3601, "missed", "was not started"),
+    ):
+        found = problems(settings, MONDAY + timedelta(seconds=seconds), timedelta(hours=2))
+        message = f"The run for 2022-02-14 06:00:00 +01:00 {what}. {hint}"
+        assert found == ([RunProblem("board", kind, AT, message)] if kind else [])
+
+
+def test_a_run_that_began_in_the_second_of_its_time_is_that_of_its_time(settings: Settings) -> None:
+    store(settings)
+    run = record(settings, "sent", MONDAY - timedelta(seconds=1), logical_time=AT)
+    assert run.began == AT
+    assert problems(settings) == []
+
+
+def test_times_up_to_the_change_of_a_saved_query_are_not_expected(settings: Settings) -> None:
+    store(settings, at=MONDAY)
+    assert problems(settings) == []
+    store(settings, at=MONDAY - timedelta(seconds=1))
+    assert kinds(settings) == [("missed", AT)]
+    store(settings, at=MONDAY)
+    record(settings, "sent", MONDAY - timedelta(days=1))  # it ran on this schedule before
+    assert kinds(settings) == [("missed", AT)]
+
+
+def test_of_several_failures_the_newest_is_told(settings: Settings) -> None:
+    store(settings)
+    record(settings, "killed", problem="First.")
+    newest = record(settings, "undelivered", at=MONDAY + timedelta(minutes=1), logical_time=AT)
+    [problem] = problems(settings)
+    again = f"custdyn run --saved board --as-of {AT}"
+    message = f"undelivered Once this is fixed, run `{again}`."
+    assert problem == RunProblem("board", "failed", AT, message, newest.id)
+
+
+def test_problems_are_sorted_by_saved_query_and_time(settings: Settings) -> None:
+    for name in ("sales", "board"):
+        store(settings, name=name)
+    (settings.queries / "zoo.json").write_text("{")
+    found = problems(settings, max_age=timedelta(days=2))
+    assert [(one.saved, one.time) for one in found] == [
+        ("board", "2022-02-13T05:00:00Z"),
+        ("board", AT),
+        ("sales", "2022-02-13T05:00:00Z"),
+        ("sales", AT),
+        ("zoo", None),
+    ]
+
+
+def test_a_run_in_progress_is_late_only_after_two_hours(settings: Settings) -> None:
+    store(settings)
+    run = record(settings, "running")
+    began = MONDAY + timedelta(seconds=1)
+    with RunLock(settings.runs or Path(), "board"):
+        assert problems(settings, began + timedelta(hours=2)) == []
+        found = problems(settings, began + timedelta(hours=2, seconds=1))
+    words = "It has been running since 2022-02-14T05:00:01Z."
+    assert found == [RunProblem("board", "late", AT, words, run.id)]
+
+
+@pytest.mark.parametrize(
+    ("result", "about"), [("sent", {"logical_time": None}), ("failed", {"logical_time": AT})]
+)
+def test_only_a_run_that_found_no_saved_query_tells_that_it_was_deleted(
+    settings: Settings, result: str, about: dict[str, Any]
+) -> None:
+    record(settings, result, **about)
+    assert problems(settings) == []
+
+
+def test_a_saved_query_without_a_schedule_is_not_checked(settings: Settings) -> None:
+    record(settings, "failed", logical_time=None)
+    store(settings, replace(DAILY, schedule=None))
+    assert problems(settings) == []
+
+
 def test_a_scheduler_that_never_ran_is_seen_and_a_new_saved_query_is_no_problem(settings: Settings) -> None:
     store(settings, at=NOON - timedelta(minutes=1))
     assert problems(settings) == []
@@ -162,6 +244,9 @@ def test_saved_queries_that_cannot_be_read_are_problems(settings: Settings) -> N
 def test_a_deleted_saved_query_that_is_still_called_is_a_problem_for_two_days(settings: Settings) -> None:
     record(settings, "failed", logical_time=None)
     assert [one.kind for one in problems(settings, NOON)] == ["failed"]
+    began = MONDAY + timedelta(seconds=1)
+    assert len(problems(settings, began + timedelta(days=2, seconds=-1))) == 1
+    assert problems(settings, began + timedelta(days=2)) == []
     assert problems(settings, NOON + timedelta(days=2)) == []
 
 

@@ -22,6 +22,7 @@ from custdyn_widgets.saved_queries.content import SavedQuery
 from custdyn_widgets.saved_queries.schedule.conversion import convert_schedule
 from custdyn_widgets.saved_queries.schedule.schedule import Schedule
 from custdyn_widgets.scheduling import crontab
+from custdyn_widgets.settings import Settings
 from tests.saved_queries.test_schedule import crons
 
 NOW = datetime(2026, 11, 25, 10, tzinfo=UTC)
@@ -43,6 +44,12 @@ DAY = timedelta(days=1)
         ("0 23 1 * *", "Europe/London", "Europe/Paris", ["0 0 2 * *"]),
         ("0 23 1 * 0-6", "Europe/London", "Europe/Paris", ["0 0 2 * 0-6"]),  # on any day: either part matches
         ("0 23 1-31 * 1", "Europe/London", "Europe/Paris", ["0 0 1-31 * 2"]),
+        ("30 0 2 * *", "Europe/Paris", "Europe/London", ["30 23 1 * *"]),
+        ("0 23 27 * *", "Europe/London", "Europe/Paris", ["0 0 28 * *"]),
+        ("30 0 * * sun", "Europe/Paris", "Europe/London", ["30 23 * * 6"]),
+        ("0 23 * * sat", "Europe/London", "Europe/Paris", ["0 0 * * 0"]),
+        ("0 7,8,9,11,12 * * *", "Europe/Paris", "Europe/London", ["0 6-8,10,11 * * *"]),
+        ("0 6,7,8 * * *", "Europe/Paris", "Europe/Berlin", ["0 6,7,8 * * *"]),  # as it was written
         ("0 6 * * *", "Asia/Kolkata", "UTC", ["30 0 * * *"]),
         ("0 0,12 * * 1-5", "Asia/Tokyo", "UTC", ["0 15 * * 0-4", "0 3 * * 1-5"]),
         ("*/5 * * * *", "Europe/Paris", "UTC", ["*/5 * * * *"]),
@@ -65,6 +72,7 @@ def test_a_schedule_is_told_on_a_clock_that_goes_with_its_own(
         ("0 2 * * *", "America/Chicago", "America/New_York", "cron would run at 2027-03-14 01:00"),
         ("30 0 1 * *", "Europe/Paris", "Europe/London", "across the end of a month"),
         ("30 0 * jan *", "Europe/Paris", "Europe/London", "across the end of a month"),
+        ("0 23 1 jan 1", "Europe/London", "Europe/Paris", "across the end of a month"),  # a Monday January 31
         ("0 23 28 * *", "Europe/London", "Europe/Paris", "across the end of a month"),
         ("0 23 */2 * 1", "Europe/London", "Europe/Paris", "across the end of a month"),
     ],
@@ -359,3 +367,128 @@ def test_the_machines_zone_is_the_one_that_its_clock_is_linked_to(tmp_path: Path
     copied.touch()
     with pytest.raises(SettingsError, match="Set it with --zone"):
         crontab.machine_zone(copied)
+
+
+# Parts
+
+
+def entry(name: str, place: Any = "mine", **about: Any) -> saved_queries.ListedQuery:
+    return saved_queries.ListedQuery(name, name, place, **about)
+
+
+def test_the_user_s_own_saved_query_is_preferred_wherever_it_stands() -> None:
+    own, shared, other = entry("a"), entry("a", "shared"), entry("b", "shared")
+    folder = entry("", "shared", error=SavedQueryError("It cannot be read.", field="place"))
+    for given_ in ([own, shared, other, folder, folder], [shared, other, folder, folder, own]):
+        assert crontab.one_for_each_name(given_) == [folder, folder, own, other]
+
+
+def test_a_setting_is_quoted_with_the_quotes_that_it_does_not_contain() -> None:
+    saved = SavedQuery("A", ReportQuery("last_month"), source="demo", schedule=Schedule("0 6 1 * *", "UTC"))
+    settings_ = {"CUSTDYN_ROLE": "it's", "CUSTDYN_CONFIG": '/a "b"'}
+    place = crontab.Place("UTC", Path("/bin/custdyn"), Path("/srv"), settings_, ("# Add a secret here.",))
+    found = crontab.crontab([entry("a", saved=saved), entry("b")], place, NOW)
+    assert found.text.splitlines() == [
+        "# For a machine whose time zone is UTC.",
+        "# Add a secret here.",
+        'CUSTDYN_ROLE="it\'s"',
+        "CUSTDYN_CONFIG='/a \"b\"'",
+        "",
+        "# A: 0 6 1 * * in UTC",
+        "0 6 1 * * cd /srv && /bin/custdyn run --saved a --scheduled --within 1h --quiet",
+    ]
+    assert found.problems == []
+    assert crontab.crontab([entry("b")], place, NOW) == crontab.Crontab("", [])
+
+
+def test_a_line_has_at_most_998_bytes() -> None:
+    saved = SavedQuery("A", ReportQuery("last_month"), source="demo", schedule=Schedule("0 6 1 * *", "UTC"))
+
+    def lines(folder: Path) -> list[str]:
+        place = crontab.Place("UTC", Path("/bin/custdyn"), folder, {})
+        return crontab.crontab([entry("a", saved=saved)], place, NOW).text.splitlines()
+
+    longest = Path("/", "x" * (998 - len(lines(Path("/"))[-1])))
+    assert len(lines(longest)[-1]) == 998
+    with pytest.raises(SettingsError, match="limited to 998 bytes"):
+        lines(Path(f"{longest}y"))
+    with pytest.raises(SettingsError, match="limited to 998 bytes"):
+        lines(Path(str(longest)[:-1] + "ü"))  # two bytes
+    assert len(lines(Path("/100%"))[-1]) == len(lines(Path("/100"))[-1]) + 2  # the backslash before it
+
+
+def environment(
+    monkeypatch: pytest.MonkeyPatch, *, viewer: str | None = None, **given_: str
+) -> dict[str, str]:
+    folder = Path("/srv")
+    settings_ = Settings(folder, folder, folder, config=folder / "custdyn.toml", viewer_url=viewer)
+    for name, value in given_.items():
+        monkeypatch.setenv(name, value)
+    return crontab.needed_environment(settings_)
+
+
+def test_a_command_needs_the_settings_of_this_environment_and_no_others(
+    folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert environment(monkeypatch) == {"CUSTDYN_CONFIG": "/srv/custdyn.toml"}
+    given_ = {
+        "CUSTDYN_CACHE": "/elsewhere", "CUSTDYN_VIEWER_URL": "http://localhost:8888", "XDG_CACHE_HOME": "/c",
+        "CUSTDYN_SMTP_WAITS": "", "CUSTDYN_SMTP_PASSWORD_FILE": "~/password", "CUSTDYN_OTHER_FILE": "/other",
+        "CUSTDYN_PASSWORD_A_FILE": "",
+    }  # fmt: skip
+    assert environment(monkeypatch, viewer="http://localhost:8888", **given_) == {
+        "CUSTDYN_CACHE": "/srv",
+        "CUSTDYN_CONFIG": "/srv/custdyn.toml",
+        "XDG_CACHE_HOME": "/c",
+        "CUSTDYN_SMTP_PASSWORD_FILE": str(Path.home() / "password"),
+    }
+
+
+def test_this_place_is_this_machine_this_program_and_this_folder(
+    folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings_ = Settings(folders, folders, folders)
+    monkeypatch.setattr(crontab, "machine_zone", lambda: "Europe/Paris")
+    place = crontab.this_place(settings_)
+    assert (place.zone, place.folder, place.secrets) == ("Europe/Paris", folders, [])
+    assert place.program == crontab.program()
+    assert crontab.this_place(settings_, "UTC").zone == "UTC"
+
+
+@pytest.mark.parametrize(
+    ("url", "hook", "file", "added"),
+    [
+        (None, None, None, None),
+        (
+            "https://a.example",
+            "https://a.example",
+            None,
+            "CUSTDYN_WEBHOOK_URL=… and CUSTDYN_WEBHOOK_SECRET=…",
+        ),
+        ("https://a.example", "https://a.example", "/srv/secret", "CUSTDYN_WEBHOOK_URL=…"),
+        (None, "https://a.example", None, "CUSTDYN_WEBHOOK_SECRET=…"),
+        (None, "https://a.example", "/srv/secret", None),
+    ],
+)
+def test_what_a_webhook_needs_and_is_never_printed_is_named(
+    folders: Path, monkeypatch: pytest.MonkeyPatch, url: str, hook: str, file: str, added: str | None
+) -> None:
+    for name, value in (("CUSTDYN_WEBHOOK_URL", url), ("CUSTDYN_WEBHOOK_SECRET_FILE", file)):
+        monkeypatch.delenv(name, raising=False)
+        if value:
+            monkeypatch.setenv(name, value)
+    place = crontab.this_place(Settings(folders, folders, folders, webhook_url=hook), "UTC")
+    assert place.secrets == ([f"# Add {added} here for the webhook."] if added else [])
+
+
+def test_the_program_is_the_one_beside_this_python_or_the_installed_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crontab.sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setattr(crontab.shutil, "which", lambda _: None)
+    with pytest.raises(SettingsError, match="The custdyn command is not installed"):
+        crontab.program()
+    monkeypatch.setattr(crontab.shutil, "which", lambda name: f"/usr/bin/{name}")
+    assert crontab.program() == Path("/usr/bin/custdyn")
+    (tmp_path / "custdyn").touch()
+    assert crontab.program() == tmp_path / "custdyn"

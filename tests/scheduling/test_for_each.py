@@ -14,6 +14,7 @@ from custdyn_widgets.errors import RunError, SnapshotDamagedError
 from custdyn_widgets.mart import opening as cache
 from custdyn_widgets.render.csv import to_csv
 from custdyn_widgets.saved_queries.automation import ForEach, Retention
+from custdyn_widgets.scheduling import company_addresses
 from custdyn_widgets.scheduling import for_each as each
 from custdyn_widgets.scheduling.company_addresses import read_addresses
 from custdyn_widgets.scheduling.job import dispatch
@@ -229,6 +230,7 @@ def test_a_notebook_is_refused_because_none_is_run(settings: Settings) -> None:
         ("", "first line of a.csv must be"),
         ("company,address\n", "lists no companies"),
         ("company,address\nBlue\n", "line 2: expected a company and an address, found 1 value"),
+        ("company,address\nBlue,b@x.example,c@x.example\n", "line 2: .*, found 3 values"),
         ("company,address\n\nBlue,b@x.example\n ,c@x.example\n", "line 4: the company is empty"),
         ("company,address\nBlue,b@x.example\nBlue,b@X.example\n", "line 3: 'b@X.example' is listed twice"),
         ('company,address\nBlue,"b@x.example\n', "not a valid CSV"),
@@ -251,6 +253,41 @@ def test_twenty_faulty_lines_are_all_listed(tmp_path: Path, count: int, last: st
     lines = caught.value.message.splitlines()
     assert lines[-1].strip().startswith(last)
     assert len(lines) == min(count, 21) + 1
+
+
+def test_a_company_has_at_most_a_hundred_addresses(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    addresses = [f"a{n}@x.example" for n in range(101)]
+    lines = [f"Blue,{address}" for address in addresses]
+    path.write_text("\n".join(["company,address", *lines[:100], f"Red,{addresses[0]}"]))
+    assert read_addresses(path) == {"Blue": tuple(addresses[:100]), "Red": (addresses[0],)}
+    path.write_text("\n".join(["company,address", *lines]))
+    with pytest.raises(RunError, match="line 102: 'Blue' has more than 100 addresses: use a mailing list"):
+        read_addresses(path)
+
+
+def test_a_file_that_is_too_large_is_refused_and_not_cut_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("company,address\nBlue,b@x.example\n")
+    monkeypatch.setattr(company_addresses, "_MAX_BYTES", path.stat().st_size)
+    assert read_addresses(path) == {"Blue": ("b@x.example",)}
+    with path.open("a") as file:
+        file.write("\n")
+    with pytest.raises(RunError, match=r"a\.csv is too large for an address file: the limit is 33 bytes"):
+        read_addresses(path)
+
+
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    path = tmp_path / "a.csv"
+    path.touch()
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(RunError, match=r"The address file a\.csv cannot be read: Permission denied\."):
+        read_addresses(path)
 
 
 def test_a_file_of_something_else_is_not_repeated(tmp_path: Path) -> None:

@@ -201,7 +201,7 @@ def test_what_did_not_get_to_everybody_is_not_unchanged_the_next_time(ask: Ask, 
 
 
 def test_what_a_killed_run_froze_and_may_not_have_sent_is_not_unchanged_the_next_time(
-    ask: Ask, received: Received, monkeypatch: pytest.MonkeyPatch
+    ask: Ask, settings: Settings, received: Received, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def kill(*_: object) -> None:
         raise KeyboardInterrupt
@@ -213,6 +213,8 @@ def test_what_a_killed_run_froze_and_may_not_have_sent_is_not_unchanged_the_next
         with pytest.raises(KeyboardInterrupt):
             ask(saved)
     assert received.mails == []
+    [killed] = Runs(settings.runs or Path()).listing()
+    assert [report.snapshot for report in killed.reports] == frozen(settings)
     assert ask(saved).result == "sent"
     assert received.recipients() == [EVA, ANNA, BEN]
 
@@ -465,6 +467,12 @@ def test_without_a_mail_server_nothing_is_begun_that_could_not_be_sent(
     run = ask()
     assert "CUSTDYN_SMTP_URL is not set" in str(run.problem)
     assert frozen(settings) == []
+
+
+def test_a_run_that_sends_nothing_needs_no_mail_server(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUSTDYN_SMTP_URL")
+    assert ask(send=False).result == "held back"
+    assert ask(replace(BOARD, recipients=(), failure_recipients=())).result == "frozen"
 
 
 def test_a_full_disk_is_told_by_mail_even_where_no_record_can_be_kept(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -115,6 +116,41 @@ def test_an_error_is_described_with_its_place(error: Exception, words: str) -> N
     assert describe_error(error) == words
 
 
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_gives_the_reserved_space_to_the_end_of_the_run(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    run, real = Run.begun("board"), records.write_whole
+    runs.write(run)
+    own = runs.folder / "records" / "board"
+
+    def full(path: Path, data: bytes) -> None:
+        if list(own.glob(".*reserve")):
+            raise OSError(number, os.strerror(number))
+        real(path, data)
+
+    monkeypatch.setattr(records, "write_whole", full)
+    ended = run.finished("sent")
+    runs.write(ended)
+    assert runs.listing() == [ended]
+    assert list(own.glob(".*reserve")) == []
+
+
+def test_another_error_of_the_disk_leaves_the_reserved_space(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run.begun("board")
+    runs.write(run)
+
+    def broken(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(records, "write_whole", broken)
+    with pytest.raises(RunError, match="Input/output error"):
+        runs.write(run.finished("sent"))
+    assert len(list(runs.folder.rglob(".*reserve"))) == 1
+
+
 def test_a_killed_run_leaves_no_reserved_space(runs: Runs) -> None:
     run = Run.begun("board")
     runs.write(run)
@@ -141,6 +177,134 @@ def test_records_of_what_is_still_to_be_sent_are_kept(runs: Runs, monkeypatch: p
     assert runs.listing() == [waiting, third]
     runs.write(first)  # now everybody has it
     assert runs.listing() == [third]
+
+
+def test_the_folder_of_records_is_made_with_those_above_it(tmp_path: Path) -> None:
+    runs = Runs(tmp_path / "not" / "yet")
+    run = run_of("board", "sent", "2026-11-01T06:00:00Z")
+    runs.write(run)
+    assert runs.listing() == [run]
+
+
+def test_a_list_of_more_than_there_are_has_all(runs: Runs) -> None:
+    assert (runs.listing(saved="board"), runs.names(), runs.unsent("board")) == ([], [], [])
+    kept = [run_of(saved, "sent", "2026-11-01T06:00:00Z") for saved in ("board", "sales")]
+    for run in reversed(kept):
+        runs.write(run)
+    (runs.folder / "records" / "board" / ".half-written.json").write_text("{")
+    (runs.folder / "records" / "file").touch()
+    assert runs.names() == ["board", "sales"]
+    for last in (None, 2, 3, 9):
+        assert runs.listing(last) == kept
+    assert runs.listing(1) == kept[1:]
+    assert runs.listing(0) == []
+    assert list(runs.newest_first("sales")) == kept[1:]
+
+
+def test_runs_with_something_unsent_are_found_oldest_first(runs: Runs) -> None:
+    first, second, third, fourth = (run_of("board", "sent", f"2026-11-0{n}T06:00:00Z") for n in range(1, 5))
+    waiting, failed = replace(first, waiting=True), replace(third, failure_unsent=True)
+    mentions = replace(second, told=({**RECEIPT, "waiting": True},))
+    for run in (fourth, failed, mentions, waiting):
+        runs.write(run)
+    assert runs.unsent("board") == [waiting, failed]
+
+
+def test_the_current_record_of_a_run_is_read_if_there_is_a_good_one(runs: Runs) -> None:
+    run = run_of("board", "undelivered", "2026-11-01T06:00:00Z")
+    assert runs.read(run) is run
+    resent = replace(run, result="sent")
+    runs.write(resent)
+    assert runs.read(run) == resent
+    (runs.folder / "records" / "board" / f"{run.id}.json").write_text("{")
+    assert runs.read(run) is run
+
+
+def test_a_record_has_a_question_mark_for_half_a_character(runs: Runs) -> None:
+    run = replace(run_of("board", "failed", "2026-11-01T06:00:00Z"), problem="Zürich \udcff")
+    runs.write(run)
+    assert runs.listing() == [replace(run, problem="Zürich ?")]
+
+
+def test_snapshots_and_failure_recipients_are_those_of_the_records(runs: Runs) -> None:
+    assert (runs.snapshots("board"), runs.failure_recipients("board")) == (set(), ())
+    reports = Outcome("sent", "A", "a" * 52), Outcome("failed", "B"), Outcome("sent", "C", "c" * 52)
+    for day, about in (
+        (1, {"failure_recipients": ("old@x.example",)}),
+        (2, {"failure_recipients": ("new@x.example",), "reports": reports}),
+        (3, {}),
+    ):
+        runs.write(replace(run_of("board", "sent", f"2026-11-0{day}T06:00:00Z"), **about))
+    assert runs.snapshots("board") == {"a" * 52, "c" * 52}
+    assert runs.failure_recipients("board") == ("new@x.example",)
+
+
+def test_true_conditions_are_those_of_each_company_s_last_settled_report(runs: Runs) -> None:
+    def judged(company: str, state: str, snapshot: str | None = "a" * 52, result: str = "sent") -> Outcome:
+        about = {"words": "w", "rows": 1, "unknown": 0, "lines": []}
+        conditions = tuple({**about, "key": f"{company}{n}", "state": state} for n in range(2))
+        return Outcome(result, company, snapshot, conditions=conditions)
+
+    november, december = "2026-11-01T06:00:00Z", "2026-12-01T06:00:00Z"
+    runs.write(run_of("board", "sent", november, judged("A", "became true"), judged("B", "passed")))
+    runs.write(run_of("board", "sent", november, judged("B", "still true")))
+    runs.write(run_of("board", "sent", december, judged("A", "not true", None), judged("B", "passed")))
+    runs.write(run_of("board", "undelivered", november, judged("A", "passed", result="undelivered")))
+    runs.write(Run.begun("board").finished("failed"))  # it failed before its time was known
+    assert runs.true_conditions("board", november) == {
+        "A": frozenset({"A0", "A1"}),
+        "B": frozenset({"B0", "B1"}),
+    }
+    assert runs.true_conditions("board", december)["B"] == frozenset()
+    assert runs.true_conditions("board", "2026-10-01T06:00:00Z") == {}
+
+
+def test_a_record_of_an_earlier_version_is_read() -> None:
+    first = {
+        "format": 1, "id": "20261101T060003.000000Z-0", "saved": "board", "title": "Board",
+        "began": "2026-11-01T06:00:03Z", "result": "sent", "ended": "2026-11-01T06:00:08Z",
+        "logical_time": "2026-11-01T06:00:00Z", "asked_for": False, "where": None, "problem": None,
+        "reports": [{"result": "sent", "company": None, "snapshot": "a", "digest": "d",
+                     "deliveries": [RECEIPT], "problem": None}],
+        "told": [],
+    }  # fmt: skip
+    run = Run.from_dict(first)
+    assert run.reports == (Outcome("sent", None, "a", "d", (RECEIPT,)),)
+    assert (run.waiting, run.failure_unsent, run.schedule, run.resent, run.webhook) == (
+        False, False, "", (), ()
+    )  # fmt: skip
+    assert Run.from_dict(run.to_dict()) == run
+    assert run.to_dict()["format"] == 1
+    assert "conditions" not in run.to_dict()["reports"][0]
+    assert Run.begun("board").asked_for is False
+
+
+@pytest.mark.parametrize(
+    ("about", "reported"),
+    [
+        ({}, False),
+        ({"told": (RECEIPT,)}, True),
+        ({"webhook": ({"type": "run.failed"},)}, True),
+        ({"webhook": ({"type": "run.succeeded"},)}, False),
+        ({"webhook": ({"type": "run.succeeded"}, {"type": "run.failed"})}, True),
+    ],
+)
+def test_a_failure_was_reported_by_email_or_webhook(about: dict[str, Any], reported: bool) -> None:
+    assert replace(Run.begun("board"), **about).was_reported is reported
+
+
+@pytest.mark.parametrize("result", ["undelivered", "killed", "sent", "failed"])
+@pytest.mark.parametrize("snapshot", [None, "a" * 52])
+@pytest.mark.parametrize("company", [None, "Blue"])
+@pytest.mark.parametrize("where", [None, "sending the report", "making the reports"])
+def test_a_run_that_made_all_its_reports_and_did_not_reach_everybody_can_be_resent(
+    result: str, snapshot: str | None, company: str | None, where: str | None
+) -> None:
+    run = replace(
+        Run.begun("board"), result=result, where=where, reports=(Outcome("undelivered", company, snapshot),)
+    )
+    made_all = company is None or where == "sending the report"
+    assert run.can_be_resent is (made_all and result in ("undelivered", "killed") and snapshot is not None)
 
 
 def test_a_run_that_never_told_its_end_is_told_as_killed_unless_it_holds_its_lock(runs: Runs) -> None:

@@ -99,6 +99,21 @@ def test_what_a_killed_run_did_not_send_is_sent(ask: Ask, settings: Settings, re
     assert (again.result, received.recipients()) == ("sent", [ANNA, BEN])
 
 
+def test_a_copy_that_is_resent_is_recorded_before_the_next_is_sent(
+    ask: Ask, settings: Settings, received: Received
+) -> None:
+    ask(send=False)
+    found: list[Run] = []
+
+    def look_at_ben(_: Received, address: str) -> None:
+        if address == BEN:
+            found.append(newest(settings))
+
+    received.at_recipient = look_at_ben
+    resend("board", settings=settings, progress=print)
+    assert [one["outcome"] for one in found[0].reports[0].deliveries] == ["sent", "given up"]
+
+
 def test_what_was_held_back_is_sent_after_review(ask: Ask, settings: Settings, received: Received) -> None:
     run = ask(send=False)
     assert resend(run.id, settings=settings, progress=print).result == "sent"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -59,3 +60,56 @@ def test_a_size_is_a_whole_number_of_mb_gb_or_tb() -> None:
             Retention(max_size=wrong)
     with pytest.raises(SavedQueryError, match=r"retention\.max_size"):
         Retention(max_size=5)  # type: ignore[arg-type]
+
+
+def test_only_what_this_saved_query_made_of_this_query_and_source_is_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, report = Store(tmp_path / "store"), make_report()
+    about = {"query": report.query.to_dict(), "source": report.info.source}
+
+    def made(month: int, **more: object) -> str:
+        instant = f"2026-{month:02}-01T00:00:00Z"
+        return store.publish({**about, "generated_at": instant, **more}, {"report.html": b"x"})
+
+    own, waiting = made(1, saved_query="board"), made(2, saved_query="board")
+    recorded, by_hand = made(3), made(4)
+    others = [
+        made(5, saved_query="other"),
+        made(6, saved_query="board", source="another"),
+        made(7, saved_query="board", query={**report.query.to_dict(), "currency": "EUR"}),
+    ]
+    kept, new = made(8, saved_query="board"), made(9, saved_query="board")
+    asked: list[int] = []
+
+    def records() -> set[str]:
+        asked.append(1)
+        return {recorded, own}
+
+    def pruned(keep_last: int) -> int:
+        return prune(store, Retention(keep_last=keep_last), {new: report}, "board", records, {waiting})
+
+    assert pruned(4) == 0
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "getuid", lambda: 10_000_019)  # another user's
+        assert pruned(1) == 0
+    assert pruned(2) == 1
+    assert store.ids() == sorted([waiting, recorded, by_hand, *others, kept, new])
+    assert pruned(1) == 2
+    assert store.ids() == sorted([waiting, by_hand, *others, new])
+    assert len(asked) <= 3  # the records are read once each time
+
+
+def test_the_records_are_not_read_if_every_snapshot_names_its_saved_query(tmp_path: Path) -> None:
+    store, report = Store(tmp_path / "store"), make_report()
+    about = {"query": report.query.to_dict(), "source": report.info.source, "saved_query": "board"}
+    made = [
+        store.publish({**about, "generated_at": f"2026-0{n}-01T00:00:00Z"}, {"report.html": b"x"})
+        for n in (1, 2, 3)
+    ]
+
+    def records() -> set[str]:
+        raise AssertionError
+
+    assert prune(store, Retention(keep_last=1), {made[2]: report}, "board", records) == 2
+    assert store.ids() == [made[2]]

@@ -275,6 +275,39 @@ def test_what_waits_is_sent_by_the_next_run_even_if_that_sends_nothing_of_its_ow
     assert received.recipients().count(ANNA) == 2
 
 
+def test_a_copy_of_an_earlier_run_is_recorded_before_the_next_is_sent(
+    ask: Ask, settings: Settings, received: Received, down: int
+) -> None:
+    """What a process that is killed leaves behind: nobody gets the earlier report again."""
+    runs, found = Runs(settings.runs or Path()), []
+
+    def look_at_ben(_: Received, address: str) -> None:
+        if address == BEN:
+            found.extend(runs.listing())
+
+    received.at_recipient = look_at_ben
+    ask(MINUTELY)
+    with mail_server(received, port=down):
+        ask(MINUTELY, now=NOW + MINUTE)
+    outcomes = [[one["outcome"] for one in run.reports[0].deliveries] for run in found]
+    assert outcomes == [["sent", "given up"]] * 2
+
+
+def test_a_run_that_sends_nothing_sends_nothing_of_earlier_runs(
+    ask: Ask, settings: Settings, received: Received, down: int
+) -> None:
+    ask()
+    with mail_server(received, port=down):
+        request = RunRequest("board", send=False)
+        with pytest.raises(NotDueError):
+            dispatch(request, settings=load_settings(), progress=print, now=NOW)
+        assert ask(send=False).result == "held back"
+        assert received.mails == []
+        with pytest.raises(NotDueError, match="already done"):
+            dispatch(RunRequest("board"), settings=load_settings(), progress=print, now=NOW)
+    assert received.recipients() == [ANNA, BEN]
+
+
 def test_whoever_got_it_or_was_refused_is_not_asked_again(ask: Ask, received: Received) -> None:
     received.at_recipient = lambda _, to: {ANNA: "451 later", BEN: "550 no such person"}.get(to)
     assert ask().waiting

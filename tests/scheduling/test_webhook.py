@@ -312,6 +312,98 @@ def test_the_secret_comes_from_a_file_too_and_may_be_base64_as_in_standard_webho
         configured(tmp_path, **url)
 
 
+def configured_with(tmp_path: Path, secret: str, **env: str) -> Webhook | None:
+    url = "https://a.example/x"
+    return configured(tmp_path, CUSTDYN_WEBHOOK_URL=url, CUSTDYN_WEBHOOK_SECRET=secret, **env)
+
+
+def test_a_secret_of_sixteen_bytes_is_long_enough(tmp_path: Path) -> None:
+    found = configured_with(tmp_path, "k" * 16)
+    assert found is not None
+    assert (found.key, found.events, found.host) == (b"k" * 16, "failures", "a.example")
+    assert "a.example" not in repr(found)
+    assert "kkkk" not in repr(found)
+    every = configured_with(tmp_path, "k" * 16, CUSTDYN_WEBHOOK_EVENTS="all")
+    assert every is not None
+    assert every.events == "all"
+    for short in ("k" * 15, "whsec_" + base64.b64encode(b"k" * 15).decode()):
+        with pytest.raises(SettingsError, match="is too short: use at least 16 random bytes") as refused:
+            configured_with(tmp_path, short)
+        assert refused.value.field == "CUSTDYN_WEBHOOK_SECRET"
+
+
+def posted(receiver: Receiver, data: dict[str, Any] | None = None, **how: Any) -> dict[str, Any]:
+    return post(Webhook(receiver.url, SECRET.encode()), "run.failed", data or {}, **how)
+
+
+@pytest.mark.parametrize(
+    ("code", "outcome"),
+    [
+        (200, "sent"), (400, "refused"), (408, "given up"), (425, "given up"), (429, "given up"),
+        (499, "refused"), (500, "given up"), (503, "given up"),
+    ],
+)  # fmt: skip
+def test_only_a_reply_that_may_change_is_asked_for_again(
+    receiver: Receiver, code: int, outcome: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhook_module, "_WAITS", (0.0, 0.5, 2.0))
+    receiver.replies = [code]
+    slept: list[float] = []
+    receipt = posted(receiver, sleep=slept.append)
+    tries = 3 if outcome == "given up" else 1
+    words = "The webhook accepted it." if outcome == "sent" else f"It replied {code}."
+    assert (receipt["outcome"], receipt["words"], receipt["tries"]) == (outcome, words, tries)
+    assert (len(receiver.posted), slept) == (tries, [0.5, 2.0][: tries - 1])
+    assert (receipt["host"], receipt["type"]) == ("127.0.0.1", "run.failed")
+    [event] = {headers["webhook-id"] for _, headers, _ in receiver.posted}
+    assert receipt["id"] == event
+
+
+def test_a_wait_that_would_outlast_the_time_limit_is_not_begun(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhook_module, "_WAITS", (0.0, 0.1, 60.0))
+    receiver.replies = [500]
+    slept: list[float] = []
+    receipt = posted(receiver, max_seconds=30, sleep=slept.append)
+    assert (slept, receipt["tries"], receipt["words"]) == ([0.1], 2, "It replied 500.")
+
+
+def test_a_message_has_its_text_as_it_is_and_a_question_mark_for_half_a_character(receiver: Receiver) -> None:
+    posted(receiver, {"title": "Zürich \udcff"})
+    [(_, headers, body)] = receiver.posted
+    assert "Zürich ?".encode() in body
+    assert headers["content-type"] == "application/json; charset=utf-8"
+    assert headers["webhook-signature"] == expected_signature(headers, body)
+
+
+def nonsense(connection: socket.socket) -> None:
+    connection.recv(65_536)
+    connection.sendall(b"nonsense\r\n\r\n")
+    connection.close()
+
+
+def test_a_reply_that_is_none_is_told_without_the_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhook_module, "_WAITS", (0.0,))
+    with hanging(nonsense) as url:
+        receipt = post(Webhook(url, b"k" * 16), "run.failed", {})
+    assert (receipt["outcome"], receipt["tries"]) == ("given up", 1)
+    assert receipt["words"].startswith("It cannot be reached: nonsense")
+    assert TOKEN not in str(receipt)
+
+
+def test_no_name_and_no_reply_are_told_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhook_module, "_WAITS", (0.0,))
+    receipt = post(Webhook("https://nowhere.invalid/x", b"k" * 16), "run.failed", {})
+    assert receipt["words"].startswith("It cannot be reached: ")
+    assert len(receipt["words"]) > len("It cannot be reached: .")
+    assert receipt["words"].endswith(".")
+    with hanging(silent) as url:
+        receipt = post(Webhook(url, b"k" * 16), "run.failed", {}, max_seconds=0.3)
+    assert (receipt["outcome"], receipt["tries"] <= 1) == ("given up", True)
+    assert receipt["words"] in ("No reply within 0.3 s.", "It cannot be reached: timed out.")
+
+
 def test_a_post_never_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     receipt = post(
         Webhook("https://nowhere.invalid/x", b"k" * 16), "run.failed", {"bad": "\ud800"}, max_seconds=5

@@ -20,7 +20,7 @@ class Bound:
     """A number, or a percentage if `percent` is true (5 for 5%)."""
 
     number: Decimal
-    percent: bool = False
+    percent: bool
 
     @property
     def fraction(self) -> Fraction:
@@ -60,7 +60,7 @@ def parse_bound(field: str, value: object) -> Bound:
     number = Decimal(found[1])
     if len(found[1].partition(".")[2].rstrip("0")) > PLACES:
         raise SavedQueryError.invalid(field, value, f"has more than {PLACES} decimal places")
-    return Bound(number.quantize(Decimal(1).scaleb(-PLACES)) + 0, bool(found[2]))
+    return Bound(number.quantize(Decimal(1).scaleb(-PLACES)), bool(found[2]))
 
 
 def _number_text(value: object) -> str | None:
