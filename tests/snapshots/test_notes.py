@@ -109,12 +109,14 @@ NUMBER = b'{"act":"note","at":"2026-01-01T00:00:00Z","by":"","role":5,"text":"x"
 def test_a_note_that_cannot_be_read_is_told(store: Store, snapshot_id: str, content: bytes) -> None:
     add_note(store, snapshot_id, "kept", "analyst")
     add_note(store, snapshot_id, "damaged", "analyst")
-    *_, last = sorted((store.folder / "acts" / snapshot_id[:2]).iterdir())
+    first, last = sorted((store.folder / "acts" / snapshot_id[:2]).iterdir())
     last.write_bytes(content)
     found = notes_on(store.folder, snapshot_id)
     assert [note.text for note in found.notes] == ["kept"]
     assert found.incomplete is True
     assert acts_on(store.folder, snapshot_id)[1] == 1
+    first.unlink()
+    assert notes_on(store.folder, snapshot_id) == Notes(incomplete=True)
 
 
 def test_notes_that_cannot_be_listed_or_stored_are_told(store: Store, snapshot_id: str) -> None:
