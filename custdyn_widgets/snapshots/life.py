@@ -96,7 +96,7 @@ def id_in(text: str) -> str:
     text = text.strip(" \t\r\n<>\"'")
     url = _parts(text) if "?" in text else None
     given = "&".join(parse_qs(url.query).get("id", [])) if url else text
-    if is_id(given) and (url is None or url.path.rsplit("/", 1)[-1] == "view"):
+    if is_id(given) and (url is None or url.path.rpartition("/")[2] == "view"):
         return given
     if is_id(given.lower()):
         why = "was altered: ids are in lowercase, and links end in /view?id=<id>"
@@ -107,11 +107,11 @@ def id_in(text: str) -> str:
     raise SnapshotError(f"{shown(text)} {why}. Enter the full id or link. {_ALL_IDS}", field="id")
 
 
-def _parts(link: str) -> SplitResult:
+def _parts(link: str) -> SplitResult | None:
     try:
         return urlsplit(link)
     except ValueError:  # for example, an incomplete IPv6 address
-        return urlsplit("")
+        return None
 
 
 @contextlib.contextmanager

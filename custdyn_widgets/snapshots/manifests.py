@@ -189,9 +189,11 @@ def _is_entry(entry: object) -> bool:
 
 
 def _is_evidence(entry: object) -> bool:
-    if not isinstance(entry, dict) or not _matches(_NONCE, entry.get("nonce")):
-        return False
-    return _is_entry({key: value for key, value in entry.items() if key != "nonce"})
+    return (
+        isinstance(entry, dict)
+        and _matches(_NONCE, entry.get("nonce"))
+        and _is_entry({key: value for key, value in entry.items() if key != "nonce"})
+    )
 
 
 def _is_name(name: object) -> bool:

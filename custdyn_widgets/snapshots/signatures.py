@@ -169,7 +169,7 @@ def signature_problems(store: Store, ids: list[str]) -> list[Problem]:
             if error.file == _FILE:
                 found.append(Problem(snapshot_id, error.file, error.what))
         except SnapshotError:  # deleted in the meantime
-            continue
+            pass
     return found
 
 
@@ -202,7 +202,7 @@ def _since(folder: int, name: str) -> datetime:
 
 def _publish_key(store: Path, key: str) -> None:
     if not is_published(store, key):
-        now = format_instant_utc(datetime.now(UTC).replace(microsecond=0))
+        now = format_instant_utc(datetime.now(UTC))
         put_file(store, "tmp", (_KEYS,), f"{key}.json", canonical_json({"since": now}))
 
 

@@ -42,9 +42,8 @@ class HealthHandler(BaseHandler):
 
     kind = "healthz"
 
-    def initialize(self, store: Store, allowed_hosts: frozenset[str] = frozenset()) -> None:  # type: ignore[override]
+    def initialize(self, store: Store) -> None:  # type: ignore[override]
         """Set the store."""
-        super().initialize(allowed_hosts)
         self.store = store
 
     def is_own_host(self) -> bool:

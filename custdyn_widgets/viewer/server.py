@@ -93,7 +93,7 @@ def make_app(
             (f"{root}view", ViewHandler, {"site": Site(store, share_url), **hosts}),
             (f"{root}latest", LatestHandler, latest),
             (f"{root}key", KeyHandler, {"folder": store.folder, **hosts}),
-            (f"{root}healthz", HealthHandler, {"store": store, **hosts}),
+            (f"{root}healthz", HealthHandler, {"store": store}),
             (f"{root}metrics", MetricsHandler, figures),
         ],
         default_handler_class=BaseHandler,

@@ -10,6 +10,8 @@ import pytest
 from custdyn_widgets.errors import QueryError, SavedQueryError
 from custdyn_widgets.notebook.parameters import (
     NAMES,
+    assigned_names,
+    check_injected,
     flat_parameters,
     literal_values,
     query_from_parameters,
@@ -198,3 +200,52 @@ def test_a_missing_saved_query_and_one_without_a_source_are_errors(board: Report
     saved_queries.save(saved_queries.SavedQuery("Plain", board), "mine", over=None)
     with pytest.raises(QueryError, match="source is required"):
         query_from_parameters({"saved": "plain"})
+
+
+def test_what_a_schedulers_cell_sets_is_told_and_nothing_else() -> None:
+    first = "source = None\ninterval = None"
+    for cells, names in (
+        (None, ()),
+        (5, ()),
+        ([], ()),
+        (["", first], ()),
+        ([first, "# Parameters\nsource = 'm'\ninterval = 'today'\n"], ("source", "interval")),
+        ([first, "source = 'm'"], ("source",)),
+        ([first, "n = 5", "source = 'm'"], ()),  # not directly below the parameters
+        ([first, "source = 'm'\ninterval = 'today'"], ()),  # the parameters, run again
+        ([first, "source = 'm'\n\n"], ()),
+        ([first, "%magic", "# Parameters\nsource: str = 'm'\nx.y = source"], ("source",)),
+    ):
+        assert check_injected(cells) == names, cells
+
+
+def test_flattening_keeps_everything_but_the_interval() -> None:
+    given = {"source": "m", "group_by": ["month"], "interval": None}
+    assert flat_parameters(given) == given
+    assert flat_parameters({"interval_end": "2021-01-31", "interval": "today"}) == {
+        "interval": "today",
+        "interval_start": None,
+        "interval_end": "2021-01-31",
+    }
+    with pytest.raises(QueryError):
+        flat_parameters({"interval": {"start": "2021-01-01"}})
+
+
+def test_names_are_set_by_plain_statements_only() -> None:
+    assert assigned_names("a = b = 1\nc: int\nd: int = 2\ne, f = 1, 2\ng[0] = 1\nfor h in (): i = 1") == [
+        "a",
+        "b",
+        "d",
+    ]
+    assert literal_values("a = b = -1\nc = [1, {'x': None}]\nd = {[]: 1}") == {
+        "a": -1,
+        "b": -1,
+        "c": [1, {"x": None}],
+    }
+
+
+def test_a_parameter_of_another_type_is_refused_with_its_name(board: ReportQuery) -> None:
+    for name, value in (("saved", 5), ("source", ["m"]), ("as_of", 5)):
+        with pytest.raises(QueryError) as caught:
+            query_from_parameters({"source": "m", "interval": "today", name: value})
+        assert caught.value.field == name

@@ -268,7 +268,7 @@ def test_within_a_run_freeze_leaves_the_report_and_publishes_nothing(
     monkeypatch.setenv("CUSTDYN_STAGING_TOKEN", "a-token")
     assert freeze(report) == Frozen(None, None, None)
     assert not elsewhere.exists()
-    assert list(staging.iterdir())
+    assert [file.name for file in staging.iterdir()] == ["a-token.json"]
 
 
 def test_a_notebook_shows_the_link_and_inside_custdyn_run_nothing() -> None:
@@ -282,8 +282,8 @@ def test_a_notebook_shows_the_link_and_inside_custdyn_run_nothing() -> None:
 
 
 def test_freezing_reports_its_steps() -> None:
-    steps: list[str] = []
-    listener = SimpleNamespace(step=lambda words, _done: steps.append(words), note=steps.append)
+    steps: list[object] = []
+    listener = SimpleNamespace(step=lambda *step: steps.append(step), note=steps.append)
     with report_to(listener):
         report_files(make_report(1), drawn={})
-    assert steps == ["Drawing the charts", "Writing the files"]
+    assert steps == [("Drawing the charts", 0), ("Writing the files", 0.5)]

@@ -99,6 +99,8 @@ def test_a_login_with_an_invisible_character_is_found(character: str, at: int) -
     [
         "https://<em>anna</em>:sea@host",
         "https:<!-- a comment -->//anna:sea@host",
+        "https:<!-- a comment\nover lines -->//anna:sea@host",
+        "HTTPS:<B></B>//<Em>anna</EM>:sea@host",
         "<code>https://</code><span class='a'>anna</span>:<b>sea</b>@host",
         "<p>https://anna:sea</p>\n<p>-and-sand@host</p>",
         "<tr><td>https://anna:sea</td><td>-and-sand@host</td></tr>",
@@ -133,6 +135,9 @@ def test_what_an_author_writes_prints_or_shows_is_searched() -> None:
         "See https://reports.example/plan:\nann@example.org",
         "On https://reports.example:\nann@example.org",
         "See https://reports.example\nE-mail:ann@example.org",
+        "https://reports.example\nE-mail:ann@example.org",
+        "postgresql://reader@db.example\nContact:ann@example.org",
+        "sqlite:///billing.db\nMail:ann@example.org",
         "See http://localhost:8888\nContact:ann@example.org",
         "postgresql://reader@db.example:5432\nann@example.org",
         "postgresql://db:5432\nann@example.org",

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from custdyn_widgets.errors import SnapshotError
+from custdyn_widgets.files.canonical_json import canonical_json
 from custdyn_widgets.snapshots import newest as newest_module
 from custdyn_widgets.snapshots.addresses import (
     Address,
@@ -19,6 +22,7 @@ from custdyn_widgets.snapshots.addresses import (
     rename_address,
     revoke_address,
 )
+from custdyn_widgets.snapshots.ids import id_of
 from custdyn_widgets.snapshots.life import expire, revoke
 from custdyn_widgets.snapshots.newest import NewestSnapshots
 from custdyn_widgets.snapshots.pruning import delete
@@ -48,7 +52,8 @@ def test_a_token_cannot_be_guessed(store: Store) -> None:
     tokens = {make_address(store.folder, "board", BEGINNING).token for _ in range(20)}
     assert len(tokens) == 20
     assert all(is_token(token) and len(token) * 5 == 200 for token in tokens)  # bits
-    assert not any(map(is_token, ("", "a" * 39, "A" * 40, "a" * 40 + "\n", None, "../" + "a" * 37)))
+    none = ("", "a" * 39, "A" * 40, "a" * 40 + "\n", None, "../" + "a" * 37)
+    assert [is_token(one) for one in none] == [False] * len(none)
 
 
 def test_it_leads_to_the_newest_and_follows_without_being_made_again(store: Store) -> None:
@@ -97,8 +102,9 @@ def test_it_leads_to_no_snapshot_of_another_query_or_account_or_of_one_company(s
 
 
 def test_it_leads_to_none_from_before_it_may(store: Store) -> None:
-    made(store, 1)
+    snapshot_id = made(store, 1)
     assert leads_to(store, make_address(store.folder, "board", BEGINNING + timedelta(days=2))) is None
+    assert leads_to(store, make_address(store.folder, "board", BEGINNING + timedelta(days=1))) == snapshot_id
 
 
 def test_a_revoked_address_stays_revoked_when_its_file_comes_back(store: Store) -> None:
@@ -136,12 +142,99 @@ def test_a_new_saved_query_under_the_old_name_is_not_shown_at_the_address(store:
     assert leads_to(store, find_address(store.folder, address.token)) == after
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"made":1}', '{"made":"x","saved_queries":[],"since":"x"}'])
-def test_a_damaged_file_is_no_address(store: Store, content: str) -> None:
+AT = "2026-01-01T00:00:00Z"
+STORED: dict[str, object] = {"made": AT, "saved_queries": ["board"], "since": AT}
+
+
+@pytest.mark.parametrize("changes", [{}, {"saved_queries": ["a", "b"], "renamed": [AT]}])
+def test_an_address_is_read_as_it_was_written(store: Store, changes: dict[str, object]) -> None:
     address = make_address(store.folder, "board", BEGINNING)
-    (store.folder / "latest" / f"{address.token}.json").write_text(content)
+    content = {**STORED, **changes}
+    (store.folder / "latest" / f"{address.token}.json").write_bytes(canonical_json(content))
+    found = find_address(store.folder, address.token)
+    assert found is not None
+    assert [*found.saved_queries] == content["saved_queries"]
+    assert (found.since, found.made) == (BEGINNING, BEGINNING)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"[]",
+        b'{"made":1}',
+        b'{"made":"x","saved_queries":[],"since":"x"}',
+        *(
+            canonical_json({**STORED, **changes})
+            for changes in (
+                {"saved_queries": "b"},
+                {"saved_queries": []},
+                {"saved_queries": [5]},
+                {"saved_queries": ["a", "b"]},
+                {"renamed": [AT]},
+                {"since": "2026-01-01"},
+                {"more": 1},
+            )
+        ),
+    ],
+)
+def test_a_damaged_file_is_no_address(store: Store, content: bytes) -> None:
+    address = make_address(store.folder, "board", BEGINNING)
+    (store.folder / "latest" / f"{address.token}.json").write_bytes(content)
     assert find_address(store.folder, address.token) is None
     assert own_addresses(store.folder) == []
+
+
+def test_a_name_counts_up_to_the_second_in_which_it_was_given_up() -> None:
+    later = BEGINNING + timedelta(seconds=1)
+    address = Address("a" * 40, ("new", "old"), BEGINNING, BEGINNING, 0, (BEGINNING,))
+    names = {
+        (name, at): address.is_made_by(name, at) for name in ("new", "old", "x") for at in (BEGINNING, later)
+    }
+    assert [made for made, is_own in names.items() if is_own is not False] == [
+        ("new", BEGINNING),
+        ("new", later),
+        ("old", BEGINNING),
+    ]
+
+
+def test_only_addresses_of_this_account_and_the_named_saved_query_are_listed(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board, other = (make_address(store.folder, name, BEGINNING) for name in ("board", "a board"))
+    assert own_addresses(store.folder) == [other, board]
+    assert own_addresses(store.folder, "board") == [board]
+    assert own_addresses(store.folder, "none") == []
+    monkeypatch.setattr(os, "geteuid", lambda: board.owner + 1)
+    assert own_addresses(store.folder) == own_addresses(store.folder, "board") == []
+
+
+def test_an_address_whose_revocation_cannot_be_looked_up_leads_nowhere(store: Store, tmp_path: Path) -> None:
+    address = make_address(store.folder, "board", BEGINNING)
+    (store.folder / "revoked").mkdir()
+    (store.folder / "revoked" / address.token).symlink_to(tmp_path / "nowhere")
+    assert find_address(store.folder, address.token) is None
+    (store.folder / "revoked" / address.token).unlink()
+    assert find_address(store.folder, address.token) == address
+    (store.folder / "revoked").rmdir()
+    (store.folder / "revoked").write_text("a file")
+    assert find_address(store.folder, address.token) is None
+
+
+def test_what_cannot_be_written_or_listed_is_told_with_its_reason(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SnapshotError, match=r"The address was not made: .* \(Not a directory\)\. Fix that"):
+        make_address(tmp_path / "file", "board", BEGINNING)
+    address = make_address(store.folder, "board", BEGINNING)
+    (store.folder / "revoked").write_text("a file")
+    with pytest.raises(
+        SnapshotError, match=r"The address was not revoked: .* \((File exists|Not a directory)\)"
+    ):
+        revoke_address(store.folder, address)
+    (store.folder / "latest").rename(store.folder / "aside")
+    (store.folder / "latest").write_text("a file")
+    with pytest.raises(SnapshotError, match=r"The store's latest/ .*irectory"):
+        own_addresses(store.folder)
 
 
 def test_a_link_in_its_place_is_not_followed(store: Store, tmp_path: Path) -> None:
@@ -180,6 +273,29 @@ def test_a_folder_that_did_not_change_for_a_while_is_not_listed_again(
     assert newest.of(address) == snapshot_id
     monkeypatch.setattr(newest_module, "names_in", lambda _: [shelf.name])  # lists only v1/
     assert newest.of(address) == snapshot_id
+
+
+def test_a_snapshot_that_comes_within_one_tick_of_the_clock_is_found_too(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder's time may stay the same when a second snapshot is put into it soon after the first."""
+    monkeypatch.setattr("custdyn_widgets.snapshots.store.id_of", lambda data: f"aa{id_of(data)[2:]}")
+    monkeypatch.setattr("custdyn_widgets.snapshots.manifests.id_of", lambda data: f"aa{id_of(data)[2:]}")
+    address = make_address(store.folder, "board", BEGINNING)
+    newest = NewestSnapshots(store)
+    now = time.time_ns()
+    for day in (1, 2):
+        snapshot_id = made(store, day)
+        os.utime(store.place(snapshot_id).parent, ns=(now, now))
+        assert newest.of(address) == snapshot_id
+
+
+def test_the_newest_of_several_reports_for_one_time_is_the_one_generated_last(store: Store) -> None:
+    address = make_address(store.folder, "board", BEGINNING)
+    last = made(store, 9, as_of="2026-01-03T00:00:00Z")
+    for day in (7, 8):
+        made(store, day, as_of="2026-01-03T00:00:00Z")
+    assert leads_to(store, address) == last
 
 
 def test_a_damaged_manifest_is_read_again_until_it_is_restored(store: Store) -> None:

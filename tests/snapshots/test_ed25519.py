@@ -115,6 +115,7 @@ def test_keys_are_read_in_hexadecimal_and_in_pem() -> None:
     both = b"the operator's keys:\n" + pem(keys[0]) + b"\n" + pem(keys[1])
     assert keys_in(both) == keys
     assert grouped("0123456789abcdef" * 4) == "0123 4567 89ab cdef …"
+    assert grouped("") == ""
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,7 @@ import pytest
 from custdyn_widgets.errors import SnapshotDamagedError, SnapshotError, SnapshotNotFoundError
 from custdyn_widgets.files import writing
 from custdyn_widgets.snapshots import listing
+from custdyn_widgets.snapshots import state as state_module
 from custdyn_widgets.snapshots.life import expire, id_in, revoke
 from custdyn_widgets.snapshots.listing import describe_state
 from custdyn_widgets.snapshots.state import State, changing_states, read_state
@@ -410,7 +411,8 @@ ID = "a2" * 25 + "7q"
     "text",
     [
         ID, f"  {ID}\n", f"http://127.0.0.1:8899/view?id={ID}", f"https://x.example/lab/view?format=csv&id={ID}&token=1",
-        f"<https://x.example/view?id={ID}>", f"/view?id={ID}#top", f'"{ID}"',
+        f"<https://x.example/view?id={ID}>", f"/view?id={ID}#top", f'"{ID}"', f"view?id={ID}",
+        f"/reports/lab/view?id={ID}",
     ],
 )  # fmt: skip
 def test_an_id_is_given_whole_or_in_a_whole_link(text: str) -> None:
@@ -431,6 +433,9 @@ def test_an_id_is_given_whole_or_in_a_whole_link(text: str) -> None:
         (f"http://[x/view?id={ID}", "contains no snapshot id"),
         ("report.html", "contains no snapshot id"),
         (f"v1/a2/{ID}", "contains no snapshot id"),
+        ("0" * 52, "contains no snapshot id"),
+        (f"http://x/view/other?id={ID}", "links end in /view"),
+        (f"http://x/preview?id={ID}", "links end in /view"),
     ],
 )
 def test_what_is_no_whole_id_is_told_kindly(text: str, why: str) -> None:
@@ -442,9 +447,10 @@ def test_what_is_no_whole_id_is_told_kindly(text: str, why: str) -> None:
 # --- what a reader sees meanwhile
 
 
-@pytest.mark.parametrize("name", ["manifest.json", "report.html"])
+@pytest.mark.parametrize("look", [Store.read, Store.read_compared])
+@pytest.mark.parametrize("name", ["manifest.json", "report.html", "report.csv"])
 def test_a_reader_whose_snapshot_is_deleted_meanwhile_finds_none_and_no_damage(
-    store: Store, monkeypatch: pytest.MonkeyPatch, name: str
+    store: Store, monkeypatch: pytest.MonkeyPatch, name: str, look: Callable[[Store, str, str], object]
 ) -> None:
     snapshot_id = store.publish(MANIFEST, FILES)
     folder = snapshot_folder(store, snapshot_id)
@@ -453,9 +459,13 @@ def test_a_reader_whose_snapshot_is_deleted_meanwhile_finds_none_and_no_damage(
         folder.rename(store.folder / "aside")
         shutil.rmtree(store.folder / "aside")
 
+    look(store, snapshot_id, "report.html")
     before_opening(monkeypatch, name, delete)
+    if look is Store.read and name != "report.html":
+        look(store, snapshot_id, "report.html")  # it opens nothing else
+        delete()
     with pytest.raises(SnapshotNotFoundError):
-        store.read(snapshot_id, "report.html")
+        look(store, snapshot_id, "report.html")
 
 
 def test_a_snapshot_that_is_deleted_while_everything_is_verified_is_no_problem(
@@ -479,8 +489,23 @@ def test_a_state_that_is_exchanged_while_it_is_read_is_read_again(
         new.write_text('{"expires":"2999-01-01T00:00:00Z","revoked":null}')
         new.rename(store.folder / "state" / snapshot_id[:2] / f"{snapshot_id}.json")
 
-    before_opening(monkeypatch, f"{snapshot_id}.json", exchange, times=2)
+    before_opening(monkeypatch, f"{snapshot_id}.json", exchange, times=5)
     assert store.read(snapshot_id, "report.html") == FILES["report.html"]
+    before_opening(monkeypatch, f"{snapshot_id}.json", exchange, times=100_000)
+    with pytest.raises(SnapshotDamagedError, match="its state"):
+        store.read(snapshot_id, "report.html")
+
+
+def test_a_snapshot_has_expired_at_the_moment_of_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return PAST.astimezone(tz)
+
+    monkeypatch.setattr(state_module, "datetime", Clock)
+    second = timedelta(seconds=1)
+    words = [State(expires=end).word for end in (PAST - second, PAST, PAST + second)]
+    assert words == ["expired", "expired", ""]
 
 
 def test_the_words_of_a_state_say_until_or_since_when() -> None:

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,9 +15,9 @@ import pytest
 from custdyn_widgets.errors import SnapshotError, SnapshotNotFoundError
 from custdyn_widgets.snapshots import acts as acts_module
 from custdyn_widgets.snapshots import ownership
-from custdyn_widgets.snapshots.acts import acts_on
+from custdyn_widgets.snapshots.acts import acts_on, record
 from custdyn_widgets.snapshots.life import expire, revoke
-from custdyn_widgets.snapshots.notes import MAX_LENGTH, MAX_NOTES, add_note, notes_on, withdraw_note
+from custdyn_widgets.snapshots.notes import MAX_LENGTH, MAX_NOTES, Notes, add_note, notes_on, withdraw_note
 from custdyn_widgets.snapshots.ownership import account
 from custdyn_widgets.snapshots.pruning import delete
 from custdyn_widgets.snapshots.store import Store
@@ -61,6 +62,9 @@ def test_a_withdrawn_note_is_not_shown_but_recorded(store: Store, snapshot_id: s
     for number in (0, 3):
         with pytest.raises(SnapshotError, match=f"no note {number}"):
             withdraw_note(store, snapshot_id, number)
+    assert withdraw_note(store, snapshot_id, 2).text == "three"
+    assert withdraw_note(store, snapshot_id, 1).text == "one"
+    assert notes_on(store.folder, snapshot_id) == Notes()
 
 
 @pytest.mark.parametrize("text", ["", "  ", "x" * (MAX_LENGTH + 1), "two\nlines", "a\x1b[31m", "a\u2028b"])
@@ -97,15 +101,43 @@ def test_a_note_needs_a_snapshot(store: Store) -> None:
 ESCAPE = rb'{"act":"note","at":"\u001b[2J","by":"","role":"","text":"x"}'
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b'{"act":"note","at":1,"by":""}', ESCAPE])
+OTHER_FORM = b'{"act":"note","at":"2026-01-01T00:00:00+00:00","by":"","role":"","text":"x"}'
+NUMBER = b'{"act":"note","at":"2026-01-01T00:00:00Z","by":"","role":5,"text":"x"}'
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b'{"at":1,"by":""}', ESCAPE, OTHER_FORM, NUMBER])
 def test_a_note_that_cannot_be_read_is_told(store: Store, snapshot_id: str, content: bytes) -> None:
     add_note(store, snapshot_id, "kept", "analyst")
     add_note(store, snapshot_id, "damaged", "analyst")
-    *_, last = sorted((store.folder / "acts" / snapshot_id[:2]).iterdir())
+    first, last = sorted((store.folder / "acts" / snapshot_id[:2]).iterdir())
     last.write_bytes(content)
     found = notes_on(store.folder, snapshot_id)
     assert [note.text for note in found.notes] == ["kept"]
-    assert found.incomplete
+    assert found.incomplete is True
+    assert acts_on(store.folder, snapshot_id)[1] == 1
+    first.unlink()
+    assert notes_on(store.folder, snapshot_id) == Notes(incomplete=True)
+
+
+def test_notes_that_cannot_be_listed_or_stored_are_told(store: Store, snapshot_id: str) -> None:
+    assert notes_on(store.folder, snapshot_id) == Notes(incomplete=False)
+    assert acts_on(store.folder, snapshot_id) == ([], 0)
+    (store.folder / "acts").write_text("a file")
+    assert notes_on(store.folder, snapshot_id) == Notes(incomplete=True)
+    with pytest.raises(SnapshotError, match=r"The notes on .* may not have been saved"):
+        add_note(store, snapshot_id, "text", "analyst")
+
+
+def test_an_act_belongs_to_one_snapshot_and_has_the_name_of_its_file(store: Store) -> None:
+    one, other = "a" * 52, "aa" + "b" * 49 + "a"
+    record(store.folder, one, "note", text="of one")
+    record(store.folder, other, "note", text="of the other")
+    shelf = store.folder / "acts" / "aa"
+    (shelf / f"{one}.tmp").write_text("no act")
+    [act], unreadable = acts_on(store.folder, one)
+    assert (act.text, unreadable) == ("of one", 0)
+    assert (shelf / f"{one}.{act.key}.json").is_file()
+    assert [act.text for act in acts_on(store.folder, other)[0]] == ["of the other"]
 
 
 def test_every_act_is_recorded_with_its_account_and_time(store: Store, snapshot_id: str) -> None:
@@ -153,12 +185,14 @@ def test_only_the_owner_and_root_change_a_snapshot(
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 54_321)
     monkeypatch.setattr(ownership, "owner_of", lambda *_: 12_345)
-    for done, change in {
-        "revoked": lambda: revoke(store, snapshot_id),
-        "given an expiry": lambda: expire(store, snapshot_id, None),
-        "given a note": lambda: add_note(store, snapshot_id, "text", "analyst"),
-        "deleted": lambda: delete(store, snapshot_id, "a test"),
-    }.items():
+    changes: list[tuple[str, Callable[[], object]]] = [
+        ("revoked", lambda: revoke(store, snapshot_id)),
+        ("given an expiry", lambda: expire(store, snapshot_id, None)),
+        ("given a note", lambda: add_note(store, snapshot_id, "text", "analyst")),
+        ("given a note", lambda: withdraw_note(store, snapshot_id, 1)),
+        ("deleted", lambda: delete(store, snapshot_id, "a test")),
+    ]
+    for done, change in changes:
         with pytest.raises(SnapshotError, match=f"was not {done}: it belongs to uid 12345. Ask uid 12345"):
             change()
     assert store.read(snapshot_id, "report.html") == FILES["report.html"]

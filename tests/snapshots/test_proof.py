@@ -25,7 +25,8 @@ from hypothesis import strategies as st
 
 from custdyn_widgets.errors import SnapshotDamagedError, SnapshotNotFoundError
 from custdyn_widgets.snapshots import check_zip, exporting, life, pem, signatures, signing
-from custdyn_widgets.snapshots.proof import command
+from custdyn_widgets.snapshots.proof import command, layout
+from custdyn_widgets.snapshots.proof.checking import shown
 from custdyn_widgets.snapshots.proof.layout import zip_bytes
 from tests.snapshots.signed import EVIDENCE, FILES, Signed, signed_snapshot
 
@@ -426,3 +427,115 @@ def test_no_text_in_a_manifest_adds_a_file_to_the_sums_of_the_documentation(sign
     data = contents(exporting.snapshot_zip(signed.store, snapshot_id))["manifest.json"].decode()
     found = [match[0] for match in re.finditer(pattern, data)]
     assert [text.partition('"')[2].partition('"')[0] for text in found] == sorted(FILES)
+
+
+# The parts of the check, at their limits.
+
+ENTRY = {"size": 0, "sha256": hashlib.sha256(b"").hexdigest()}
+SMALL: dict[str, object] = {"id": "a" * 52, "format": 1, "files": {"a": ENTRY}}
+
+
+def small(folder: Path, manifest: dict[str, object], **files: bytes) -> tuple[int, list[str]]:
+    """Return the verdict on an unsigned ZIP with this manifest."""
+    data = json.dumps(manifest, sort_keys=True, separators=(",", ":")).encode()
+    return verdict_of(folder, zip_bytes({"manifest.json": data, **files}))
+
+
+def test_a_small_manifest_is_one(tmp_path: Path) -> None:
+    longest = {"files": {"x" * 100: ENTRY}}
+    assert small(tmp_path, SMALL, a=b"") == (3, [])
+    assert small(tmp_path, {**SMALL, **longest}, **{"x" * 100: b""}) == (3, [])
+    assert small(tmp_path, {**SMALL, "files": {}, "format": True}) == (3, [])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"id": None},
+        {"id": "a" * 51},
+        {"files": None},
+        {"files": ["a"]},
+        *({"files": {name: ENTRY}} for name in ("A", "x" * 101, "a/b", "manifest.json", "SIGNATURE.bin", "")),
+        *(
+            {"files": {"a": wrong}}
+            for wrong in (None, [], {"size": 0}, {**ENTRY, "size": "0"}, {**ENTRY, "sha256": 0})
+        ),
+    ],
+    ids=str,
+)
+def test_a_manifest_with_one_wrong_value_is_none(tmp_path: Path, changes: dict[str, object]) -> None:
+    code, problems = small(tmp_path, {**SMALL, **changes}, a=b"")
+    assert (code, problems) == (1, ["manifest.json is not a snapshot's manifest."])
+
+
+def test_only_a_whole_number_above_1_is_a_newer_format(tmp_path: Path) -> None:
+    for newer in (2, 99):
+        [problem] = small(tmp_path, {"format": newer})[1]
+        assert problem.startswith("The ZIP was made by a newer version")
+    for other in (1, 0, "2", 2.5, None):
+        assert small(tmp_path, {"format": other})[1] == ["manifest.json is not a snapshot's manifest."]
+
+
+def test_a_zip_has_as_many_files_and_bytes_as_a_snapshot_can_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {f"f{n}": b"" for n in range(4)}
+    listed = {**SMALL, "files": dict.fromkeys(files, ENTRY)}
+    refused = (1, ["The ZIP has more files or bytes than a snapshot can have."])
+    monkeypatch.setattr(layout, "MAX_FILES", 5)
+    assert small(tmp_path, listed, **files) == (3, [])
+    length = (tmp_path / "x.zip").stat().st_size
+    monkeypatch.setattr(layout, "MAX_BYTES", length)
+    assert small(tmp_path, listed, **files) == (3, [])
+    monkeypatch.setattr(layout, "MAX_BYTES", length - 1)
+    assert small(tmp_path, listed, **files) == refused
+    monkeypatch.undo()
+    monkeypatch.setattr(layout, "MAX_FILES", 4)
+    assert small(tmp_path, listed, **files) == refused
+
+
+def test_a_file_is_read_in_pieces_of_bounded_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layout, "_CHUNK", 4)
+    data = zip_bytes({"first": b"x", "second": b"0123456789"})
+    entry = layout.read_directory(io.BytesIO(data))[1]
+    assert list(layout.content(io.BytesIO(data), entry)) == [b"0123", b"4567", b"89"]
+    assert b"".join(layout.content(io.BytesIO(data[:-130]), entry)) in b"0123456789"
+
+
+def test_text_of_a_zip_is_shown_in_one_line_of_bounded_length() -> None:
+    assert shown("a\nb\x1b[2Jc") == "a\ufffdb\ufffd[2Jc"
+    assert shown("x" * 300) == "x" * 300
+    assert shown("x" * 301) == "x" * 300 + "…"
+
+
+def test_a_trusted_key_is_given_in_hexadecimal_or_as_a_file(tmp_path: Path) -> None:
+    key = "0123456789abcdef" * 4
+    (tmp_path / "key.pem").write_bytes(pem(key))
+    assert command.trusted_keys(key.upper()) == command.trusted_keys(str(tmp_path / "key.pem")) == [key]
+    with pytest.raises(ValueError, match=r"nor a readable file: No such file or directory$"):
+        command.trusted_keys(str(tmp_path / "none"))
+
+
+def test_the_command_prints_the_verdict_and_returns_its_code(
+    signed: Signed, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "x.zip"
+    path.write_bytes(signed.zip)
+    assert command.main([str(path), "--key", signed.key.public]) == 0
+    assert capsys.readouterr().out == check_zip(path, [signed.key.public]).text() + "\n"
+    assert command.main([str(path), "--json"]) == 3
+    assert json.loads(capsys.readouterr().out) == {
+        "verdict": "not proven", "id": signed.id, "signed_with": signed.key.public, "problems": [],
+    }  # fmt: skip
+    path.write_bytes(b"")
+    assert command.main([str(path), "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert (found["verdict"], found["id"], found["signed_with"]) == ("not as published", None, None)
+    for wrong, said in (
+        ([str(path), "--key", "none"], "--key 'none' is neither a key"),
+        ([str(tmp_path / "none.zip")], "none.zip' cannot be read: No such file"),
+    ):
+        with pytest.raises(SystemExit) as exited:
+            command.main(wrong)
+        assert exited.value.code == 2
+        assert said in capsys.readouterr().err

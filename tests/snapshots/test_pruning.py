@@ -13,18 +13,27 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from custdyn_widgets.errors import SnapshotError, SnapshotNotFoundError
 from custdyn_widgets.snapshots import trash
 from custdyn_widgets.snapshots.life import expire, revoke
-from custdyn_widgets.snapshots.pruning import Rule, ago, delete, plan
+from custdyn_widgets.snapshots.pruning import Plan, Rule, ago, delete, parse_size, plan
 from custdyn_widgets.snapshots.store import Store
-from tests.snapshots.test_store import FILES, MANIFEST, failing, flip_manifest, set_state, snapshot_folder
+from tests.snapshots.test_store import (
+    FILES,
+    MANIFEST,
+    failing,
+    flip_manifest,
+    noted_disk_calls,
+    set_state,
+    snapshot_folder,
+)
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
-A_DAY_AND_A_BIT = 25 * 60 * 60
+A_DAY, A_MINUTE = 24 * 60 * 60, 60
 
 
 @pytest.fixture
@@ -48,7 +57,7 @@ def in_trash(store: Store) -> list[Path]:
     return list((store.folder / "trash").iterdir())
 
 
-def backdate(path: Path, seconds: float = A_DAY_AND_A_BIT) -> None:
+def backdate(path: Path, seconds: float = A_DAY + A_MINUTE) -> None:
     then = time.time() - seconds
     os.utime(path, (then, then), follow_symlinks=False)
 
@@ -143,6 +152,42 @@ def test_what_is_damaged_or_has_no_date_stays_and_is_counted(store: Store) -> No
     found = plan(store, Rule(NOW), store.ids())
     assert [entry.id for entry in found.to_delete] == [old]
     assert (found.kept, found.damaged) == (len(dateless) + 3, 6)
+
+
+@pytest.mark.parametrize(
+    ("size", "number"),
+    [("1MB", 10**6), ("999999MB", 999_999 * 10**6), ("20GB", 20 * 10**9), ("3TB", 3 * 10**12)],
+)
+def test_a_size_is_in_powers_of_a_thousand(size: str, number: int) -> None:
+    assert parse_size(size) == number
+
+
+@pytest.mark.parametrize("size", ["", "5", "0MB", "1000000MB", "1 MB", "1kB", "1mb", "1.5GB", "MB"])
+def test_what_is_no_size_is_refused_with_examples(size: str) -> None:
+    with pytest.raises(SnapshotError, match=r"is not a size: .* such as 500MB or 5GB"):
+        parse_size(size)
+
+
+def test_the_oldest_go_until_the_others_are_no_larger_than_allowed(store: Store) -> None:
+    newest, middle, oldest = (published(store, age) for age in (1, 2, 3))
+    size = sum(map(len, FILES.values()))
+
+    def taken(most: int, **more: Any) -> Plan:
+        return plan(store, Rule(max_bytes=most, **more), store.ids())
+
+    for most, left in (
+        (3 * size, []),
+        (3 * size - 1, [oldest]),
+        (2 * size, [oldest]),
+        (2 * size - 1, [middle, oldest]),
+        (size, [middle, oldest]),
+        (0, [newest, middle, oldest]),
+    ):
+        found = taken(most)
+        assert [entry.id for entry in found.to_delete] == left, most
+        assert (found.kept, found.damaged) == (3 - len(left), 0)
+    assert [entry.id for entry in taken(0, keep_last=2).to_delete] == [oldest]
+    assert [entry.id for entry in taken(2 * size, before=NOW - timedelta(days=3)).to_delete] == []
 
 
 # --- deleting
@@ -278,6 +323,17 @@ def test_a_disk_too_full_for_a_trash_and_without_a_tmp_says_so(
     assert store.ids() == [snapshot_id]
 
 
+def test_what_was_deleted_stays_deleted_after_a_power_failure(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = published(store, 1), published(store, 1)
+    delete(store, one)
+    (store.folder / "acts" / two[:2]).mkdir(exist_ok=True)
+    calls = noted_disk_calls(monkeypatch)
+    delete(store, two)
+    assert calls == ["rename", "folder", "folder", "file", "rename", "folder"]  # out of sight, then the act
+
+
 def test_deleting_follows_no_link_out_of_the_store(store: Store, tmp_path: Path) -> None:
     one, two = published(store, 1), published(store, 1)
     outside = tmp_path / "outside"
@@ -313,6 +369,8 @@ def test_remnants_are_swept_a_day_after_their_writer_and_from_the_trash_at_once(
         (tmp / f"{name}-link").symlink_to(outside)
     for path in tmp.glob("old*"):
         backdate(path)
+    for path in tmp.glob("young*"):
+        backdate(path, A_DAY - A_MINUTE)
     (bin_ / "half").mkdir()
     (bin_ / "half" / "report.csv").write_text("x")
     (bin_ / "file").write_text("x")
@@ -343,6 +401,35 @@ def test_what_cannot_be_swept_is_told_and_the_rest_is_swept(store: Store, tmp_pa
     assert [path.name for path in outside.iterdir()] == ["file"]
     (store.folder / "trash").unlink()
     assert swept(store) == 1
+
+
+def test_what_is_gone_before_it_can_be_swept_was_not_swept(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (store.folder / "tmp").mkdir(parents=True)
+    monkeypatch.setattr(trash, "names_in", lambda _: ["gone"])
+    assert trash.sweep(store.folder) == (0, [])
+
+
+@pytest.mark.parametrize("owner", ["this account", "another account", "nobody: it is gone"])
+def test_what_may_not_be_removed_is_told_to_its_owner_only(
+    store: Store, monkeypatch: pytest.MonkeyPatch, owner: str
+) -> None:
+    (store.folder / "trash").mkdir(parents=True)
+    left = store.folder / "trash" / "left"
+    left.write_text("x")
+    unlink = os.unlink
+
+    def refused(*args: object, **kwargs: object) -> None:
+        if owner.startswith("nobody"):
+            unlink(*args, **kwargs)  # type: ignore[arg-type]
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(os, "unlink", refused)
+    if owner.startswith("another"):
+        monkeypatch.setattr(os, "geteuid", lambda: left.lstat().st_uid + 1)
+    told = ["trash/left in the store cannot be removed: Permission denied."]
+    assert trash.sweep(store.folder) == (0, told if owner.startswith("this") else [])
 
 
 PRUNER = """

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from custdyn_widgets.errors import SettingsError, SnapshotDamagedError, SnapshotError, SnapshotNotFoundError
 from custdyn_widgets.publish import publish
 from custdyn_widgets.settings import Settings
-from custdyn_widgets.snapshots import Store, life, signatures, signing
+from custdyn_widgets.snapshots import Store, life, pruning, signatures, signing
 from tests.make_report import make_report
 from tests.snapshots.signed import EVIDENCE, FILES, Signed, signed_snapshot
 
@@ -106,6 +106,19 @@ def test_another_file_is_not_a_key_and_is_not_quoted(tmp_path: Path, content: by
     with pytest.raises(SettingsError, match="is not an Ed25519 private key") as caught:
         signing.load_key(path, tmp_path / "store")
     assert "hunter2" not in caught.value.message
+
+
+@pytest.mark.parametrize("place", ["folder", "/dev/null", "none.pem"])
+def test_what_is_no_file_is_not_read_as_a_key(tmp_path: Path, place: str) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(SettingsError, match=r"cannot be read: |must be a file"):
+        signing.load_key(tmp_path / place, tmp_path / "store")
+
+
+def test_a_key_that_cannot_be_written_is_told_with_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SettingsError, match=r"key\.pem cannot be written: .*irectory"):
+        signing.new_key(tmp_path / "file" / "key.pem", tmp_path / "store")
 
 
 def test_without_cryptography_the_error_says_what_to_install(
@@ -212,15 +225,42 @@ def test_a_signature_is_verified_once(signed: Signed, monkeypatch: pytest.Monkey
         return really(*given)
 
     monkeypatch.setattr(signatures, "is_signed", counted)
-    monkeypatch.setattr(signatures, "_REMEMBERED", 1)
+    monkeypatch.setattr(signatures, "_REMEMBERED", 2)
     signatures._verified.clear()
+    others = [signed.store.publish({}, FILES) for _ in range(2)]
+    for other in others:
+        signatures.sign(signed.store, other, signed.key)
     for _ in range(3):
-        signatures.signature_of(signed.store, signed.id)
-    assert len(verified) == 1
-    other = signed.store.publish({}, FILES)
-    signatures.sign(signed.store, other, signed.key)
-    signatures.signature_of(signed.store, other)
-    assert len(signatures._verified) == 1  # as many as are remembered
+        for snapshot_id in (signed.id, others[0]):
+            signatures.signature_of(signed.store, snapshot_id)
+    assert len(verified) == 2
+    signatures.signature_of(signed.store, others[1])
+    assert len(signatures._verified) == 1  # no more than are remembered
+
+
+def test_keys_are_listed_newest_first_and_what_is_no_key_is_not(signed: Signed, tmp_path: Path) -> None:
+    folder = signed.store.folder / "keys"
+    undated, future = "1" * 64, "2" * 64
+    for name, content in {
+        undated: "no JSON", future: '{"since":"2999-01-01T00:00:00Z"}', "3" * 63: "{}", "G" * 64: "{}",
+    }.items():  # fmt: skip
+        (folder / f"{name}.json").write_text(content)
+    (folder / ("4" * 64)).write_text('{"since":"2999-01-01T00:00:00Z"}')
+    found = signatures.published_keys(signed.store.folder)
+    assert [one.key for one in found] == [future, signed.key.public, undated]
+    assert signatures.is_published(signed.store.folder, signed.key.public) is True
+    assert signatures.is_published(signed.store.folder, "5" * 64) is False
+    assert signatures.published_keys(tmp_path / "none") == []
+
+
+def test_what_else_is_wrong_with_a_snapshot_is_no_problem_of_its_signature(signed: Signed) -> None:
+    signatures._verified.clear()
+    manifest = signed.store.place(signed.id) / "manifest.json"
+    manifest.write_bytes(manifest.read_bytes() + b" ")
+    gone = signed.store.publish({}, FILES)
+    signatures.sign(signed.store, gone, signed.key)
+    pruning.delete(signed.store, gone)
+    assert signatures.signature_problems(signed.store, [signed.id, gone, "a" * 52]) == []
 
 
 def test_a_link_in_the_place_of_a_signature_is_not_followed(signed: Signed, tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from custdyn_widgets.errors import (
 )
 from custdyn_widgets.files.canonical_json import canonical_json, parse_canonical
 from custdyn_widgets.snapshots import listing, manifests, pruning
+from custdyn_widgets.snapshots import store as store_module
 from custdyn_widgets.snapshots.evidence import Evidence
 from custdyn_widgets.snapshots.ids import id_of, is_id
 from custdyn_widgets.snapshots.life import revoke
@@ -370,8 +371,46 @@ def test_verify_finds_renamed_linked_and_missing_snapshots_and_what_lies_among_t
     found = {(problem.id, problem.file) for problem in store.verify()}
     strays = {("", f"v1/{three[:2]}/note.txt"), ("", "v1/stray")}
     assert found == {(other, "manifest.json"), (two, ""), *strays}
+    with pytest.raises(SnapshotDamagedError, match="its folder"):
+        store.read(two, "report.html")
     assert [p.what for p in store.verify([one])] == ["is missing"]
     assert store.verify(["../x"])[0].what.startswith("is not an id")
+
+
+def test_what_lies_in_the_wrong_two_letter_folder_or_only_looks_like_an_id_is_a_stray(store: Store) -> None:
+    snapshot_id = store.publish(MANIFEST, FILES)
+    shard = snapshot_id[:2]
+    wrong, short = f"bb{'a' * 50}" if shard != "bb" else "a" * 52, f"{shard}{'a' * 49}"
+    for name in (wrong, short):
+        (store.folder / "v1" / shard / name).mkdir()
+    assert store.ids() == [snapshot_id]
+    found = {(problem.id, problem.file, problem.what) for problem in store.verify()}
+    assert found == {("", f"v1/{shard}/{name}", "is not a snapshot") for name in (wrong, short)}
+
+
+def test_reading_a_page_checks_every_byte_of_its_snapshot(store: Store) -> None:
+    snapshot_id = store.publish(MANIFEST, FILES)
+    assert store.read_compared(snapshot_id, "report.csv") == (FILES["report.csv"], {})
+    flip(snapshot_folder(store, snapshot_id))
+    told = {"report.html": "differs from what was published"}
+    assert store.read_compared(snapshot_id, "report.csv") == (FILES["report.csv"], told)
+    with pytest.raises(SnapshotDamagedError, match=r"report\.html differs"):
+        store.read_compared(snapshot_id, "report.html")
+    flip_manifest(snapshot_folder(store, snapshot_id))
+    with pytest.raises(SnapshotDamagedError, match=r"manifest\.json does not match the id"):
+        store.read_compared(snapshot_id, "report.csv")
+
+
+def test_a_store_remembers_the_manifests_of_a_bounded_number_of_snapshots(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "_REMEMBERED", 2)
+    ids = [store.publish(MANIFEST, FILES) for _ in range(3)]
+    known = []
+    for snapshot_id in ids:
+        store.read(snapshot_id, "report.csv")
+        known.append(len(store._remembered))
+    assert known == [1, 2, 1]
 
 
 SEALED: dict[str, object] = {"nonce": "0" * 32, "files": {}}
@@ -579,6 +618,22 @@ def test_a_clean_up_that_fails_as_well_does_not_hide_why_nothing_was_published(
         store.publish(MANIFEST, FILES)
     monkeypatch.setattr(os, "close", close)
     assert store.ids() == []
+
+
+def test_a_rename_whose_answer_is_lost_leaves_it_open_whether_the_snapshot_is_there(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename = Path.rename
+
+    def lost(self: Path, target: Path) -> None:
+        rename(self, target)
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(Path, "rename", lost)
+    with pytest.raises(SnapshotUnknownError, match="Input/output error") as caught:
+        store.publish(MANIFEST, FILES)
+    assert "Errno" not in str(caught.value)
+    assert store.read(caught.value.snapshot_id, "report.html") == FILES["report.html"]
 
 
 def test_an_id_is_returned_only_after_files_folder_rename_and_parents_are_on_the_disk(

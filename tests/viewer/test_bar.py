@@ -10,6 +10,8 @@ import pytest
 
 from custdyn_widgets.errors import SnapshotDamagedError
 from custdyn_widgets.publish.freezing import manifest_of, report_files
+from custdyn_widgets.snapshots.acts import Act
+from custdyn_widgets.snapshots.notes import Notes
 from custdyn_widgets.snapshots.store import Store
 from custdyn_widgets.viewer.bar import bar
 from custdyn_widgets.viewer.view import Site
@@ -155,6 +157,10 @@ def test_forty_files_are_all_listed(count: int, more: bool) -> None:
     assert ("and 1 more" in told) == ("more" in told) == more
 
 
+def a_note(text: str, role: str) -> Act:
+    return Act("note", "2026-01-02T03:04:05Z", "anna", role, text, "key", 0)
+
+
 def full_of(text: str) -> str:
     """Return the bar of a manifest that has this text in every field."""
     told = ("query_words", "role", "currency", "as_of", "data_as_of", "generated_at")
@@ -194,6 +200,32 @@ def test_it_has_no_script_no_request_and_one_labelled_landmark() -> None:
 
 def test_the_number_of_cached_bars_is_limited(site: Site) -> None:
     snapshot_id = site.store.publish({}, FILES)
+    numbers = []
     for n in range(600):
         site.page(snapshot_id, f"http://127.0.0.1:{n}/view")
-    assert len(site._bars) <= 256
+        numbers.append(len(site._bars))
+    assert max(numbers) == 256
+
+
+@pytest.mark.parametrize("length", [300, 301])
+def test_a_text_of_the_manifest_is_shown_up_to_its_limit_and_on_one_line(length: int) -> None:
+    manifest = {"query_words": "a\nb" + "x" * (length - 3), "files": {}}
+    told = text_of(bar("a" * 52, manifest, "x", ()).decode())
+    shown = "a�b" + "x" * 297
+    assert f"Query {shown if length == 300 else shown[:-1] + '…'}" in told.split(" Files")[0]
+
+
+@pytest.mark.parametrize(("count", "more"), [(10, ""), (11, "and 1 earlier")])
+def test_ten_notes_are_all_shown_with_their_roles_if_they_have_any(count: int, more: str) -> None:
+    noted = Notes(tuple(a_note(f"note {n}", "controller" if n else "") for n in range(count)))
+    told = text_of(bar("a" * 52, {"files": {}}, "x", (), noted=noted).decode())
+    assert ("note 0" in told) == (not more)
+    assert told.endswith(more or "2026-01-02: note 0")
+    assert "2026-01-02, controller: note 9" in told
+    assert "cannot be read" not in told
+
+
+def test_a_note_is_shown_on_one_line_and_one_that_cannot_be_read_is_told() -> None:
+    noted = Notes((a_note("two\nlines", ""),), incomplete=True)
+    told = text_of(bar("a" * 52, {"files": {}}, "x", (), noted=noted).decode())
+    assert told.endswith("⚠ A note on this report cannot be read 2026-01-02: two�lines")

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import logging
-import os
 import re
 import signal
 import time
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-import tornado.web
 
 from custdyn_widgets import settings
 from custdyn_widgets.snapshots import signatures, signing
-from custdyn_widgets.viewer import extension
 from custdyn_widgets.viewer.headers import HEADERS
 from custdyn_widgets.widgets.publishing import ask_viewer
 from tests.jupyter_server import BASE, TOKEN, Jupyter, running
@@ -193,66 +187,6 @@ def test_with_invalid_settings_a_link_gets_the_404_and_is_not_logged(tmp_path: P
     assert "custdyn.toml is not valid TOML" in log
     assert f"GET /view {snapshot_id[:8]}… page 404" in log
     assert snapshot_id[:9] not in log
-
-
-@dataclass
-class Server:
-    """As much of a Jupyter Server as the extension looks at."""
-
-    root_dir: str = ""
-    base_url: str = "/user/x/"
-    connection_url: str = "http://localhost:8888/user/x/"
-    custom_display_url: str = ""
-    web_app: tornado.web.Application = field(default_factory=tornado.web.Application)
-    log: logging.Logger = field(default_factory=lambda: logging.getLogger("a-jupyter-server"))
-
-
-@pytest.fixture
-def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the extension set variables of a copy of the environment."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("CUSTDYN_")}
-    monkeypatch.setattr("os.environ", kept)
-
-
-@pytest.mark.usefixtures("own_environment")
-def test_without_a_settings_file_that_of_a_project_in_a_subfolder_applies(tmp_path: Path) -> None:
-    os.environ["CUSTDYN_ROLE"] = "billing"
-    extension._load_jupyter_server_extension(Server(str(tmp_path)))
-    project = tmp_path / "project"
-    project.mkdir()
-    (project / "custdyn.toml").write_text('queries = "q"\nrole = "another"\nsnapshots = "s"\n')
-    in_a_kernel = settings.load(folder=project)
-    assert (in_a_kernel.queries, in_a_kernel.role) == (project / "q", "billing")
-    assert in_a_kernel.snapshots == settings.load({}, tmp_path).snapshots
-
-
-@pytest.mark.usefixtures("own_environment")
-def test_invalid_settings_are_logged_and_the_server_starts(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    (tmp_path / "custdyn.toml").write_text("colour = 1")
-    server = Server(str(tmp_path))
-    extension._load_jupyter_server_extension(server)
-    assert "custdyn.toml has an unknown key 'colour'" in caplog.text
-    assert "Until this is fixed, this server shows no reports." in caplog.text
-    asyncio.run(extension._start_jupyter_server_extension(server))
-    assert not [name for name in os.environ if name.startswith("CUSTDYN_")]
-
-
-@pytest.mark.usefixtures("own_environment")
-@pytest.mark.parametrize(
-    ("server", "told"),
-    [
-        (Server(), "http://localhost:8888/user/x"),
-        (Server(base_url="/", connection_url="https://host:1/"), "https://host:1"),
-        (Server(custom_display_url="https://hub.example/lab?x"), "https://hub.example/user/x"),
-        (Server(connection_url="http+unix://%2Ftmp%2Fsocket/"), None),
-    ],
-)
-def test_kernels_get_the_address_that_users_see(server: Server, told: str | None) -> None:
-    extension._load_jupyter_server_extension(server)
-    asyncio.run(extension._start_jupyter_server_extension(server))
-    assert os.environ.get("CUSTDYN_VIEWER_URL") == told
 
 
 def test_the_server_imports_no_source_no_driver_and_nothing_that_computes(jupyter: Jupyter) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from tornado.httputil import HTTPServerRequest
 
 from custdyn_widgets import __version__
 from custdyn_widgets.errors import SettingsError
@@ -227,10 +228,11 @@ def test_each_line_of_the_log_has_its_time_zone_and_cannot_be_forged(
 
 def test_as_json_each_line_is_an_object(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     [snapshot_id] = store.ids()
+    monkeypatch.setattr(HTTPServerRequest, "request_time", lambda _: 0.01234)
     with logged_as("json", monkeypatch) as log:
         requests_and_an_error(store, snapshot_id)
     view, other, healthy, error = map(json.loads, log.getvalue().splitlines())
-    assert view.pop("milliseconds") > 0
+    assert view.pop("milliseconds") == 12.3
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+05:45", view.pop("time"))
     assert view == {
         "level": "info", "method": "GET", "path": "/view", "id": f"{snapshot_id[:8]}…", "format": "page",

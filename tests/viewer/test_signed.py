@@ -112,9 +112,15 @@ def test_the_keys_are_shown_newest_first(running: Running, tmp_path: Path) -> No
     page = reply.body.decode()
     assert page.index(grouped(new.public)) < page.index("In use since 2026-01-31") < page.index(old.public)
     assert "<script" not in page
+    assert page.count("In use since") == page.count("<h2>") - 1  # nobody knows since when for 0000…
+    assert "In use since 0001" not in page
+    assert "Content-Disposition" not in reply.headers
+    assert reply.headers["Content-Type"] == "text/html; charset=UTF-8"
     as_pem = running.ask("/key?format=pem")
     assert keys_in(as_pem.body) == [one.key for one in signatures.published_keys(running.store.folder)]
     assert pem(old.public) in as_pem.body
+    assert as_pem.headers["Content-Type"] == "application/x-pem-file"
+    assert as_pem.headers["Content-Disposition"] == 'attachment; filename="signing-keys.pem"'
     for target in ("/key?", "/keys", "/key/", "/key?format=html", "/key?x", "/key?format=pem&format=pem"):
         status = 200 if target == "/key?" else 404
         assert running.ask(target).status == status, target

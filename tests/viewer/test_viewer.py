@@ -479,6 +479,7 @@ def test_an_internal_error_reveals_nothing_and_has_the_headers(
     assert HEADERS.items() <= reply.headers.items()
     assert b"secret" not in reply.body
     assert snapshot_id not in caplog.text
+    assert "internal error: RuntimeError" in caplog.text
 
 
 def test_the_log_has_a_line_for_each_request_with_a_shortened_id(
@@ -509,6 +510,11 @@ def test_a_base_path_begins_and_ends_with_a_slash() -> None:
 def test_the_hosts_of_a_viewer_are_loopback_its_own_and_the_given_ones() -> None:
     assert hosts_for("127.0.0.1") == (*LOOPBACK_HOSTS, "127.0.0.1")
     assert hosts_for("0.0.0.0", ["a.example"]) == (*LOOPBACK_HOSTS, "a.example")
+    assert hosts_for("fd00::1", share_url="http://[fd00::2]:80/x") == (
+        *LOOPBACK_HOSTS,
+        "[fd00::1]",
+        "[fd00::2]",
+    )
     assert "reports.example" in hosts_for("::", share_url="https://reports.example:8443/x")
     for wrong in ("https://a.example", "a.example:80", "*", "a/b", ""):
         with pytest.raises(SettingsError, match="host name"):
@@ -598,5 +604,15 @@ def test_a_missing_store_is_logged(tmp_path: Path, there: bool) -> None:
 
 
 def test_a_port_in_use_is_an_error(running: Running) -> None:
-    with pytest.raises(SettingsError, match=f"port {running.port} .* Choose another"):
+    taken = rf"port {running.port} of 127\.0\.0\.1 \(Address already in use.*\)\. Choose another"
+    with pytest.raises(SettingsError, match=taken):
         serve(running.store, port=running.port)
+
+
+def test_a_port_that_is_none_is_an_error(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OverflowError("port must be 0-65535")
+
+    monkeypatch.setattr(socket, "create_server", refuse)
+    with pytest.raises(SettingsError, match=r"port 65536 of 127\.0\.0\.1 \(port must be 0-65535\)"):
+        serve(running.store, port=65_536)

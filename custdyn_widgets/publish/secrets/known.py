@@ -158,10 +158,10 @@ def _of_environment(env: Mapping[str, str]) -> Iterator[Secret]:
         if source:
             yield from _address(f"for source {source[1]}", value.strip())
         elif password := _SOURCE_PASSWORD.fullmatch(name):
-            text = _content(Path(value).expanduser()).rstrip("\r\n") if password[2] else value
+            text = _content(Path(value)).rstrip("\r\n") if password[2] else value
             yield from _secret(f"the password for source {password[1]}", text)
         elif name in _SECRET_FILES:
-            yield from _secret(f"the content of {name}", _content(Path(value).expanduser()).rstrip("\r\n"))
+            yield from _secret(f"the content of {name}", _content(Path(value)).rstrip("\r\n"))
         elif name == "DATABASE_URL":
             yield from _address(f"in {name}", value.strip())
         elif _SECRET_NAME.search(name):
@@ -179,11 +179,11 @@ def _of_webhook(url: str) -> Iterator[Secret]:
 
 def _address(whose: str, url: str) -> Iterator[Secret]:
     """Yield the secrets in an address, passwords first because they describe the problem more precisely."""
+    yield from _passwords_in(whose, url)
     parts = _URL.fullmatch(url)
     if not parts or not parts["rest"]:
         yield from _secret(f"the address {whose}", url)
         return
-    yield from _passwords_in(whose, url)
     scheme, user, password, rest = parts.group("scheme", "user", "password", "rest")
     place, _, options = rest.partition("?")
     for key, value in parse_qsl(options):
@@ -229,8 +229,8 @@ def _of_client_files(home: Path) -> Iterator[Secret]:
 def _content(file: Path) -> str:
     """Return the text of a file; empty if it cannot be read, because then no report can contain it."""
     try:
-        return file.read_text(encoding="utf-8", errors="surrogateescape")
-    except OSError:
+        return file.expanduser().read_text(encoding="utf-8", errors="surrogateescape")
+    except (OSError, RuntimeError):  # the latter for a `~name` without such an account
         return ""
 
 
@@ -248,7 +248,7 @@ def _of_connections(home: Path) -> Iterator[Secret]:
         ) from None
     for name, section in parser.items():
         # JupySQL interpolates values: a doubled percent sign stands for a single one.
-        values = {key: (value or "").replace("%%", "%") for key, value in section.items()}
+        values = {key: value.replace("%%", "%") for key, value in section.items()}
         whose = f"for connection {name}"
         if values.get("password"):
             yield from _password(whose, values.get("username", ""), values["password"])

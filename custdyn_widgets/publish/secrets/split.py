@@ -21,7 +21,7 @@ _INVISIBLE = re.compile(
 # An address, or the beginning of one, at the end of a line, and the first word of the next line.
 _CUT = re.compile(r"://(?P<cut>[^\s\"<>]{0,500})(?=[^\S\n]*\n)")
 _SCHEME = re.compile(r"[\w+.-]{1,30}\Z")
-_NEXT = re.compile(r"[^\S\n]*\n[>|#*\s]*+(?P<word>[^\s\"<>|]{1,500})(?P<ends>(?=[^\S\n]*\n))?")
+_NEXT = re.compile(r"[^\S\n]*\n[>|#*\s]*+(?P<word>[^\s\"<>|]{1,500})")
 _MOST_LINES = 4
 _OF_PAGES = ("http", "https", "ftp")
 _PORT = re.compile(r"\d{1,5}")
@@ -58,8 +58,6 @@ def _joined(text: str) -> Iterator[str]:
                 break
             address, place = address + word["word"], word.end()
             yield address
-            if word["ends"] is None:
-                break
 
 
 def _looks_complete(scheme: str, cut: str) -> bool:
