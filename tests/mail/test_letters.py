@@ -448,6 +448,12 @@ def test_an_attachments_name_is_made_plain() -> None:
     assert re.fullmatch(r"[a-z0-9][a-z0-9._-]*\.csv", attached.get_filename() or "")
 
 
+@pytest.mark.parametrize(("name", "charset"), [("a.csv", "utf-8"), ("a.xlsx", None), ("a.pdf", None)])
+def test_an_attached_text_names_its_encoding(name: str, charset: str | None) -> None:
+    [attached] = sent(replace(LETTER, attachment=Attachment(name, b"x")))[1].iter_attachments()
+    assert attached.get_param("charset") == charset
+
+
 def test_amounts_times_and_sentences_stay_as_they_are() -> None:
     for plain in ("0.82 as of 2021-01-01", "12:30:00", "Two sentences. The second.", "2026a", "Europe/Paris"):
         assert without_links(plain) == plain
