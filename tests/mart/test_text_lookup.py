@@ -36,6 +36,8 @@ def test_strings_are_found_as_arrow_finds_them(
     among = pa.array(known, known_type)[first:]
     values = pa.array([*known, *more], type_)[first:]
     assert TextLookup(among).positions(values).tolist() == expected(among, values)
+    inner = pa.array([*known, "a", "\0"], known_type)[first:-2]
+    assert TextLookup(inner).positions(values[:-1]).tolist() == expected(inner, values[:-1])
 
 
 @pytest.mark.parametrize(
