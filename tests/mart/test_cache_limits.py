@@ -24,7 +24,7 @@ FAULTY = LEDGER + "t9,nobody,2021-01-01,refill,1\n"
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Give each test a cache of its own."""
-    monkeypatch.setenv("CUSTDYN_CACHE", str(tmp_path_factory.mktemp("cache")))
+    monkeypatch.setenv("CUSTDYN_CACHE", str(tmp_path_factory.mktemp("new") / "own" / "cache"))
 
 
 def mart(folder: Path, ledger: str = LEDGER) -> Path:
@@ -118,8 +118,10 @@ def test_opening_an_entry_marks_it_and_its_list_as_used(tmp_path: Path) -> None:
     [listing] = (folder.parents[1] / "quarantine").iterdir()
     for path in (folder, listing):
         os.utime(path, (5, 5))
+    stored = folder.stat().st_ino
     assert "1 faulty row is left out" in opened(source).warnings[0]
     assert folder.stat().st_mtime > 5
+    assert folder.stat().st_ino == stored  # it was opened, not built again
     assert listing.stat().st_mtime > 5
 
 
@@ -160,6 +162,22 @@ def test_before_another_source_is_opened_the_last_one_is_stored(
     assert not thread.is_alive()
 
 
+def test_entries_are_stored_one_after_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = opened(mart(tmp_path / "mart")).facts
+    asked, save = threading.Event(), np.save
+    monkeypatch.setattr(np, "save", lambda *given: (asked.wait(60), save(*given)))
+    cache.store("1" * 40, cache.CacheEntry(facts))
+    other = threading.Thread(target=cache.store, args=("2" * 40, cache.CacheEntry(facts)))
+    other.start()
+    other.join(0.2)
+    is_waiting = other.is_alive()
+    asked.set()
+    other.join(60)
+    cache.finish_storing()
+    assert is_waiting
+    assert len(cache.entry_folders()) == 3
+
+
 # What is detected
 
 
@@ -175,9 +193,9 @@ def test_every_changed_byte_changes_the_checksum_of_an_array(size: int) -> None:
 
 def test_a_checksum_is_the_sum_of_words_and_of_the_rest() -> None:
     """Entries that were stored by an earlier version of this package have the same sums."""
-    octets = np.arange(1, 19, dtype=np.uint8)
-    words = 0x0807060504030201 + 0x100F0E0D0C0B0A09 + 0x1211
-    assert sealed._sums({"a": octets.reshape(2, 9)}, {}) == {"a": ["|u1", [2, 9], words]}
+    octets = np.arange(1, 27, dtype=np.uint8)
+    words = 0x0807060504030201 + 0x100F0E0D0C0B0A09 + 0x1817161514131211 + 0x1A19
+    assert sealed._sums({"a": octets.reshape(2, 13)}, {}) == {"a": ["|u1", [2, 13], words]}
 
 
 @pytest.mark.parametrize(("text", "other"), [('"<i8"', '"<u8"'), ("[2, 3]", "[3, 2]")])

@@ -81,6 +81,11 @@ def test_the_position_of_a_number_is_that_of_its_text(step: int) -> None:
         assert lookup.positions(column[:5]).tolist() == [*range(5)]
 
 
+def test_no_number_is_found_where_none_is_known() -> None:
+    for known in (["x", None], []):
+        assert positions(pa.array([0, 1, None]), pa.array(known, pa.string())).tolist() == [-1, -1, -1]
+
+
 def test_all_codes_of_a_small_type_may_be_in_use_beside_missing_values() -> None:
     known = [f"{n:03}" for n in range(128)]
     codes = pa.array([*range(128), None], pa.int8())

@@ -64,6 +64,11 @@ def test_a_ledger_is_divided_into_no_more_blocks_than_their_numbers_allow(
     assert merged.offset.tolist() == [*range(601)]
 
 
+def test_without_clients_there_are_no_rows() -> None:
+    merged = SortedRuns(0, 0, np.uint32, np.int8).merged()
+    assert (merged.offset.tolist(), merged.time.tolist(), merged.amount.tolist()) == ([0], [], [])
+
+
 class LastFirst:
     """An executor that begins with the last task."""
 
