@@ -150,13 +150,15 @@ def test_before_another_source_is_opened_the_last_one_is_stored(
         opened(two)
     asked, save = threading.Event(), np.save
     monkeypatch.setattr(np, "save", lambda *given: (asked.wait(60), save(*given)))
-    open_mart(one)
-    [(thread, _)] = cache._STORING.values()
-    other = threading.Thread(target=open_mart, args=(two,))
-    other.start()
-    other.join(0.2)
-    is_waiting = other.is_alive() and thread.is_alive()
-    asked.set()
+    try:
+        open_mart(one)
+        [(thread, _)] = cache._STORING.values()
+        other = threading.Thread(target=open_mart, args=(two,))
+        other.start()
+        other.join(0.2)
+        is_waiting = other.is_alive() and thread.is_alive()
+    finally:
+        asked.set()
     other.join(60)
     assert is_waiting
     assert not thread.is_alive()
