@@ -20,8 +20,8 @@ class LocatedMart:
 
     path: Path
     stamp: Stamp
-    sentences: tuple[str, ...] = ()
-    is_written_by_us: bool = False
+    sentences: tuple[str, ...]
+    is_written_by_us: bool
 
 
 def locate(source: Source) -> LocatedMart:

@@ -18,7 +18,8 @@ def reject_url(data: object) -> None:
     text = str(data) if isinstance(data, str | Path) else ""
     scheme = URL.match(text)
     if scheme or (_has_login(text) and not os.path.lexists(text)):
-        begin = scheme[0].strip().rstrip("/") + "//" if scheme else ""  # `Path` removes one slash
+        before = "".join(scheme[0].split()).strip("\ufeff") if scheme else ""
+        begin = before.rstrip("/") + "//"  # `Path` removes one slash
         what = f"a URL ({shown(begin)}…)" if scheme else "the address of a database with a login"
         if begin.lower() in _OBJECTS:
             remedy = "Write s3://bucket/folder, as text"

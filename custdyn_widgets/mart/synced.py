@@ -107,7 +107,7 @@ def sync_lock(name: str) -> Iterator[None]:
         If the folder of marts cannot be written to.
     """
     make_folder(marts_folder())
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
     lock = os.open(marts_folder() / f".{name}.lock", flags, 0o600)
     try:
         try:
@@ -146,7 +146,7 @@ def put_in_place(name: str, folder: Path) -> None:
     sync_folder(folder)
     link = marts_folder() / f"{_prefix(name)}link"
     link.unlink(missing_ok=True)
-    link.symlink_to(folder.name, target_is_directory=True)
+    link.symlink_to(folder.name)
     link.replace(synced_folder(name))
     sync_folder(marts_folder())
     rejected_rows(name).unlink(missing_ok=True)

@@ -436,6 +436,64 @@ def test_without_faulty_rows_quarantine_reads_added_parts_alone(mart: Mart, read
     assert read == ["3", "1", "2", "3"]
 
 
+def test_a_fault_of_a_client_that_appears_with_a_part_is_not_passed_over(mart: Mart) -> None:
+    mart.add("1", rows("text", 0, 20))
+    outcome(mart.folder)
+    mart.write("clients", [*CLIENTS, {**CLIENTS[0], "client_id": "c9", "currency": "dollars"}])
+    mart.add("2", rows("text", 20, 40))
+    for source in (mart.folder, Source(mart.folder, on_fault="quarantine")):
+        expected = from_all_parts(source)
+        assert outcome(source) == expected
+    assert "1 faulty row is left out" in expected[2][0]
+
+
+def test_if_every_package_is_used_added_parts_are_read_alone(mart: Mart, read: list[str]) -> None:
+    mart.write("packages", PACKAGES)
+    mart.add("1", rows("text", 0, 20))
+    outcome(mart.folder)
+    mart.add("2", rows("text", 20, 40))
+    expected = from_all_parts(mart.folder)
+    read.clear()
+    assert outcome(mart.folder) == expected
+    assert read == ["2"]
+
+
+def test_if_only_another_table_has_changed_all_parts_are_read(mart: Mart, read: list[str]) -> None:
+    for day in range(2):
+        mart.add(str(day), rows("text", 20 * day, 20 * day + 20))
+    outcome(mart.folder)
+    mart.write("clients", [{**client, "currency": "CHF"} for client in CLIENTS])
+    expected = from_all_parts(mart.folder)
+    read.clear()
+    assert outcome(mart.folder) == expected
+    assert read == ["0", "1"]
+
+
+@pytest.mark.parametrize(
+    ("first", "added"),
+    [
+        ({"amount": "1.234,5"}, {"amount": "1.500"}),  # one and a half, if it were read alone
+        ({"at": "1960-01-01"}, {}),
+        ({"at": "2150-01-01"}, {"at": "2150-01-01"}),
+    ],
+)
+def test_what_one_part_says_about_another_is_known_when_it_is_read(
+    mart: Mart, first: Row, added: Row
+) -> None:
+    mart.add(
+        "1",
+        [
+            *rows("text", 0, 1, **first),
+            *rows("text", 1, 8, **({"amount": "7,25"} if "amount" in first else {})),
+        ],
+    )
+    outcome(mart.folder)
+    mart.add("2", rows("text", 8, 12, **added))
+    expected = from_all_parts(mart.folder)
+    assert isinstance(expected[0], dict)
+    assert outcome(mart.folder) == expected
+
+
 def test_other_settings_read_all_parts(mart: Mart, read: list[str]) -> None:
     mart.add("1", rows("text", 0, 20))
     outcome(mart.folder)

@@ -22,7 +22,8 @@ from custdyn_widgets.errors import CustDynError
 from custdyn_widgets.mart.checking.checks import check
 from custdyn_widgets.mart.checking.distinct_ids import _Hashes
 from custdyn_widgets.mart.checking.quarantine import Quarantine, leave_out_faulty_rows
-from custdyn_widgets.mart.facts import from_tables
+from custdyn_widgets.mart.facts import from_tables, ledger_pass
+from custdyn_widgets.mart.facts import in_pieces as facts_in_pieces
 from custdyn_widgets.mart.facts.cache import ARRAYS
 from custdyn_widgets.mart.facts.facts import Facts
 from custdyn_widgets.mart.facts.in_pieces import build_in_pieces
@@ -30,7 +31,8 @@ from custdyn_widgets.mart.reading import csv_pieces, parquet_files
 from custdyn_widgets.mart.reading import stored as reading
 from custdyn_widgets.mart.reading.files import read_mart
 from custdyn_widgets.mart.reading.frames import from_frames
-from custdyn_widgets.mart.reading.stored import StoredMart
+from custdyn_widgets.mart.reading.stored import StoredMart, StoredTable
+from custdyn_widgets.mart.schema import TABLES
 from custdyn_widgets.progress import listener as progress
 
 pytestmark = pytest.mark.usefixtures("own_cache")
@@ -260,3 +262,60 @@ def test_equal_keys_of_different_ids_are_no_fault(
     found = in_pieces(read_mart(tmp_path), leave_out_faults=False)
     assert found == at_once(read_mart(tmp_path), leave_out_faults=False)
     assert len(found) == 3
+
+
+@pytest.mark.parametrize(
+    ("changed", "in_doubt"),
+    [
+        ({8: {"at": "1969-07-01"}}, [8]),
+        ({3: {"transaction_id": "t20"}}, [3, 20]),
+        ({5: {"client_id": "c5"}, 17: {"client_id": "c5"}}, [5, 17]),  # a client that is left out
+        ({4: {"package_id": "p9"}, 6: {"package_id": "p8"}}, [4, 6]),  # p8 is unknown, p9 is left out
+    ],
+)
+def test_only_rows_in_doubt_are_checked_apart(
+    changed: Mapping[int, dict[str, str]], in_doubt: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "BATCH", 10)
+    rows = [transaction(i) | changed.get(i, {}) for i in range(30)]
+    packages = [{"package_id": f"p{i}", "name": "P"} for i in (1, 2, 9, 9)]
+    mart = {
+        "clients": table([*CLIENTS, {**CLIENTS[0], "client_id": "c5", "currency": "dollars"}]),
+        "transactions": table(rows),
+        "packages": table(packages),
+    }
+    apart: list[list[int]] = []
+    real = facts_in_pieces.check_tables
+
+    def check_tables(name: str, tables: Mapping[str, StoredTable], **options: Any) -> Any:
+        numbers = tables["transactions"].numbers
+        assert numbers is not None
+        apart.append([int(number) - 1 for number in numbers])
+        return real(name, tables, **options)
+
+    monkeypatch.setattr(facts_in_pieces, "check_tables", check_tables)
+    found = in_pieces(from_frames(mart), leave_out_faults=True)
+    assert found == at_once(from_frames(mart), leave_out_faults=True)
+    assert apart[0] == in_doubt
+
+
+@pytest.mark.parametrize(
+    ("ids", "depend"),
+    [
+        (pa.array([1.0, None, float("nan"), 3.0]), False),
+        (pa.array([1.0, 2.5]), True),
+        (pa.array(["1", "2.5"]), False),
+        (pa.array([1, 2]), False),
+        (pa.array(["1.0", "2.0"]).cast(pa.decimal128(9, 1)), False),
+        (pa.array(["1.0", "2.5"]).cast(pa.decimal128(9, 1)), True),
+        (pa.array(["1.00", "2.25"]).cast(pa.decimal128(9, 2)), True),
+        (pa.array(["1", "2"]).cast(pa.decimal128(9, 0)), False),
+    ],
+)
+@pytest.mark.parametrize("column", ["transaction_id", "client_id", "package_id", "amount"])
+def test_fractions_make_the_text_of_ids_depend_on_other_rows(
+    column: str, ids: pa.Array, depend: bool
+) -> None:
+    data = pa.table({"kind": ["other"] * len(ids), column: ids})
+    batch = StoredTable(TABLES["transactions"], "t", data)
+    assert ledger_pass._ids_depend_on_batch(batch) is (depend and column != "amount")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import resource
 import subprocess
 import sys
@@ -44,6 +45,7 @@ def test_arrays_go_into_files_sooner_where_memory_is_limited(tmp_path: Path, kin
     [
         ("0::/a/b\n", ["a/b/memory.max", "a/memory.max", "memory.max"]),
         ("0::/\n", ["memory.max"]),
+        ("0::/a:b\n", ["a:b/memory.max", "memory.max"]),
         ("12:cpu:/x\n4:memory:/a\n", ["memory/a/memory.limit_in_bytes", "memory/memory.limit_in_bytes"]),
         ("2:cpu,memory:/\n", []),
         ("", []),
@@ -69,3 +71,29 @@ def test_without_limits_the_memory_is_the_machines(monkeypatch: pytest.MonkeyPat
     small.write_text("1000000\n", encoding="ascii")
     monkeypatch.setattr(memory, "_limit_files", lambda: [unlimited, small])
     assert whole > memory.memory_limit() == 1_000_000
+
+
+_FREED = """
+import resource
+import numpy as np
+from custdyn_widgets.mart.facts.memory import keep_freed_memory
+keep_freed_memory()
+for time in range(3):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    arrays = [np.ones(3 * 2**20, np.uint8) for _ in range(8)]  # too small for huge pages
+    del arrays
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries keep freed memory anyway")
+def test_the_memory_of_freed_arrays_is_used_again(tmp_path: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", _FREED],
+        env={"CUSTDYN_CACHE": str(tmp_path), "OPENBLAS_NUM_THREADS": "1", "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    pages = 8 * 3 * 2**20 // resource.getpagesize()
+    assert int(run.stdout) < pages / 10

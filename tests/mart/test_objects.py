@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,8 @@ from custdyn_widgets.cli import commands as cli
 from custdyn_widgets.engine.compute import run_report
 from custdyn_widgets.errors import MartError, SavedQueryError, SourceError
 from custdyn_widgets.mart.building import check_source
-from custdyn_widgets.mart.objects import transfer
+from custdyn_widgets.mart.objects import copying, listing, transfer
+from custdyn_widgets.mart.objects.address import is_plain_name, object_address
 from custdyn_widgets.mart.opening import open_mart
 from custdyn_widgets.mart.reading import files
 from custdyn_widgets.mart.sources import absolute_source
@@ -278,6 +280,109 @@ def test_old_copies_are_removed_an_hour_after_their_last_use(mart: ObjectStorage
     open_mart(URL)
     assert old not in copies()
     assert not killed.exists()
+    (new,) = copies()
+    os.utime(new, (1, 1))
+    open_mart(URL)
+    assert new.stat().st_mtime > 1  # it was used
+
+
+@pytest.mark.parametrize(("age", "is_read_again"), [(2, True), (3, False), (4, False)])
+def test_what_was_stored_just_before_it_was_listed_is_read_again(
+    mart: ObjectStorage, monkeypatch: pytest.MonkeyPatch, age: int, is_read_again: bool
+) -> None:
+    """A service that stores whole seconds would give a later object the same time."""
+    mart.put("mart/transactions.csv", CSV["transactions"].encode(), LONG_AGO + 60)
+    monkeypatch.setattr("time.time_ns", lambda: (LONG_AGO + 60 + age) * 10**9)
+    open_mart(URL)
+    mart.reads()
+    open_mart(URL)
+    assert mart.reads() == (["mart/transactions.csv"] if is_read_again else [])
+
+
+def test_a_copy_is_removed_if_it_was_not_used_for_more_than_an_hour(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.time", lambda: 10_000.0)
+    for name, age in (("kept", 9000), ("old", 3601), ("young", 3600)):
+        (tmp_path / name).mkdir()
+        os.utime(tmp_path / name, (10_000 - age, 10_000 - age))
+    copying._remove_unused(tmp_path, keep=tmp_path / "kept")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["kept", "young"]
+
+
+def test_without_hard_links_what_was_copied_is_copied_from_the_last_copy(
+    mart: ObjectStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_link(*_: object, **__: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    rows()
+    mart.reads()
+    monkeypatch.setattr(os, "link", no_link)
+    mart.put("mart/rates.csv", CSV["rates"].encode(), LONG_AGO + 1)
+    assert rows() == rows(tmp_path / "local")
+    assert mart.reads() == ["mart/rates.csv"]
+
+
+def test_what_another_process_removed_from_the_last_copy_is_read_again(
+    mart: ObjectStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object, **__: object) -> None:
+        raise FileNotFoundError(2, "No such file or directory")
+
+    rows()
+    mart.reads()
+    monkeypatch.setattr(os, "link", gone)
+    mart.put("mart/rates.csv", CSV["rates"].encode(), LONG_AGO + 1)
+    assert rows() == rows(tmp_path / "local")
+    assert mart.reads() == [f"mart/{name}.csv" for name in sorted(CSV)]
+
+
+def test_a_copy_is_private_and_on_disk_before_it_is_used(
+    mart: ObjectStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_disk: list[int] = []
+    fsync = os.fsync
+
+    def synced(descriptor: int) -> None:
+        on_disk.append(os.fstat(descriptor).st_size)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    open_mart(URL)
+    (copy,) = copies()
+    assert copy.stat().st_mode & 0o077 == 0
+    assert {len(text.encode()) for text in CSV.values()} <= {*on_disk}
+
+
+def test_a_copy_that_takes_long_is_not_taken_for_abandoned(
+    mart: ObjectStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def age(request: str) -> None:
+        if request == "GET mart/clients.csv":  # the first of them
+            (building,) = (settings.load().cache / "objects").glob("*/.building-*")
+            os.utime(building, (1, 1))
+
+    monkeypatch.setattr(transfer, "_AT_ONCE", 1)
+    mart.before = age
+    open_mart(URL)
+    (copy,) = copies()
+    assert copy.stat().st_mtime > 1
+
+
+def test_tables_are_found_among_more_names_than_are_compared(
+    storage: ObjectStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "_NAMES", 3)
+    local = folder(tmp_path / "local")
+    storage.put_folder(local, "mart")
+    rates = storage.objects.pop("mart/rates.csv")
+    storage.put("mart/rates.csv.gz", gzip.compress(rates.data))
+    for number in range(4):
+        storage.put(f"mart/a{number}.txt", b"")
+    assert rows() == rows(local)
+    (copy,) = copies()
+    assert [path.name for path in sorted((copy / "mart").glob("*.txt"))] == ["a0.txt", "a1.txt", "a2.txt"]
 
 
 def test_a_listing_of_many_pages_is_read_to_its_end(storage: ObjectStorage, tmp_path: Path) -> None:
@@ -369,6 +474,7 @@ def test_objects_that_keep_changing_are_an_error(mart: ObjectStorage) -> None:
     mart.before = touch
     assert "kept changing while it was being copied" in refused()
     assert copies() == []
+    assert mart.requests.count("LIST mart/") == 4  # before and after each of two tries
 
 
 def test_an_object_deleted_while_it_is_copied_is_noticed(mart: ObjectStorage) -> None:
@@ -409,6 +515,7 @@ def test_progress_is_the_share_of_bytes(mart: ObjectStorage, monkeypatch: pytest
     assert shares[0] == 0
     assert 0 < shares[-1] <= 1
     assert shares == sorted(shares)
+    assert steps[0] == (f"Listing {URL}", 0)
 
 
 def test_a_disk_that_cannot_be_written_is_an_error(
@@ -551,3 +658,49 @@ def test_credentials_are_never_published(tmp_path: Path) -> None:
 def test_an_endpoint_of_the_environment_is_validated(storage: ObjectStorage, monkeypatch: Any) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "localhost:9000")
     assert "AWS_ENDPOINT_URL_S3 must be the URL of a storage service" in refused()
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", storage.endpoint)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")  # that for all services counts less
+    assert "contains no objects" in refused()
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "minio", "ftp://minio", "http://", "http://:9000", "http://minio:0", "http://minio:99999", "http://[",
+        "http://me@minio", "http://minio/path", "http://minio?x=1", "http://minio/?x=1",
+    ],
+)  # fmt: skip
+def test_an_endpoint_is_the_url_of_a_server(endpoint: str) -> None:
+    with pytest.raises(SourceError, match="endpoint must be the URL of a storage service"):
+        object_address("s3://bucket/mart", endpoint)
+    for usual in ("http://minio", "https://minio.example:9000/", "http://127.0.0.1:1"):
+        assert object_address("s3://bucket/mart", usual).endpoint == usual
+
+
+@pytest.mark.parametrize(
+    ("url", "path", "name"),
+    [
+        ("s3://bucket", "bucket", "bucket"),
+        ("S3://bucket/", "bucket", "bucket"),
+        ("s3a://bucket/a/b//", "bucket/a/b", "b"),
+    ],
+)
+def test_an_address_is_a_bucket_and_a_path(url: str, path: str, name: str, monkeypatch: Any) -> None:
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    monkeypatch.delenv("AWS_ENDPOINT_URL_S3", raising=False)
+    address = object_address(url, region="eu-central-1")
+    assert (address.path, address.url, address.name) == (path, f"s3://{path}", name)
+    assert (address.endpoint, address.region) == (None, "eu-central-1")
+
+
+def test_an_address_in_an_address_is_none() -> None:
+    for url in ("s3://bucket/s3://mart", "s3://s3://bucket/mart"):
+        with pytest.raises(SourceError):
+            object_address(url)
+
+
+def test_a_plain_name_is_the_name_of_a_file_anywhere() -> None:
+    for name in ("a", ".a", "..a", "a b", "é" * 127 + "a", "n" * 255):
+        assert is_plain_name(name)
+    for name in ("", ".", "..", "a/b", "a\\b", "a\nb", "\x1b", "é" * 128, "n" * 256, "\ud800"):
+        assert not is_plain_name(name)

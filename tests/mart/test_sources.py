@@ -13,6 +13,7 @@ from custdyn_widgets import Dialect, Source, settings
 from custdyn_widgets.cli import commands as cli
 from custdyn_widgets.engine.compute import run_report
 from custdyn_widgets.errors import MartError, SettingsError, SourceError
+from custdyn_widgets.mart import sources
 from custdyn_widgets.mart.building import check_source
 from custdyn_widgets.mart.opening import open_mart
 from custdyn_widgets.mart.reading.fingerprint import stamp
@@ -143,7 +144,11 @@ def test_the_setting_is_handed_to_kernels_and_read_from_the_configuration(
         ('[shop]\npath = "x"\ndates = "dmy"\n',
          "'shop': dates must be 'DMY' (31/12/2021), 'MDY' (12/31/2021) or 'YMD' (2021/12/31), not 'dmy'."),
         ('[shop]\npath = "x"\ntimezone = "Kyiv"\n',
-         "'shop': timezone must be an IANA time zone, such as 'Europe/Kyiv', not 'Kyiv'"),
+         "'shop': timezone must be an IANA time zone, such as 'Europe/Kyiv', not 'Kyiv'; did you mean "
+         "'Europe/Kyiv'?"),
+        ('[shop]\npath = "x"\ntimezone = "0"\n', "such as 'Europe/Kyiv', not '0'."),
+        *((f'[shop]\npath = "x"\ndelimiter = "{mark}"\n', "'shop': delimiter must be one ASCII character")
+          for mark in ("", "a", "7", " ", "\\n", "\\u0000", "\\\"", "é", "→")),
         ('[shop]\npath = "x"\nmapping = "~nobody-here/m.sql"\n',
          "'shop': mapping '~nobody-here/m.sql' is not valid."),
         ("[shop]\npath = 5\n", "'shop': path must be text."),
@@ -244,6 +249,29 @@ def test_sources_with_different_dialects_are_cached_separately(tmp_path: Path) -
     dialects = [Dialect(), Dialect(timezone="Europe/Kyiv"), Dialect(decimal=","), Dialect(delimiter=",")]
     sources = [*(Source(mart, dialect=dialect) for dialect in dialects), Source(mart, system="generic")]
     assert len({source.cache_key(found.fingerprint) for source in sources}) == 5
+
+
+def test_the_rules_of_time_zones_count_only_where_they_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    zones = (None, "UTC", "Europe/Kyiv")
+    given = [Source("x", dialect=Dialect(timezone=zone)) for zone in zones]
+    before = [source.cache_key("f") for source in given]
+    monkeypatch.setattr(sources, "time_zone_data", lambda: "another version")
+    after = [source.cache_key("f") for source in given]
+    assert [one == other for one, other in zip(before, after, strict=True)] == [True, True, False]
+
+
+def test_a_folder_may_be_named_like_the_demo(tmp_path: Path) -> None:
+    folder(tmp_path / "work" / "demo")
+    assert resolve_source("demo").data == Path("demo")
+    assert open_mart("demo").facts.client_count < 10
+
+
+def test_a_source_in_python_has_a_name_and_a_path_from_the_working_folder(tmp_path: Path) -> None:
+    folder(tmp_path / "work" / "mart")
+    assert open_mart(Source("mart", name="shop")).name == "shop"
+    write(tmp_path, '[shop]\npath = "exports"\n')
+    with pytest.raises(SourceError, match="'shpo'"):
+        open_mart(Path("shpo"))
 
 
 # Quarantine, by name and from the command line
@@ -381,11 +409,13 @@ def test_an_address_is_no_path_of_a_named_source(tmp_path: Path) -> None:
         ("gs://bucket/mart", "Download its tables as CSV or Parquet to a folder"),
         (Path("s3://bucket/mart"), "Write s3://bucket/folder, as text"),
         (" s3://bucket/mart", "Write s3://bucket/folder, as text"),
+        ("\ufeffs3://bucket/mart", "Write s3://bucket/folder, as text"),
+        (" \ufeff https://host/mart", "Download its tables as CSV or Parquet to a folder"),
     ],
 )
 def test_another_address_of_files_says_what_to_give_instead(url: str | Path, remedy: str) -> None:
     with pytest.raises(SourceError) as refused:
         check_source(url)
-    scheme = str(url).partition(":")[0].strip()
+    scheme = str(url).partition(":")[0].strip(" \ufeff")
     assert f"not a URL ('{scheme}://'…). {remedy}" in str(refused.value)
     assert "sync" not in str(refused.value)

@@ -36,10 +36,12 @@ def test_strings_are_found_as_arrow_finds_them(
     among = pa.array(known, known_type)[first:]
     values = pa.array([*known, *more], type_)[first:]
     assert TextLookup(among).positions(values).tolist() == expected(among, values)
+    inner = pa.array([*known, "a", "\0"], known_type)[first:-2]
+    assert TextLookup(inner).positions(values[:-1]).tolist() == expected(inner, values[:-1])
 
 
 @pytest.mark.parametrize(
-    "form", ["C{:07}", "C{}", "{}", "customer-{:012}", "{0:08x}-aaaa-bbbb-cccc-{0:012x}", "{:039}ab"]
+    "form", ["C{:07}", "{:09}", "C{}", "{}", "customer-{:012}", "{0:08x}-aaaa-bbbb-cccc-{0:012x}", "{:039}ab"]
 )
 def test_ids_are_found_as_arrow_finds_them(form: str) -> None:
     known = pa.array([form.format(7919 * i % 100_003) for i in range(20_000)], pa.large_string())

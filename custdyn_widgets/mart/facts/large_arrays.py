@@ -73,7 +73,7 @@ def save_array(path: Path, array: npt.NDArray[Any]) -> None:
 
 def _named(descriptor: int, path: Path) -> bool:
     """Try to give a nameless file this path, and return whether it worked."""
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    folder = os.open(path.parent, os.O_RDONLY)
     try:
         # With a folder descriptor, Python calls linkat, which can follow the link in /proc.
         os.link(f"/proc/self/fd/{descriptor}", path.name, dst_dir_fd=folder, follow_symlinks=True)
@@ -89,7 +89,7 @@ def _mapped(size: int) -> _NamelessFile | None:
     folder = settings.load().cache
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder, os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC, 0o666)
+        descriptor = os.open(folder, os.O_RDWR | os.O_TMPFILE, 0o666)
     except OSError:
         return None
     try:

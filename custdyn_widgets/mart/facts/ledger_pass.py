@@ -215,7 +215,7 @@ class _LedgerWork:
         found = np.zeros(len(table), np.bool_)
         if not self.known.has_early_or_late_times and not fit_uint32(seconds):
             found |= ~in_uint32(seconds) & ~table.blank["at"]
-        if self.known.repeated is not None and len(self.known.repeated):
+        if self.known.repeated is not None:
             keys = self.ids.keys(table.columns["transaction_id"])
             found |= np.isin(keys, self.known.repeated) & ~table.blank["transaction_id"]
         if len(self.known.kept):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 from collections.abc import Iterator
@@ -40,10 +41,8 @@ def _limits() -> Iterator[int]:
         if soft != resource.RLIM_INFINITY:
             yield soft
     for file in _limit_files():
-        try:
+        with contextlib.suppress(OSError, ValueError):  # no such file, or "max"
             yield int(file.read_text(encoding="ascii"))
-        except (OSError, ValueError):  # no such file, or "max"
-            continue
 
 
 def _limit_files(control_groups: Path = Path("/proc/self/cgroup")) -> Iterator[Path]:

@@ -6,6 +6,7 @@ cached facts of the other parts. If there is any doubt, such as a faulty row, al
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -115,20 +116,16 @@ def find_base(identity: str, parts: Sequence[FileStatus]) -> Base | None:
     for path in cache.entry_folders() if parts else ():
         try:
             folder = SealedFolder.opened(path)
-            if _ORIGIN not in folder.sums:
-                continue
             text = folder.text(_ORIGIN)
             folder.verify({}, {_ORIGIN: text})
             origin = Origin.of(text)
-        except DAMAGED:  # or removed by another process
+        except DAMAGED:  # or without an origin, or removed by another process
             continue
         if origin.identity == identity and _has_in_order(parts, origin.parts):
             found.append((len(origin.parts), str(path), folder, origin))
     for *_, folder, origin in sorted(found, key=lambda each: each[:2], reverse=True):
-        try:
+        with contextlib.suppress(*DAMAGED):
             return _base(folder, origin, parts)
-        except DAMAGED:
-            continue
     return None
 
 

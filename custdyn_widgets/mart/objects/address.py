@@ -66,7 +66,7 @@ def object_address(url: str, endpoint: str | None = None, region: str | None = N
     SourceError
         If the address is not valid or contains a login; the message does not show the login.
     """
-    rest = _SCHEME.sub("", url, count=1)
+    rest = url.partition("://")[2]
     bucket, _, key = rest.partition("/")
     if "@" in bucket or ":" in bucket or has_secret(url):
         raise SourceError(

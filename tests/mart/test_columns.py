@@ -1,0 +1,157 @@
+"""What is read from a column does not depend on how Arrow stores it: whole or sliced, plain or as codes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import pyarrow as pa
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from custdyn_widgets.mart import columns
+from custdyn_widgets.mart.columns import PositionLookup, as_numbers, as_text, blanks, plain, positions
+
+WORDS = ["", " ", "\t", "a", " a", "!", "é", "\u00a0", "\u2003 ", "\u3000x", "\x0b", None]
+TEXTS = st.lists(st.sampled_from(WORDS), max_size=8)
+KINDS = st.sampled_from([pa.string(), pa.large_string()])
+
+
+def is_blank(text: str | None) -> bool:
+    return text is None or not text.strip(" \t\n\r\f")
+
+
+def forms(values: Sequence[str | int | None], kind: pa.DataType) -> list[pa.Array]:
+    """Return an array, a slice of a longer one, and both as codes of the smallest type."""
+    slice_of_more = (
+        pa.array([None, values[0], *values, "9", None], kind)[2:-2] if values else pa.array([], kind)
+    )
+    codes = [array.dictionary_encode() for array in (pa.array(values, kind), slice_of_more)]
+    small = [pa.DictionaryArray.from_arrays(each.indices.cast(pa.int8()), each.dictionary) for each in codes]
+    return [pa.array(values, kind), slice_of_more, *codes, *small]
+
+
+@given(values=TEXTS, kind=KINDS)
+@example([" ", "!"], pa.string())
+@example(["a", None, ""], pa.large_string())
+def test_blank_is_what_is_missing_or_empty_or_white_space(
+    values: list[str | None], kind: pa.DataType
+) -> None:
+    for column in forms(values, kind):
+        assert blanks(column).tolist() == [is_blank(value) for value in values]
+
+
+def test_a_missing_number_is_blank_and_nan_is_unless_it_is_a_number() -> None:
+    column = pa.array([1.5, float("nan"), None])
+    assert blanks(column).tolist() == [False, True, True]
+    assert blanks(column, of_numbers=True).tolist() == [False, False, True]
+    assert blanks(column[:2]).tolist() == [False, True]
+    assert blanks(pa.array([1, None])).tolist() == [False, True]
+
+
+@given(
+    values=TEXTS,
+    known=st.lists(st.sampled_from([word for word in WORDS if word is not None]), unique=True, max_size=6),
+    kind=KINDS,
+)
+def test_the_position_of_a_string_is_that_in_the_list(
+    values: list[str | None], known: list[str], kind: pa.DataType
+) -> None:
+    expected = [known.index(value) if value in known else -1 for value in values if value is not None]
+    found = iter(expected)
+    expected = [-1 if value is None else next(found) for value in values]
+    lookup = PositionLookup(pa.array(known, kind))
+    for column in forms(values, kind):
+        assert positions(column, known).tolist() == expected
+        assert lookup.positions(column).tolist() == expected
+
+
+@pytest.mark.parametrize("step", [1, 3, 10**9, 10**17])
+def test_the_position_of_a_number_is_that_of_its_text(step: int) -> None:
+    """Numbers near each other are looked up in a table, others among sorted ones."""
+    numbers = [step * n for n in (4, -3, 0, 5, -1)]
+    known = pa.array([*map(str, numbers), "07", "+3", "x", None, ""])
+    values = [*numbers, *(n + 1 for n in numbers), *(n - 1 for n in numbers), 2**63 - 1, -(2**63), 7, None]
+    expected = [-1 if value is None or value not in numbers else numbers.index(value) for value in values]
+    lookup = PositionLookup(known)
+    for column in (pa.array(values), pa.array([1, *values])[1:]):
+        assert positions(column, known).tolist() == expected
+        assert lookup.positions(column).tolist() == expected
+        assert lookup.positions(column[:5]).tolist() == [*range(5)]
+
+
+def test_no_number_is_found_where_none_is_known() -> None:
+    for known in (["x", None], []):
+        assert positions(pa.array([0, 1, None]), pa.array(known, pa.string())).tolist() == [-1, -1, -1]
+
+
+def test_all_codes_of_a_small_type_may_be_in_use_beside_missing_values() -> None:
+    known = [f"{n:03}" for n in range(128)]
+    codes = pa.array([*range(128), None], pa.int8())
+    column = pa.DictionaryArray.from_arrays(codes, pa.array(known))
+    assert positions(column, known).tolist() == [*range(128), -1]
+    assert PositionLookup(pa.array(known)).positions(column).tolist() == [*range(128), -1]
+
+
+def test_the_positions_of_another_dictionary_are_looked_up_anew() -> None:
+    lookup = PositionLookup(pa.array(["a", "b", "c"]))
+    for words, expected in ((["c", "a"], [2, 0]), (["b", "x"], [1, -1]), (["b", "x"], [1, -1])):
+        column = pa.DictionaryArray.from_arrays(pa.array([0, 1], pa.int32()), pa.array(words))
+        assert lookup.positions(column).tolist() == expected
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.dictionary(pa.int32(), pa.string()), pa.int64()])
+@pytest.mark.parametrize("chunks", [0, 1, 2])
+def test_a_column_without_rows_may_have_any_number_of_chunks(kind: pa.DataType, chunks: int) -> None:
+    found = plain(pa.chunked_array([pa.nulls(0, kind)] * chunks, kind))
+    assert (len(found), found.type) == (0, kind)
+
+
+def test_chunks_are_joined_in_order() -> None:
+    column = pa.chunked_array([["a"], [], ["b", None], ["c"]], pa.string())
+    assert plain(column).to_pylist() == ["a", "b", None, "c"]
+
+
+def test_two_gigabytes_of_text_are_not_joined_in_an_array_for_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(columns, "_one_chunk", lambda column: column)
+    megabyte = pa.array(["x" * 2**20])  # all chunks have the same memory
+    assert plain(pa.chunked_array([megabyte] * 2047)).type == pa.string()
+    assert plain(pa.chunked_array([megabyte] * 2048)).type == pa.large_string()
+
+
+def test_uuids_have_their_usual_text_in_slices_and_beside_missing_ones() -> None:
+    ids = [UUID(int=0x0123456789ABCDEF << 64 | n) for n in range(3)]
+    storage = pa.array([i.bytes for i in ids] + [None, ids[0].bytes], pa.binary(16))
+    column = pa.ExtensionArray.from_storage(pa.uuid(), storage)
+    expected = [*map(str, ids), None, str(ids[0])]
+    for begin in (0, 1, 3):
+        assert plain(pa.chunked_array([column[begin:]])).to_pylist() == expected[begin:]
+    assert plain(pa.chunked_array([column[1:3]])).to_pylist() == expected[1:3]
+
+
+@pytest.mark.parametrize(
+    ("values", "scale", "text"),
+    [
+        (["1", "-20"], 0, ["1", "-20"]),
+        (["1.0", "-20.0", None], 1, ["1", "-20", None]),
+        (["1.00", "2.00"], 2, ["1", "2"]),
+        (["1.0", "2.5"], 1, ["1.0", "2.5"]),
+    ],
+)
+def test_whole_decimals_are_ids_without_a_point(
+    values: list[str | None], scale: int, text: list[str | None]
+) -> None:
+    column = pa.array(values).cast(pa.decimal128(20, scale))
+    assert as_text(column).to_pylist() == text
+    numbers = as_numbers(column)
+    assert (numbers is not None) == (scale == 0)
+    assert numbers is None or numbers.type == pa.int64()
+
+
+def test_floats_are_ids_without_a_point_if_all_are_whole() -> None:
+    assert as_text(pa.array([1.0, None, float("nan")])).to_pylist() == ["1", None, None]
+    assert as_text(pa.array([1.0, 2.5])).to_pylist() == ["1", "2.5"]
+    assert as_text(pa.array([float("nan")])).to_pylist() == [None]
+    assert as_numbers(pa.array([1.0])) is None
+    assert as_numbers(pa.array([2**63], pa.uint64())) is None

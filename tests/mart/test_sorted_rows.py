@@ -1,0 +1,262 @@
+"""Rows are sorted by client and time however many there are, in blocks done in any order."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from custdyn_widgets.mart.checking.checks import check
+from custdyn_widgets.mart.facts import by_client, from_tables, large_arrays, merging
+from custdyn_widgets.mart.facts.by_client import Rows, SortedRuns
+from custdyn_widgets.mart.facts.facts import Facts
+from custdyn_widgets.mart.facts.from_tables import ClientOrder
+from custdyn_widgets.mart.facts.ledger import no_ledger, package_ids, whole_ledger
+from custdyn_widgets.mart.facts.ledger_pass import in_threads
+from custdyn_widgets.mart.reading.frames import from_frames
+from custdyn_widgets.mart.reading.stored import StoredTable
+from tests.mart.test_ledger import CLIENTS, ledger, same
+
+
+def rows_of(client: np.ndarray[Any, Any], seed: int = 5) -> Rows:
+    draw, size = np.random.default_rng(seed), len(client)
+    return Rows(
+        client.astype(np.int32),
+        draw.integers(1, 50, size).astype(np.uint32),
+        np.arange(size),
+        draw.integers(0, 11, size).astype(np.uint8),
+        np.zeros(size, np.int8),
+    )
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 4096, 4097])
+@pytest.mark.parametrize("client_bits", [1, 20])
+@pytest.mark.parametrize("kind", [np.uint32, np.int64])
+def test_rows_have_the_same_order_however_many_bits_they_need(
+    count: int, client_bits: int, kind: type[np.uint32 | np.int64]
+) -> None:
+    """With 20 bits for the client, 4,096 rows just fit into numbers of 64 bits, and 4,097 do not."""
+    draw = np.random.default_rng(count)
+    client = draw.choice([0, 1, 2 ** (client_bits - 1), 2**client_bits - 1], count).astype(np.uint32)
+    client[0] = 2**client_bits - 1
+    time = draw.choice([1, 2, 2**31, 2**32 - 1], count).astype(kind)
+    time[:2] = sorted(time[:2])[::-1]
+    order = by_client._order(client, time)
+    assert order.tolist() == np.lexsort((np.arange(count), time, client)).tolist()
+
+
+def test_a_ledger_is_divided_into_no_more_blocks_than_their_numbers_allow(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(by_client, "_BLOCK", 1)
+    rows = rows_of(np.arange(600)[::-1])
+    runs = SortedRuns(600, 600, np.uint32, np.int8)
+    runs.put(0, rows)
+    merged = runs.merged()
+    assert merged.amount.tolist() == [*range(600)][::-1]
+    assert merged.offset.tolist() == [*range(601)]
+
+
+def test_without_clients_there_are_no_rows() -> None:
+    merged = SortedRuns(0, 0, np.uint32, np.int8).merged()
+    assert (merged.offset.tolist(), merged.time.tolist(), merged.amount.tolist()) == ([0], [], [])
+
+
+class LastFirst:
+    """An executor that begins with the last task."""
+
+    def __init__(self, _: int) -> None:
+        pass
+
+    def __enter__(self) -> LastFirst:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def map(self, work: Callable[[Any], Any], values: Iterable[Any]) -> list[Any]:
+        return [work(value) for value in [*values][::-1]][::-1]
+
+
+@pytest.mark.parametrize("client_count", [7, 256 * 2 + 1])
+def test_blocks_may_be_done_in_any_order(client_count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(by_client, "_BLOCK", 3)
+    rows = rows_of(np.random.default_rng(8).integers(0, client_count, 40))
+    found = []
+    for _ in range(2):
+        runs = SortedRuns(40, client_count, np.uint32, np.int8)
+        runs.put(0, rows)
+        found.append([values.tolist() for values in vars(runs.merged()).values()])
+        monkeypatch.setattr(by_client, "ThreadPoolExecutor", LastFirst)
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(("cores", "threads"), [(1, 1), (3, 3), (64, 4)])
+def test_threads_are_as_many_as_the_cores_of_this_process_up_to_four(
+    cores: int, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_process = {0: set(range(cores))}  # 0 is this process
+    monkeypatch.setattr(os, "sched_getaffinity", of_process.__getitem__)
+    assert by_client.threads() == threads
+
+
+def test_when_a_reader_stops_early_pieces_not_yet_begun_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("custdyn_widgets.mart.facts.ledger_pass.threads", lambda: 1)
+    begun: list[int] = []
+
+    def piece(number: int) -> Callable[[], Iterator[StoredTable]]:
+        def read() -> Iterator[StoredTable]:
+            begun.append(number)
+            if number:
+                closing.wait(60)
+            return iter(())
+
+        return read
+
+    closing, before = threading.Event(), threading.active_count()
+    results = in_threads(lambda each: list(each()), [piece(number) for number in range(50)])
+    assert next(results) == []
+    threading.Timer(0.05, closing.set).start()
+    results.close()
+    assert len(begun) <= 3
+    assert [t.name for t in threading.enumerate() if t.name.startswith("ThreadPoolExecutor")] == []
+    assert threading.active_count() <= before + 1  # the timer
+
+
+# What is put into files does not stay in memory
+
+
+def resident(folder: Path) -> int:
+    """Return how many KiB of the files in a folder, which have no names, this process holds in memory."""
+    found = re.findall(
+        rf"^\S+ \S+ \S+ \S+ \S+ +{re.escape(str(folder))}/.*?^Rss: +(\d+) kB",
+        Path("/proc/self/smaps").read_text(),
+        re.MULTILINE | re.DOTALL,
+    )
+    assert found
+    return sum(map(int, found))
+
+
+@pytest.fixture
+def in_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make every array a file; return their folder, of which not even the parent exists."""
+    folder = tmp_path / "own" / "cache"
+    monkeypatch.setenv("CUSTDYN_CACHE", str(folder))
+    monkeypatch.setattr(large_arrays, "_IN_MEMORY", 0)
+    return folder
+
+
+def test_sorted_rows_leave_memory(in_files: Path) -> None:
+    runs = SortedRuns(20_000, 3, np.uint32, np.int8)
+    runs.put(0, rows_of(np.arange(20_000) % 3))
+    assert resident(in_files) == 0
+    merged = runs.merged()
+    assert resident(in_files) == 0
+    assert len(merged.time.tolist()) == 20_000
+    assert resident(in_files) > 0  # as it is used again
+
+
+def test_merged_rows_leave_memory(in_files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as before:
+        before.setattr(large_arrays, "_IN_MEMORY", 2**28)
+        facts = built()
+    packages = [i for i, _ in facts.names.packages]
+    merged = merging.merge(
+        facts, no_ledger(facts.client_count, packages), facts.client_ids(), packages, comes_first=True
+    )
+    assert merged
+    assert resident(in_files) == 0
+    assert merged.rows.amount.tolist() == facts.amount.tolist()
+
+
+@pytest.mark.parametrize("is_full", [False, True])
+def test_files_of_arrays_are_closed_with_them(
+    in_files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_full: bool
+) -> None:
+    def opened() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    if is_full:
+        monkeypatch.setattr(os, "posix_fallocate", full)
+    before = opened()
+    array = large_arrays.LargeArrays().empty(1000, np.int64)
+    assert (opened() > before) != is_full
+    large_arrays.save_array(tmp_path / "saved.npy", array)
+    del array
+    assert opened() == before
+
+
+# Facts with and without rows
+
+
+def tables() -> dict[str, pa.Table]:
+    return {"clients": CLIENTS, "transactions": ledger(40)}
+
+
+def built() -> Facts:
+    return from_tables.build(check(from_frames(tables())))
+
+
+def test_facts_to_which_rows_are_given_are_those_built_with_them() -> None:
+    """On a cluster, facts are built without rows, and each part of the ledger then gets its own."""
+    checked = check(from_frames(tables())).tables
+    packages = package_ids(checked["transactions"])
+    without, order = from_tables.build_without_ledger(checked, packages)
+    assert (len(without.time), without.offset.tolist(), without.flow_classes.any()) == (
+        0,
+        [0, 0, 0, 0],
+        False,
+    )
+    assert {len(getattr(without, name)) for name in ("running", "paid_at", "flow", "package")} == {0}
+    ids = CLIENTS.column("client_id").to_pylist()
+    assert [ids[row] for row in order] == without.client_ids().to_pylist() == ["c2", "c1", "c3"]
+    rows = whole_ledger(checked["transactions"], ClientOrder.of(checked).place, packages).rows
+    same(from_tables.with_rows(without, rows), built())
+
+
+def test_packages_and_classes_of_all_rows_count_from_the_first_to_the_last(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(merging, "_BLOCK", 2)
+    monkeypatch.setattr("custdyn_widgets.mart.facts.facts._ROWS_AT_ONCE", 2)
+    kinds = ["package_renewal", "other", "other", "refill", "package_activation"]
+    columns: dict[str, list[object]] = {
+        "client_id": ["c2"] * 5, "kind": list(kinds), "package_id": ["q", "r", None, None, "p"],
+        "amount": ["-1", "1", "1", "1", "-1"],
+    }  # fmt: skip
+    facts = from_tables.build(check(from_frames({"clients": CLIENTS, "transactions": ledger(5, **columns)})))
+    assert merging.used_packages(facts) == ("p", "q", "r")
+    assert np.flatnonzero(facts.flow_classes).tolist() == [0, 1, 5, 8]  # other, refill, paid fees
+
+
+@pytest.mark.parametrize(
+    ("begin", "count"),
+    [
+        ([], []),
+        ([7, 0, 3], [0, 0, 0]),
+        ([2, 0, 5, 6], [3, 0, 1, 1]),
+        ([2, 0, 6, 7], [3, 0, 1, 1]),
+        ([9, 4, 0, 0, 5], [1, 1, 0, 3, 2]),
+        ([3, 0], [1, 2]),
+        ([0, 5], [4, 1]),
+    ],
+)
+def test_earlier_rows_are_found_wherever_their_clients_are_now(begin: list[int], count: list[int]) -> None:
+    amounts = np.array([5, -7, 2**62, 2**62, 11, 0, -(2**62), 13, 17, 19])
+    with np.errstate(over="ignore"):
+        running = np.cumsum(amounts)
+    begins, counts = np.array(begin, np.int64), np.array(count, np.int64)
+    found = merging._rows(begins, counts)
+    expected = [row for first, size in zip(begin, count, strict=True) for row in range(first, first + size)]
+    assert np.arange(10)[found].tolist() == expected
+    assert merging._amounts(running, found, begins, counts).tolist() == amounts[expected].tolist()
