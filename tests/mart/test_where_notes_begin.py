@@ -40,7 +40,7 @@ def test_counts_by_sign_day_and_hour_leave_out_times_far_from_the_median() -> No
     found = evidence(
         [day * DAY + hour * HOUR for day, hour in zip(days, [23, 0, 5, 23, 23, 7], strict=True)],
         ["usage", "usage", "refill", "other", "other", "other"],
-        [-1, 0, 2, -3, 4, 5],
+        [-0.000001, 0, 0.000001, -3, 4, 5],
     )
     assert found.range_of_days == (START, START + 7300)
     assert len(found.hourly) == 7301 * 24
@@ -58,6 +58,7 @@ def test_counts_by_sign_day_and_hour_leave_out_times_far_from_the_median() -> No
     [
         ([0, 7300], 0, 7300),
         ([0, 1, 7302], 0, 1),
+        ([0, 0, 0, 7300, 7301], 0, 7300),
         ([0, 1, 2, 3, 20_000, 20_001], 0, 3),
         ([16_000, 0, 12_000, 8_000, 4_000], 4_000, 12_000),
         ([14_600, 7_300, 0], 0, 14_600),
@@ -207,6 +208,7 @@ def test_times_that_shrank_are_noted_at_both_ends_of_the_range_of_years(per_seco
     low, high = (int(year * per_second) for year in (946_684_800, 2_208_988_800))
     for times, is_noted in (
         ([low, high, high], True),
+        ([high, low, low], True),
         ([low, high], False),  # two are too few
         ([low - 1, high, high], False),
         ([low, low, high + 1], False),
@@ -281,6 +283,12 @@ def test_a_transaction_a_quarter_of_an_hour_before_creation_is_usual(more: int, 
     assert why_local(blank) == ""
 
 
+def test_clients_created_at_one_time_of_day_after_their_transactions_are_no_sign_of_a_zone() -> None:
+    created = [(START + i) * DAY for i in range(12)]
+    at = [moment - HOUR for moment in created]
+    assert why_local(evidence(at, client=range(12), clients=12, created_at=created)) == ""
+
+
 # Words and tags
 
 
@@ -348,6 +356,7 @@ def test_clients_at_the_end_are_no_sign_of_a_cut_if_they_are_new_or_rows_are_in_
         at = [START * DAY + i for i in range(len(client))]
         return list(cut_off(evidence(at, client=client, clients=50, **columns)))
 
+    assert found([i // 2 for i in range(60)])[0].figures["file"] == "transactions"
     last = START * DAY + 29
     assert found(list(range(30)), created_at=[0] * 30 + [last] * 20)
     assert not found(list(range(30)), created_at=[0] * 30 + [last] * 19 + [last + 1])
@@ -398,6 +407,7 @@ def test_an_early_end_is_noted_if_enough_transactions_are_missing(
     found = early_end(mart)
     assert found is None or (found[0].begin, found[0].end) == (START + 28, day + 1)
     assert (found is not None) == is_noted
+    assert [note.figures["file"] for note in cut_off(mart)] == ["transactions"] * is_noted
     words = (
         f"its last transaction was on 2021-01-31, although {sum(c >= (START + 28) * DAY for c in created)}"
     )
@@ -465,6 +475,25 @@ def test_a_kind_may_be_missing_while_others_go_on_but_not_in_a_gap_of_all() -> N
     calls = on_days(*[20] * 28, *[0] * 13, *[20] * 27)
     mart = evidence([*calls, *refills], ["usage"] * len(calls) + ["refill"] * 58)
     assert [note.figures["of"] for note in missing_days(mart)] == ["transactions"]
+
+
+def test_a_gap_of_a_kind_apart_from_a_gap_of_all_is_noted_too() -> None:
+    calls = on_days(*[20] * 28, *[0] * 10, *[20] * 28, *[0] * 10, *[20] * 28)
+    first, second = "2021-02-01", "2021-03-11"
+    for refills, whole, of_kind in (
+        (on_days(*[1] * 28, *[0] * 10, *[1] * 66), first, second),
+        (on_days(*[1] * 66, *[0] * 10, *[1] * 28), second, first),
+    ):
+        mart = evidence([*calls, *refills], ["usage"] * len(calls) + ["refill"] * len(refills))
+        found = [(note.figures["of"], note.figures["gaps"][0]["first"]) for note in missing_days(mart)]
+        assert found == [("transactions", whole), ("usage", of_kind)]
+
+
+@pytest.mark.parametrize("far", [[-9000], [9000], [-9000, 9000]])
+def test_times_decades_away_do_not_hide_a_gap(far: list[int]) -> None:
+    at = [*on_days(*[20] * 28, *[0] * 10, *[20] * 28), *((START + day) * DAY for day in far)]
+    note = only(missing_days(evidence(at)))
+    assert note.figures["gaps"] == [{"first": "2021-02-01", "last": "2021-02-10"}]
 
 
 # Balances that the billing system stores
