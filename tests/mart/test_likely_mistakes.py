@@ -150,7 +150,10 @@ def test_typed_times_without_a_zone_are_counted(tmp_path: Path, kind: pa.DataTyp
 # Binary floats
 
 
-@pytest.mark.parametrize("amounts", [[-1.5, -2.25], pd.array([-1.5, None], "Float64"), objects(-1.5, -2.5)])
+@pytest.mark.parametrize(
+    "amounts",
+    [[-1.5, -2.25], pd.array([-1.5, None], "Float64"), objects(-1.5, -2.5), pd.Categorical([-1.5, -2.25])],
+)
 def test_amounts_that_came_as_floats_are_noted(amounts: Any) -> None:
     [note] = notes(ledger(2, amount=amounts), "binary_floats")
     assert note.startswith("Some numbers are binary floats (transactions, amount); each was read as the ")

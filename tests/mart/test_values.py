@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from custdyn_widgets.mart import columns
-from custdyn_widgets.mart.checking import fault_kinds, values
+from custdyn_widgets.mart.checking import epochs, fault_kinds, values
 
 
 def _amounts(items: list[object], kind: pa.DataType | None = None) -> tuple[list[int], dict[int, str]]:
@@ -96,13 +96,14 @@ def test_integers_and_decimals_of_any_scale_are_amounts() -> None:
 
 
 @given(st.integers(-(10**17), 10**17))
+@example(4_294_967_296_000_007)  # just above 2**32, where a product of doubles is rounded twice
 def test_a_float_is_read_as_the_decimal_it_is_nearest_to(millionths: int) -> None:
     amount = float(Decimal(millionths).scaleb(-6))
     read, faults = _amounts([amount], pa.float64())
     assert not faults
     # Where several decimals share a double, the shortest is meant; it must at least read back as the double.
     assert float(Decimal(read[0]).scaleb(-6)) == amount
-    if abs(amount) < 2**32:
+    if abs(amount) < 2**33:  # below, no two of them do
         assert read == [millionths]
 
 
@@ -198,6 +199,10 @@ def test_a_million_good_values_and_a_thousand_bad_ones_give_a_thousand_faults() 
     ("seconds", "kind"),
     [
         (1_700_000_000_000, fault_kinds.LARGER_UNIT),  # milliseconds that were read as seconds
+        (946_684_800_000, fault_kinds.LARGER_UNIT),  # the first and the last of the years 2000 to 2039
+        (946_684_799_999, fault_kinds.OUTSIDE_CALENDAR),
+        (2_208_988_799_999, fault_kinds.LARGER_UNIT),
+        (2_208_988_800_000, fault_kinds.OUTSIDE_CALENDAR),
         (-4_000_000_000_000, fault_kinds.OUTSIDE_CALENDAR),
         (4_000_000_000_000, fault_kinds.OUTSIDE_CALENDAR),
     ],
@@ -208,3 +213,52 @@ def test_a_stored_time_outside_the_calendar_is_told_by_what_it_seems_to_be(
     per_second = {"s": 1, "ms": 1_000, "us": 1_000_000}[unit]
     column = pa.array([0, seconds * per_second], pa.timestamp(unit))
     assert _times(column)[1] == {1: kind}
+
+
+@pytest.mark.parametrize(
+    ("per_second", "kind"),
+    [
+        (1, fault_kinds.EPOCH_SECONDS),
+        (10**3, fault_kinds.EPOCH_MILLISECONDS),
+        (10**6, fault_kinds.EPOCH_MICROSECONDS),
+        (10**9, fault_kinds.EPOCH_NANOSECONDS),
+    ],
+)
+def test_a_number_is_a_time_in_a_unit_from_2000_to_2039(per_second: int, kind: object) -> None:
+    for second, found in (
+        (946_684_799, fault_kinds.NOT_A_TIME),
+        (946_684_800, kind),
+        (2_208_988_799, kind),
+        (2_208_988_800, fault_kinds.NOT_A_TIME),
+    ):
+        assert epochs.not_a_time(str(second * per_second)) is found
+        assert epochs.not_a_time(second * per_second) is found
+
+
+def test_a_number_is_a_day_of_a_spreadsheet_from_2000_to_2039() -> None:
+    for day, found in (
+        (36_525, fault_kinds.NOT_A_TIME),
+        (36_526, fault_kinds.SPREADSHEET_DAYS),  # 2000-01-01
+        (51_135, fault_kinds.SPREADSHEET_DAYS),  # 2039-12-31
+        (51_136, fault_kinds.NOT_A_TIME),
+    ):
+        assert epochs.not_a_time(str(day)) is found
+    assert epochs.not_a_time(None) is epochs.not_a_time("123") is fault_kinds.NOT_A_TIME
+
+
+@pytest.mark.parametrize(
+    "column",
+    [pa.array([1_700_000_000, None]), pa.array([1.7e9, None]), pa.array([Decimal(1_700_000_000), None])],
+    ids=str,
+)
+def test_a_column_of_numbers_has_no_times_and_its_faults_name_the_unit(column: pa.Array) -> None:
+    assert _times(column) == ([0, 0], {0: fault_kinds.EPOCH_SECONDS})
+
+
+def test_columns_of_other_types_have_neither_times_nor_amounts() -> None:
+    column = pa.array([True, None])
+    assert _times(column) == ([0, 0], {0: fault_kinds.NOT_A_TIME})
+    assert _amounts_of(column) == ([0, 0], {0: fault_kinds.NOT_AN_AMOUNT})
+    assert values.positives(column, columns.blanks(column)) == (
+        [Decimal(1), Decimal(1)], {0: fault_kinds.NOT_AN_AMOUNT}
+    )  # fmt: skip

@@ -15,7 +15,7 @@ _UNITS = (
     (10**6, fault_kinds.EPOCH_MICROSECONDS),
     (10**9, fault_kinds.EPOCH_NANOSECONDS),
 )
-_SPREADSHEET = (36_526, 51_501)  # the same years, in days since 1899-12-30
+_SPREADSHEET = (36_526, 51_136)  # the same years, in days since 1899-12-30
 
 
 def not_a_time(value: object) -> FaultKind:

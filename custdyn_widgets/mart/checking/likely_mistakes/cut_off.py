@@ -69,10 +69,10 @@ def _clients_at_the_end(evidence: Evidence) -> int:
 
 def clients_without_transactions(evidence: Evidence) -> Iterator[Note]:
     """Yield a note if most clients have no transactions."""
-    clients, ledger = evidence.clients, evidence.ledger
-    if "client_id" not in ledger.codes:
+    clients = evidence.clients
+    if not evidence.rows_have_clients:
         return
-    codes = ledger.codes["client_id"]
+    codes = evidence.ledger.codes["client_id"]
     idle = int(np.count_nonzero(np.bincount(codes[codes >= 0], minlength=len(clients)) == 0))
     if 2 * idle > len(clients) and not _clients_at_the_end(evidence):
         yield Note(

@@ -67,6 +67,12 @@ class Evidence:
         """The name of the ledger's file."""
         return self.ledger.stored.origin
 
+    @property
+    def rows_have_clients(self) -> bool:
+        """Whether both tables have client ids; without them, no transaction belongs to a client."""
+        given = self.ledger.stored.data.column_names
+        return "client_id" in given and "client_id" in self.ledger.codes
+
     @cached_property
     def rows(self) -> LedgerRows:
         """The transactions whose client, time, kind and amount are not faulty."""

@@ -82,7 +82,7 @@ def early_end(evidence: Evidence) -> tuple[Gap, int] | None:
         return None
     daily = _daily(evidence).sum(axis=0)
     end = int(later[-_EVENTS]) + 1 - first
-    gap = _gap(np.pad(daily, (0, max(end - len(daily), 0))), len(daily), end, first)
+    gap = _gap(np.pad(daily, (0, end - len(daily))), len(daily), end, first)
     return (gap, len(later)) if gap else None
 
 

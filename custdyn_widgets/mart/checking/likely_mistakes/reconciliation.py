@@ -27,8 +27,8 @@ def stored_balances(evidence: Evidence) -> Iterator[Note]:
 
     Clients with a faulty transaction are left out.
     """
-    clients, ledger = evidence.clients, evidence.ledger
-    if "stored_balance" not in clients.stored.data.column_names or "client_id" not in ledger.codes:
+    clients = evidence.clients
+    if "stored_balance" not in clients.stored.data.column_names or not evidence.rows_have_clients:
         return
     stored = clients.columns["stored_balance"]
     known = ~clients.blank["stored_balance"] & ~_with_faults(evidence)
@@ -60,10 +60,10 @@ def stored_balances(evidence: Evidence) -> Iterator[Note]:
 
 
 def _with_faults(evidence: Evidence) -> Bools:
-    """Return a mask of the clients that have a transaction without a time, kind or amount."""
-    ledger = evidence.ledger
-    client = ledger.codes["client_id"]
-    bad = (ledger.blank["amount"] | ledger.blank["at"]) & (client >= 0)
+    """Return a mask of the clients that have a transaction with a faulty time, kind or amount."""
+    client = evidence.ledger.codes["client_id"]
+    bad = client >= 0
+    bad[slice(None) if evidence.rows.positions is None else evidence.rows.positions] = False
     return np.bincount(client[bad], minlength=len(evidence.clients)) > 0
 
 
