@@ -23,6 +23,7 @@ QUERIES: dict[str, dict[str, Any]] = {
     "companies": {"group_by": ["date", "company"], "columns": ["active", "movement", "balances"]},
     "packages": {"group_by": ["date", "package"], "columns": ["active", "packages", "movement", "all"]},
     "a package": {"package": ["p1"], "columns": ["packages", "balances"]},
+    "a second of a day": {"group_by": ["month"], "columns": ["all", "refill", "balances"]},
     "a month": {"group_by": ["month"], "columns": ["active", "movement"], "compare": "previous_month"},
 }
 
@@ -30,7 +31,8 @@ QUERIES: dict[str, dict[str, Any]] = {
 def beside_edges(name: str) -> Case:
     """Return the mart with one of the queries."""
     query = {"interval": _DAYS, "group_by": ["date"], "active_duration": 1, "currency": "EUR"}
-    return Case(_mart(), {**query, **QUERIES[name]}, AS_OF)
+    as_of = "2021-03-04T00:00:01Z" if name == "a second of a day" else AS_OF
+    return Case(_mart(), {**query, **QUERIES[name]}, as_of)
 
 
 def _mart() -> dict[str, list[dict[str, Any]]]:
@@ -52,6 +54,7 @@ def _mart() -> dict[str, list[dict[str, Any]]]:
             (f"pays {i}", at, "usage", "-1.5", ""),
             (f"pays {i}", "2021-03-03T12:00:00Z", "refill", "0.25", ""),  # after some have lapsed
             (f"leaves {i}", min(at, "2021-02-25T00:00:00Z"), "usage", "-3", ""),
+            (f"leaves {i}", "2021-03-04T13:00:00Z", "usage", "-3", ""),  # after all of them have left
             (f"leaves long after {i}", "2021-01-31T00:00:00Z", "usage", "-4", f"p{i % 2}"),
         ]
     columns = ("client_id", "at", "kind", "amount", "package_id")

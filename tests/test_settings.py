@@ -84,13 +84,34 @@ def test_what_is_handed_to_another_process_gives_the_same_settings_there(tmp_pat
     written(
         tmp_path,
         'snapshots = "s"\nqueries = "q"\nmy_queries = "m"\ncache = "c"\nrole = "r"\nshare_url = "https://h/x"\n'
-        'evidence = "off"\npdf = "on"\npaper = "letter"\nsigning_key = "k.pem"\n',
+        'extensions = ["own.py", "package.module"]\nevidence = "off"\npdf = "on"\npaper = "letter"\nsigning_key = "k.pem"\n',
     )
     here = settings.load({}, tmp_path)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     written(elsewhere, 'snapshots = "another"\nrole = "another"\n')
+    assert here.extensions == (str(tmp_path / "own.py"), "package.module")
     assert settings.load(here.environment(), elsewhere) == here
+
+
+def test_settings_that_are_made_without_a_file_have_its_defaults(tmp_path: Path) -> None:
+    made = settings.Settings(tmp_path / "s", tmp_path / "q", tmp_path / "c")
+    loaded = settings.load({}, tmp_path)
+    for name in ("role", "evidence", "pdf", "paper", "extensions", "share_url", "signing_key"):
+        assert getattr(made, name) == getattr(loaded, name)
+    assert settings.load(made.environment(), tmp_path).evidence is True
+
+
+def test_a_webhook_is_not_shown_with_the_settings(tmp_path: Path) -> None:
+    found = settings.load({"CUSTDYN_WEBHOOK_URL": "https://hooks.example/seashore"}, tmp_path)
+    assert found.webhook_url == "https://hooks.example/seashore"
+    assert "seashore" not in repr(found)
+
+
+def test_a_new_signing_key_goes_to_the_users_own_folder(tmp_path: Path) -> None:
+    key = settings.default_signing_key()
+    assert key.name == "signing_key.pem"
+    assert key.parent == settings.load({}, tmp_path).snapshots.parent
 
 
 @pytest.mark.parametrize("given", ["https://reports.example.com/base", "https://reports.example.com/base/"])

@@ -28,26 +28,28 @@ Factor = Callable[[int, date], tuple[int, int]]
 LEDGER = [
     ("a", "2020-12-20", "usage", "-1", ""),
     ("a", "2021-02-03", "refill", "5000.5", ""),
-    ("a", "2021-02-04", "usage", "-8600.000001", ""),
+    ("a", "2021-02-04", "usage", "-86000.000001", ""),
     ("a", "2021-02-05", "package_activation", "-2", "p1"),
     ("a", "2021-02-06", "package_renewal", "-4", "p2"),
+    ("a", "2021-03-05", "other", "0.25", ""),
     ("b", "2021-01-31", "usage", "0", ""),
 ]
 CLIENTS = {
-    "client_id": ["a", "b", "c"],
+    "client_id": ["a", "b", "c", "d"],
     "client_type": "client",
-    "currency": ["EUR", "USD", "EUR"],
-    "opening_balance": ["10", "0", "-3"],
-    "created_at": ["2020-06-01", "2020-06-01", "2021-01-15"],
-    "closed_at": ["", "", "2021-02-01"],
+    "currency": ["EUR", "GBP", "EUR", "USD"],
+    "opening_balance": ["10", "0", "-3", "7"],
+    "created_at": ["2020-06-01", "2020-06-01", "2021-01-15", "2020-06-01"],
+    "closed_at": ["", "", "2021-02-01", ""],
 }
-# What a euro is worth on the days at which something is converted, as numerator and denominator.
+# What a euro is worth on each of the days at which something is converted, as numerator and denominator.
 WORTH = {
     date(2020, 12, 31): (2, 11),
     date(2021, 1, 1): (3, 7),
     date(2021, 1, 31): (5, 9),
     date(2021, 2, 1): (1, 10**30),
     date(2021, 2, 28): (7, 3),
+    date(2021, 3, 1): (4, 17),
     date(2021, 3, 31): (10**20, 13),
 }
 LAST_DAYS = [(1, 31), (2, 28), (3, 31)]
@@ -59,7 +61,7 @@ def contributions(columns: list[str], factor: Factor) -> dict[tuple[str, int], l
         "clients": pd.DataFrame(CLIENTS),
         "transactions": ledger.assign(transaction_id=[str(i) for i in range(len(ledger))]),
         "rates": pd.DataFrame(
-            {"currency": ["USD"], "date": ["2020-06-01"], "units_per_base": ["2"], "base": "EUR"}
+            {"currency": ["GBP", "USD"], "date": "2020-06-01", "units_per_base": "2", "base": "EUR"}
         ),
     }
     facts = open_mart(source).facts
@@ -75,9 +77,10 @@ def contributions(columns: list[str], factor: Factor) -> dict[tuple[str, int], l
     return found
 
 
-def worth_of_a_euro(currency: int, on: date) -> tuple[int, int]:
-    assert currency == 0  # b has no money, whose value nobody may ask for
-    return WORTH[on]
+def worth(currency: int, on: date) -> tuple[int, int]:
+    """Return the worth of a euro, or of half a dollar; b has no pounds, so nobody may ask for theirs."""
+    by, of = WORTH[on]
+    return {0: (by, of), 2: (by, of * 2)}[currency]
 
 
 def money(units: str, on: date) -> list[int]:
@@ -91,33 +94,37 @@ def test_contributions_are_states_counts_and_exact_amounts_modulo_two_primes(
     rows_at_a_time: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(by_client, "_ROWS", rows_at_a_time)
-    found = contributions(["payg", "active", "movement", "balances"], worth_of_a_euro)
+    found = contributions(["payg", "active", "movement", "balances"], worth)
     before, january, february, march = (date(2020, 12, 31), *(date(2021, m, d) for m, d in LAST_DAYS))
     nothing = [0] * (3 + 2 * 9)  # counts and flows
     flows = [
         *[1, 1, 1],  # refills, activations and renewals
         *money("5000.5", date(2021, 2, 1)),
-        *money("-8600.000001", date(2021, 2, 1)),
+        *money("-86000.000001", date(2021, 2, 1)),
         *money("-2", date(2021, 2, 1)),
         *money("-4", date(2021, 2, 1)),
         *[0, 0],  # joined
         *money("5000.5", date(2021, 2, 1)),
-        *money("-8600.000001", date(2021, 2, 1)),
+        *money("-86000.000001", date(2021, 2, 1)),
         *money("-6", date(2021, 2, 1)),
         *[0, 0],  # other
     ]
-    closing = "-3596.500001"
+    later = [0] * (3 + 2 * 8) + money("0.25", date(2021, 3, 1))
+    closing = "-80996.500001"
     assert found == {
         # The state is 1 if alive, 2 more if there was a paid use, and 4 more if active. Then come the
         # closing balance, 4 if active at the start, new, reactivated, lapsed, closed, first use, and the
         # opening balance.
         ("a", 0): [3, *money("9", january), 4, 0, 0, 1, 0, 0, *money("9", before), *nothing],
         ("a", 1): [7, *money(closing, february), 0, 0, 1, 0, 0, 0, *money("9", january), *flows],
-        ("a", 2): [3, *money(closing, march), 4, 0, 0, 1, 0, 0, *money(closing, february), *nothing],
+        ("a", 2): [3, *money("-80996.250001", march), 4, 0, 0, 1, 0, 0, *money(closing, february), *later],
         ("b", 0): [1, *[0] * 31],
         ("b", 1): [1, *[0] * 31],
         ("b", 2): [1, *[0] * 31],
         ("c", 0): [1, *money("-3", january), *[0] * 8, *[0] * 11, *money("-3", date(2021, 1, 1)), *[0] * 8],
+        ("d", 0): [1, *money("3.5", january), *[0] * 6, *money("3.5", before), *nothing],
+        ("d", 1): [1, *money("3.5", february), *[0] * 6, *money("3.5", january), *nothing],
+        ("d", 2): [1, *money("3.5", march), *[0] * 6, *money("3.5", february), *nothing],
         ("c", 1): [*[0] * 9, *money("-3", january), *nothing],
     }
 
