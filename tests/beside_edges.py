@@ -52,6 +52,8 @@ def _mart() -> dict[str, list[dict[str, Any]]]:
         ledger += [
             (f"pays {i}", at, kind, amount, package),
             (f"pays {i}", at, "usage", "-1.5", ""),
+            (f"pays {i}", "2021-03-02T12:00:00Z", "package_renewal", "-0.125", "p0"),
+            (f"pays {i}", "2021-03-02T13:00:00Z", "package_renewal", "0.0625", "p0"),  # taken back in part
             (f"pays {i}", "2021-03-03T12:00:00Z", "refill", "0.25", ""),  # after some have lapsed
             (f"leaves {i}", min(at, "2021-02-25T00:00:00Z"), "usage", "-3", ""),
             (f"leaves {i}", "2021-03-04T13:00:00Z", "usage", "-3", ""),  # after all of them have left

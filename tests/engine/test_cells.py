@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from custdyn_widgets import run_report
-from custdyn_widgets.engine.cells import pieces, sums
+from custdyn_widgets.engine.cells import compute, pieces, sums
 from custdyn_widgets.engine.cells.grid import EdgeCounter
 from custdyn_widgets.engine.cells.pieces import first_row_at
 from custdyn_widgets.engine.cells.sums import KeyedSums, join
@@ -162,6 +162,12 @@ def test_sums_in_place_and_joined_parts_are_exact(dense: int, limit: int) -> Non
         found = {int(k): (int(c), int(s)) for k, c, s in zip(keys, counts, join(high, low), strict=True)}
     signed = [-amount if i == 2 else amount for i, amount in enumerate(amounts)]
     assert found == {5: (7, 2 * sum(signed)), **{i + 100: (1, own) for i, own in enumerate(signed)}}
+
+
+def test_currencies_come_in_the_order_of_their_codes_whichever_thread_ends_first() -> None:
+    one, other = (Mock(), Mock()), (Mock(), Mock())
+    merged = compute._merged([{2: one}, {1: other, 0: other}, {1: one}])
+    assert [code for code, _ in merged] == [0, 1, 2]
 
 
 @given(

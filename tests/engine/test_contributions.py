@@ -37,7 +37,7 @@ LEDGER = [
 CLIENTS = {
     "client_id": ["a", "b", "c", "d"],
     "client_type": "client",
-    "currency": ["EUR", "GBP", "EUR", "USD"],
+    "currency": ["EUR", "GBP", "EUR", "CHF"],
     "opening_balance": ["10", "0", "-3", "7"],
     "created_at": ["2020-06-01", "2020-06-01", "2021-01-15", "2020-06-01"],
     "closed_at": ["", "", "2021-02-01", ""],
@@ -61,7 +61,7 @@ def contributions(columns: list[str], factor: Factor) -> dict[tuple[str, int], l
         "clients": pd.DataFrame(CLIENTS),
         "transactions": ledger.assign(transaction_id=[str(i) for i in range(len(ledger))]),
         "rates": pd.DataFrame(
-            {"currency": ["GBP", "USD"], "date": "2020-06-01", "units_per_base": "2", "base": "EUR"}
+            {"currency": ["GBP", "CHF"], "date": "2020-06-01", "units_per_base": "2", "base": "EUR"}
         ),
     }
     facts = open_mart(source).facts
@@ -78,9 +78,9 @@ def contributions(columns: list[str], factor: Factor) -> dict[tuple[str, int], l
 
 
 def worth(currency: int, on: date) -> tuple[int, int]:
-    """Return the worth of a euro, or of half a dollar; b has no pounds, so nobody may ask for theirs."""
+    """Return the worth of a euro, or of a franc, half of it. Nobody may ask for that of b's pounds."""
     by, of = WORTH[on]
-    return {0: (by, of), 2: (by, of * 2)}[currency]
+    return {0: (by, of * 2), 1: (by, of)}[currency]
 
 
 def money(units: str, on: date) -> list[int]:

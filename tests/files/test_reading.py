@@ -107,7 +107,7 @@ def test_a_path_may_exist_unless_it_certainly_does_not(tmp_path: Path) -> None:
     link.symlink_to("nowhere")
     assert may_exist(plain)
     assert may_exist(link)
-    assert not may_exist(tmp_path / "missing")
+    assert may_exist(tmp_path / "missing") is False
     assert may_exist(plain / "below a file")  # cannot be looked up
 
 
