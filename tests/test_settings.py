@@ -84,13 +84,37 @@ def test_what_is_handed_to_another_process_gives_the_same_settings_there(tmp_pat
     written(
         tmp_path,
         'snapshots = "s"\nqueries = "q"\nmy_queries = "m"\ncache = "c"\nrole = "r"\nshare_url = "https://h/x"\n'
-        'evidence = "off"\npdf = "on"\npaper = "letter"\nsigning_key = "k.pem"\n',
+        'pdf = "on"\npaper = "letter"\nsigning_key = "k.pem"\n'
+        'extensions = ["own.py", "package.module"]\nevidence = "off"\n',
     )
     here = settings.load({}, tmp_path)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     written(elsewhere, 'snapshots = "another"\nrole = "another"\n')
+    assert here.extensions == (str(tmp_path / "own.py"), "package.module")
     assert settings.load(here.environment(), elsewhere) == here
+    given = settings.load({"CUSTDYN_EXTENSIONS": "package.other"}, tmp_path)
+    assert settings.load(given.environment(), elsewhere).extensions == ("package.other",)
+
+
+def test_settings_that_are_made_without_a_file_have_its_defaults(tmp_path: Path) -> None:
+    made = settings.Settings(tmp_path / "s", tmp_path / "q", tmp_path / "c")
+    loaded = settings.load({}, tmp_path)
+    for name in ("role", "evidence", "pdf", "paper", "extensions", "share_url", "signing_key"):
+        assert getattr(made, name) == getattr(loaded, name)
+    assert settings.load(made.environment(), tmp_path).evidence is True
+
+
+def test_a_webhook_is_not_shown_with_the_settings(tmp_path: Path) -> None:
+    found = settings.load({"CUSTDYN_WEBHOOK_URL": "https://hooks.example/seashore"}, tmp_path)
+    assert found.webhook_url == "https://hooks.example/seashore"
+    assert "seashore" not in repr(found)
+
+
+def test_a_new_signing_key_goes_to_the_users_own_folder(tmp_path: Path) -> None:
+    key = settings.default_signing_key()
+    assert key.name == "signing_key.pem"
+    assert key.parent == settings.load({}, tmp_path).snapshots.parent
 
 
 @pytest.mark.parametrize("given", ["https://reports.example.com/base", "https://reports.example.com/base/"])
@@ -154,6 +178,10 @@ def test_addresses_of_all_kinds_lead_somewhere(tmp_path: Path, address: str) -> 
         ('paper = "a4"', 'paper must be "A4" or "letter", not \'a4\''),
         ('evidence = "no"', 'evidence must be "on" or "off", not \'no\''),
         ('share_url = "javascript:alert(1)"', "must start with http:// or https://"),
+        ('extensions = "own.py"', "custdyn.toml: extensions must be a list of strings"),
+        ("extensions = [1]", "custdyn.toml: extensions must be a list of strings"),
+        ('extensions = ["a:b.py"]', "must be the path of a .py file (without ':')"),
+        ('extensions = ["good.module", "not-a.module"]', "not 'not-a.module'"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_named_with_its_key(tmp_path: Path, text: str, words: str) -> None:
@@ -161,6 +189,16 @@ def test_a_file_that_cannot_be_used_is_named_with_its_key(tmp_path: Path, text: 
     with pytest.raises(SettingsError) as caught:
         settings.load({}, tmp_path)
     assert words in caught.value.message
+
+
+def test_extensions_are_modules_or_files_beside_the_settings(tmp_path: Path) -> None:
+    written(tmp_path, 'extensions = ["own/metrics.py", "installed.module"]')
+    own = str(tmp_path / "own" / "metrics.py")
+    assert settings.load({}, tmp_path).extensions == (own, "installed.module")
+    given = settings.load({"CUSTDYN_EXTENSIONS": "other.module::here.py"}, tmp_path)
+    assert given.extensions == ("other.module", str(Path.cwd() / "here.py"))
+    with pytest.raises(SettingsError, match="CUSTDYN_EXTENSIONS: an extension must be"):
+        settings.load({"CUSTDYN_EXTENSIONS": "not-a.module"}, tmp_path)
 
 
 def test_a_file_that_is_not_utf8_or_cannot_be_read_is_an_error(tmp_path: Path) -> None:

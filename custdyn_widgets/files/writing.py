@@ -20,8 +20,8 @@ from pathlib import Path
 
 from custdyn_widgets.files.reading import OPEN_FOLDER, folder_below
 
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_LOCK = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL  # which follows no link
+_LOCK = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
 _FILE_MODE = 0o666  # minus the umask; never executable
 _SHARED_FILE = 0o644
 _PRIVATE_FILE, _SHARED_PRIVATE_FILE = 0o600, 0o640

@@ -61,13 +61,10 @@ def _without_middle(name: str, shared: int, room: float, width: Callable[[str], 
     word = name.rfind(" ", 0, shared) + 1
     begin = word if shared - word <= _LEAD else shared - 1
     gap = width(_ELLIPSIS)
-    head = _head(name, min(begin, len(name)), room * _HEAD - gap, width).rstrip()
+    head = _head(name, begin, room * _HEAD - gap, width).rstrip()
     tail = _fit(name[begin:], room - width(head) - gap, width)
-    while begin > len(head) + 1 and width(head) + gap + width(tail) < room and tail == name[begin:]:
-        longer = _head(name, begin, room - gap - width(tail), width)
-        if len(longer) <= len(head):
-            break
-        head = longer
+    if tail == name[begin:]:  # the start may take the room that the end leaves
+        head = _head(name, begin, room - gap - width(tail), width)
     return f"{head.rstrip()}{_ELLIPSIS}{tail}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from unittest.mock import Mock
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from custdyn_widgets import run_report
-from custdyn_widgets.engine.cells import pieces, sums
+from custdyn_widgets.engine.cells import compute, pieces, sums
 from custdyn_widgets.engine.cells.grid import EdgeCounter
 from custdyn_widgets.engine.cells.pieces import first_row_at
 from custdyn_widgets.engine.cells.sums import KeyedSums, join
@@ -24,6 +25,7 @@ AMOUNTS = st.integers(-(2**63), 2**63 - 1)
 
 @given(edges=st.lists(st.integers(-(2**33), 2**33), min_size=1, max_size=9), at=st.lists(SECONDS, max_size=9))
 @example(edges=[0, 2**11, 2**11 + 1], at=[0, 2**11 - 1, 2**11, 2**11 + 1])
+@example(edges=[0, 2**12 - 1], at=[2**12 - 2])
 @pytest.mark.parametrize("dtype", [np.uint32, np.int64])
 def test_counts_the_edges_at_or_before_an_instant(
     dtype: npt.DTypeLike, edges: list[int], at: list[int]
@@ -58,6 +60,53 @@ def test_sums_are_exact_whatever_their_size(
     assert given_back == {k: v for k, v in expected.items() if v != [0, 0]}
 
 
+def test_keys_have_slots_in_memory_only_if_there_are_few() -> None:
+    assert len(KeyedSums(8).dense().counts) == 8
+    assert len(KeyedSums(2**31).dense().counts) == 0
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_sums_are_exact_beyond_the_integers_of_a_double(sign: int) -> None:
+    sums, amount = KeyedSums(8), 2**52 + 1  # three of these are odd, and more than 2**53
+    sums.add(np.zeros(3, np.int64), np.full(3, sign * amount))
+    _, _, high, low = sums.totals()
+    assert list(join(high, low)) == [3 * sign * amount]
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize(
+    "amounts", [[2**61, 2**62 - 1, 2**62 - 1], [2**32 - 1, 2**63 - 1], [2**32 - 1, 2**62 - 1]]
+)
+def test_sums_in_place_do_not_overflow_and_neither_does_their_merger(amounts: list[int], sign: int) -> None:
+    one, two = KeyedSums(2**15), KeyedSums(2**15)
+    for own in (one, two):
+        for amount in amounts:
+            own.add(np.array([5]), np.array([sign * amount]))
+    one.merge(two)
+    _, _, high, low = one.totals()
+    assert list(join(high, low)) == [2 * sign * sum(amounts)]
+
+
+@pytest.mark.parametrize("size", [8, 2**15, 2**22])
+def test_sums_that_were_sent_to_another_process_are_the_same(size: int) -> None:
+    sums = KeyedSums(size)
+    sums.add(np.array([5, 5, 7]), np.array([2**62, 2**62, -1]))
+    sums.count(np.array([5, 6]))
+    sent = pickle.loads(pickle.dumps(sums))
+    assert sent.size == size
+    assert [part.tolist() for part in sent.totals()] == [part.tolist() for part in sums.totals()]
+
+
+@pytest.mark.parametrize("high", [2**27 - 1, 2**27, 2**28 - 1, -(2**27), -(2**27) - 1, -(2**28)])
+def test_several_joined_sums_can_be_added_without_overflow(high: int) -> None:
+    halves = np.array([high] * 16 + [0]), np.array([2**32 - 1] * 16 + [5])
+    joined = join(*halves)
+    assert int(joined[:16].sum()) == 16 * ((high << 32) + 2**32 - 1)
+    assert joined[16] == 5
+    assert (joined.dtype == np.int64) == (-(2**27) <= high < 2**27)
+    assert join(np.zeros(0, np.int64), np.zeros(0, np.int64)).dtype == np.int64
+
+
 @pytest.mark.parametrize("size", [8, 2**22])
 def test_no_sums_are_no_keys(size: int) -> None:
     assert [part.tolist() for part in KeyedSums(size).totals()] == [[], [], [], []]
@@ -85,6 +134,13 @@ def test_the_lower_half_of_a_sum_has_32_bits(size: int, amount: int, high: int, 
     assert [part.tolist() for part in sums.totals()] == [[], [], [], []]
 
 
+@pytest.mark.parametrize("size", [8, 2**15, 2**22])
+def test_the_lower_half_of_a_total_has_32_bits(size: int) -> None:
+    sums = KeyedSums(size)
+    sums.add(np.array([5]), np.array([2**40 + 3]))
+    assert [part.tolist() for part in sums.totals()] == [[5], [0], [2**8], [3]]
+
+
 @pytest.mark.parametrize("dense", [0, 2**21])
 @pytest.mark.parametrize("limit", [2**33, 2**50, 2**62])
 def test_sums_in_place_and_joined_parts_are_exact(dense: int, limit: int) -> None:
@@ -100,10 +156,18 @@ def test_sums_in_place_and_joined_parts_are_exact(dense: int, limit: int) -> Non
         if not dense:
             assert len(one._parts) < 3  # joined
         one.merge(two)
+        if not dense:
+            assert len(one._parts) < 3
         keys, counts, high, low = one.totals()
         found = {int(k): (int(c), int(s)) for k, c, s in zip(keys, counts, join(high, low), strict=True)}
     signed = [-amount if i == 2 else amount for i, amount in enumerate(amounts)]
     assert found == {5: (7, 2 * sum(signed)), **{i + 100: (1, own) for i, own in enumerate(signed)}}
+
+
+def test_currencies_come_in_the_order_of_their_codes_whichever_thread_ends_first() -> None:
+    one, other = (Mock(), Mock()), (Mock(), Mock())
+    merged = compute._merged([{2: one}, {1: other, 0: other}, {1: one}])
+    assert [code for code, _ in merged] == [0, 1, 2]
 
 
 @given(

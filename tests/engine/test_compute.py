@@ -251,6 +251,14 @@ def test_a_quote_of_the_second_day_counts_from_its_first_to_the_last_second() ->
     assert value(report(source, currency="EUR", interval=interval), "Balance Refill: Total") == 8 / 2 + 8 / 4
 
 
+def test_amounts_that_come_to_nothing_need_a_quote_like_others() -> None:
+    source = mart(
+        ("a", "2021-01-05", "other", "2"), ("a", "2021-01-06", "other", "-2"), rates=rates(USD="1.2")
+    )
+    with pytest.raises(RateError, match="no quote for USD on or before 2021-01-"):
+        report(source, currency="EUR", columns=["balances"])
+
+
 def test_the_quotes_used_are_kept() -> None:
     source = mart(("a", "2021-02-05", "refill", "6"), rates=rates(USD="1.2", GBP="0.9"))
     found = report(source, currency="EUR")

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from custdyn_widgets.engine.cells import fast, pieces
+from custdyn_widgets.engine.cells import fast, pieces, stays, sums
 from custdyn_widgets.engine.clients import clients_behind
 from custdyn_widgets.engine.cohorts import cohort_triangle
 from custdyn_widgets.engine.compute import run_report
@@ -27,7 +27,8 @@ from custdyn_widgets.query.query import ReportQuery
 from custdyn_widgets.render.csv import to_csv
 from custdyn_widgets.report.report import Report, Row
 from tests import oracle
-from tests.engine.test_golden import CASES, CDNOW, expected, question, table
+from tests.beside_edges import QUERIES, beside_edges
+from tests.engine.test_golden import CASES, CDNOW, GOLDEN, expected, question, table
 from tests.engine.test_golden_dynamics import CLIENTS, TABLES, TRIANGLES, difference, name
 from tests.engine.test_oracle import is_the_error
 from tests.golden_answers import frame_as_text
@@ -48,6 +49,28 @@ def test_the_product_gives_every_table(case: Path) -> None:
     for total in (False, True):
         got = list(csv.reader(io.StringIO(to_csv(report, total=total).decode())))
         assert not difference(got, expected(case, total=total))
+
+
+PIECEMEAL = [
+    "moves/year-before-with-packages",
+    "moves/closed-on-the-edge",
+    "small/balances-by-date-eur",
+    "small/movement-by-package",
+    "ties/to-eur-by-date",
+]
+
+
+@pytest.mark.parametrize(("rows", "keys", "few"), [(1, 0, 0), (2, 2**20, 0), (5, 2**20, 50)])
+def test_a_ledger_summed_in_small_pieces_gives_the_same_table(rows: int, keys: int, few: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pieces, "PIECE_ROWS", rows)
+        patch.setattr(stays, "_MOST_STAYS", rows)
+        for limit, most in {"_MAX_ROWS": rows, "_MOST_PARTS": rows, "_DENSE": keys, "_FEW": few}.items():
+            patch.setattr(sums, limit, most)
+        for case in (GOLDEN / own for own in PIECEMEAL):
+            query, as_of = question(case)
+            report = run_report(query, str(case.parent / "mart"), as_of=as_of)
+            assert not difference(cells(report), expected(case, total=True))
 
 
 @pytest.mark.parametrize("case", CLIENTS, ids=name)
@@ -143,6 +166,13 @@ def check_laws(report: Report) -> None:
         total = of(report.total, "Clients - Movement")
         first = sum(of(row, "Clients - Movement")["First Use"] for row in report.rows)
         assert first == total["First Use"]
+
+
+@pytest.mark.parametrize("asked_for", QUERIES)
+def test_everything_beside_an_edge_counts_as_the_oracle_counts_it(asked_for: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stays, "_MOST_STAYS", 5)
+        check(beside_edges(asked_for), 5)
 
 
 @pytest.mark.slow

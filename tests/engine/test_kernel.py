@@ -20,9 +20,10 @@ from custdyn_widgets.engine.cells.grid import CounterArrays, EdgeCounter, Grid
 from custdyn_widgets.engine.compute import run_report
 from custdyn_widgets.errors import CustDynError
 from custdyn_widgets.mart import Facts, Int64s
+from tests.beside_edges import QUERIES, beside_edges
 from tests.engine.test_dynamics import asked
 from tests.engine.test_golden import question
-from tests.engine.test_golden_dynamics import TABLES
+from tests.engine.test_golden_dynamics import TABLES, name
 from tests.mart.ordinary_mart import ordinary_mart
 from tests.mart_forms import frames
 from tests.strategies import Case, cases, dense_cases
@@ -30,6 +31,17 @@ from tests.strategies import Case, cases, dense_cases
 pytestmark = pytest.mark.usefixtures("own_cache")
 CELLS = compute._sum_up
 ARRAYS = EdgeCounter.arrays
+QUICK = [
+    "edges/compare-leap-day",
+    "mixed/13-date",
+    "mixed/17-movement-balances",
+    "moves/closed-on-the-edge",
+    "small/balances-by-date-eur",
+    "small/by-client-type-ungrouped-time",
+    "small/movement",
+    "ties/balances-exchange",
+    "ties/no-money-moves",
+]
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -63,7 +75,7 @@ def both_ways(facts: Facts, clients: Int64s, grid: Grid) -> compute.Cells:
 
 
 @pytest.mark.parametrize(
-    "case", [pytest.param(case, marks=[pytest.mark.slow] if i % 20 else []) for i, case in enumerate(TABLES)]
+    "case", [pytest.param(case, marks=[] if name(case) in QUICK else [pytest.mark.slow]) for case in TABLES]
 )
 def test_the_kernel_gives_the_cells_of_every_table(case: Path) -> None:
     query, as_of = question(case)
@@ -95,6 +107,33 @@ def test_the_kernel_gives_the_cells_of_an_ordinary_mart_in_which_clients_join_wi
     if "balances" in fields["columns"]:
         joined = report.column("Balance Movement: Joined")
         assert any(row.values[joined] for row in report.rows)
+
+
+@pytest.mark.parametrize("asked_for", [name for name in QUERIES if name != "packages"])
+@pytest.mark.parametrize("rows", [7, 2**18])
+def test_the_kernel_gives_the_cells_of_what_happens_beside_edges(
+    asked_for: str, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pieces, "PIECE_ROWS", rows)
+    case = beside_edges(asked_for)
+    run_report(case.query, frames(case.mart), as_of=case.as_of)
+
+
+@pytest.mark.parametrize("second", [0, 1])  # only the latter is summed by the kernel
+def test_the_first_seconds_of_1970_are_times_like_others(second: int) -> None:
+    at = pd.to_datetime([second, second + 1], unit="s", utc=True)
+    source = {
+        "clients": pd.DataFrame(
+            {"client_id": ["a"], "client_type": "client", "currency": "USD", "created_at": "1969-01-01"}
+        ),
+        "transactions": pd.DataFrame(
+            {"transaction_id": ["1", "2"], "client_id": "a", "at": at, "kind": ["usage", "refill"]}
+        ).assign(amount=["-2", "5"]),
+    }
+    query = {"interval": {"start": "1970-01-01", "end": "1970-01-02"}, "group_by": ["date"]}
+    report = run_report({**query, "columns": ["active", "refill"]}, source, as_of="1970-01-03")
+    assert list(report.table["Clients - Active", "Qty"]) == [1, 1]
+    assert list(report.table["Balance Refill", "Total"]) == [5, 0]
 
 
 def without_package_rows(case: Case) -> Case:
@@ -138,7 +177,19 @@ print(len(run_report({{"interval": {{"start": "2021-10-01", "end": "2021-11-30"}
 
 def test_the_kernel_waits_until_slower_sums_have_cost_as_much(monkeypatch: pytest.MonkeyPatch) -> None:
     asked_for = []
-    grid = Grid(np.array([0, 1]), np.array([0]), (), 1, np.zeros(1, np.int64), np.ones(1, np.bool_))
+    grid = Grid(
+        np.array([0, 1]),
+        np.array([0]),
+        (),
+        1,
+        np.zeros(1, np.int64),
+        np.ones(1, np.bool_),
+        1,
+        None,
+        False,
+        False,
+        0,
+    )
     facts = type("", (), {"time": np.zeros(0, np.uint32)})()
     monkeypatch.setattr(fast, "WORTH_ITS_IMPORT", 100)
     monkeypatch.setattr(fast, "_summed", 0)

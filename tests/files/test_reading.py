@@ -15,7 +15,11 @@ from custdyn_widgets.files.reading import (
     ReplacedError,
     folder_below,
     may_exist,
+    names_two_levels_below,
     open_plain_file,
+    owned_bytes,
+    plain_bytes,
+    reason,
 )
 
 
@@ -30,6 +34,35 @@ def folder(tmp_path: Path) -> Iterator[int]:
 def test_a_plain_file_is_opened(folder: int) -> None:
     with open_plain_file(folder, "plain") as file:
         assert file.read() == b"text"
+
+
+def test_a_file_is_read_if_it_is_no_larger_than_allowed(folder: int) -> None:
+    assert plain_bytes(folder, "plain", 4) == b"text"
+    assert owned_bytes(folder, "plain", 5) == (b"text", os.getuid())
+    with pytest.raises(NotPlainError, match="has 4 bytes; at most 3 are allowed"):
+        plain_bytes(folder, "plain", 3)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (FileNotFoundError(2, "No such file or directory", "/secret/path"), "is missing"),
+        (PermissionError(13, "Permission denied", "/secret/path"), "cannot be read (Permission denied)"),
+        (TimeoutError(), "cannot be read (TimeoutError)"),
+        (NotPlainError("has a second name"), "has a second name"),
+    ],
+)
+def test_the_reason_names_no_path(error: Exception, words: str) -> None:
+    assert reason(error) == words
+
+
+def test_names_two_levels_below_come_in_order_and_tell_what_is_no_folder(tmp_path: Path) -> None:
+    for name in ("b/2", "b/1", "a/3"):
+        (tmp_path / "top" / name).mkdir(parents=True)
+    (tmp_path / "top" / "file").write_bytes(b"")
+    found = names_two_levels_below(tmp_path, "top")
+    assert found == [("a", "3"), ("b", "1"), ("b", "2"), ("file", "")]
+    assert names_two_levels_below(tmp_path, "missing") == []
 
 
 @pytest.mark.parametrize("kind", ["link", "pipe", "folder"])
@@ -48,13 +81,18 @@ def test_a_file_with_a_second_name_is_not_opened(tmp_path: Path, folder: int) ->
         pass
 
 
+@pytest.mark.parametrize("kind", ["file", "pipe"])
 def test_a_file_that_is_replaced_before_it_is_opened_is_not_read(
-    tmp_path: Path, folder: int, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, folder: int, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "new").write_bytes(b"other")
+    if kind == "file":
+        (tmp_path / "new").write_bytes(b"other")
+    else:
+        os.mkfifo(tmp_path / "new")
     opened = os.open
 
     def replace_first(*args: Any, **options: Any) -> int:
+        assert args[1] & os.O_NONBLOCK  # or a pipe would be waited for
         (tmp_path / "new").replace(tmp_path / "plain")
         return opened(*args, **options)
 
@@ -69,7 +107,7 @@ def test_a_path_may_exist_unless_it_certainly_does_not(tmp_path: Path) -> None:
     link.symlink_to("nowhere")
     assert may_exist(plain)
     assert may_exist(link)
-    assert not may_exist(tmp_path / "missing")
+    assert may_exist(tmp_path / "missing") is False
     assert may_exist(plain / "below a file")  # cannot be looked up
 
 
@@ -78,6 +116,8 @@ def test_a_folder_below_is_opened_without_following_links(tmp_path: Path) -> Non
     (tmp_path / "one" / "two" / "file").write_bytes(b"")
     with folder_below(tmp_path, "one", "two") as folder:
         assert reading.names_in(folder) == ["file"]
+    with pytest.raises(NotADirectoryError), folder_below(tmp_path, "one", "two", "file"):
+        pass
     (tmp_path / "link").symlink_to("one")
     with pytest.raises(OSError, match=r"Not a directory|symbolic"), folder_below(tmp_path, "link", "two"):
         pass

@@ -31,8 +31,9 @@ def test_a_file_takes_the_place_of_another(tmp_path: Path) -> None:
     assert names(tmp_path) == ["a"]
 
 
+@pytest.mark.parametrize("follow", [False, True])
 def test_a_disk_that_refuses_has_what_was_there_and_nothing_beside_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, follow: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "a").write_bytes(b"before")
 
@@ -43,7 +44,7 @@ def test_a_disk_that_refuses_has_what_was_there_and_nothing_beside_it(
         with monkeypatch.context() as patch:
             patch.setattr(place, name, refuse)
             with pytest.raises(OSError, match="No space"):
-                write_whole(tmp_path / "a", b"after")
+                write_whole(tmp_path / "a", b"after", follow=follow)
         assert (tmp_path / "a").read_bytes() == b"before"
         assert names(tmp_path) == ["a"]
 
@@ -65,6 +66,18 @@ def test_a_new_file_is_written_where_there_are_no_hard_links(
     monkeypatch.setattr(whole.os, "link", refuse)
     write_whole(tmp_path / "a", b"one", new=True)
     assert names(tmp_path) == ["a"]
+
+
+def test_a_new_file_that_cannot_be_linked_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(whole.os, "link", refuse)
+    with pytest.raises(OSError, match="Input/output error"):
+        write_whole(tmp_path / "a", b"one", new=True)
+    assert names(tmp_path) == []
 
 
 def test_a_link_is_replaced_or_followed(tmp_path: Path) -> None:
@@ -100,11 +113,13 @@ def test_a_folder_is_no_place_for_a_file(
     assert names(tmp_path) == ["inner"]
 
 
-@pytest.mark.parametrize(("private", "mode"), [(False, 0o640), (True, 0o600)])
-def test_modes_are_what_the_umask_leaves(tmp_path: Path, private: bool, mode: int) -> None:
-    before = os.umask(0o027)
+@pytest.mark.parametrize(
+    ("options", "mode"), [({}, 0o644), ({"private": False}, 0o644), ({"private": True}, 0o600)]
+)
+def test_modes_are_what_the_umask_leaves(tmp_path: Path, options: dict[str, bool], mode: int) -> None:
+    before = os.umask(0o022)
     try:
-        write_whole(tmp_path / "a", b"", private=private, lasting=False)
+        write_whole(tmp_path / "a", b"", **options, lasting=False)
     finally:
         os.umask(before)
     assert (tmp_path / "a").stat().st_mode & 0o777 == mode

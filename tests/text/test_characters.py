@@ -12,8 +12,10 @@ from custdyn_widgets.text import (
     isolate,
     join_surrogates,
     printable,
+    replace_controls,
     replace_not_xml,
     replace_surrogates,
+    split_isolates,
 )
 
 
@@ -59,6 +61,28 @@ def test_a_name_that_is_cut_stays_isolated() -> None:
         assert printable(cut, isolates=True) == cut
 
 
+@pytest.mark.parametrize(
+    ("text", "most", "cut"),
+    [
+        ("abcdef", 6, "abcdef"),
+        ("abcdef", 5, "abcd…"),
+        ("\u2068abcdef\u2069", 5, "\u2068ab…\u2069"),
+        ("\u2068a\u2069\u2068bcdef\u2069", 7, "\u2068a\u2069\u2068b…\u2069"),
+        ("\u2068a\u2069bcdef", 6, "\u2068a\u2069bc…"),
+    ],
+)
+def test_a_text_is_cut_to_exactly_the_length_that_is_allowed(text: str, most: int, cut: str) -> None:
+    assert cut_short(text, most) == cut
+
+
+def test_isolated_names_stand_between_the_other_parts() -> None:
+    assert split_isolates(f"of {isolate('חבילה')}, all") == ["of ", "חבילה", ", all"]
+
+
+def test_a_terminal_gets_no_control_character_except_tabs_and_line_breaks() -> None:
+    assert replace_controls("a\x1b[1m\tb\r\n\x00\x9f") == "a\ufffd[1m\tb\r\n\ufffd\ufffd"
+
+
 def test_line_breaks_can_be_marked_instead() -> None:
     assert printable("a\r\nb\u2028c\td", mark_breaks=True) == "a\ufffd\ufffdb\ufffdc\ufffdd"
 
@@ -78,6 +102,7 @@ def test_surrogates_are_replaced_or_joined() -> None:
     pair = "\ud83c\udf89"
     assert replace_surrogates(f"{pair}a\udc80") == "\ufffd\ufffda\ufffd"
     assert join_surrogates(f"{pair}a\udc80") == "🎉a\udc80"
+    assert join_surrogates("plain") == "plain"
     assert join_surrogates(pair) == json.loads(json.dumps(pair))
 
 

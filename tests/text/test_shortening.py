@@ -48,6 +48,35 @@ def test_names_are_cut_where_they_are_alike(names: list[str], shown: list[str]) 
     assert list(short_names(names, 17).values()) == shown
 
 
+@pytest.mark.parametrize(
+    ("names", "room", "shown"),
+    [
+        (["Unlimited Ukraine"], 17, ["Unlimited Ukraine"]),  # fits exactly
+        (["Unlimited Ukrain…", "Unlimited Ukraine Zone A"], 17, ["Unlimited Ukrain…", "Unlim…Ukraine Zo…"]),
+        (["x" * 30, "x" * 30 + "1"], 17, ["xxxxxxxxxxxxxxx…x", "xxxxxxxxxxxxxx…x1"]),
+        (
+            ["Very Unlimited abcdefghijkl1", "Very Unlimited abcdefghijkl2"],
+            24,
+            ["Very Unlim…abcdefghijkl1", "Very Unlim…abcdefghijkl2"],
+        ),
+        (
+            ["Very Unlimited abcdefghijklm1", "Very Unlimited abcdefghijklm2"],
+            24,
+            ["Very Unlimited abcdef…m1", "Very Unlimited abcdef…m2"],
+        ),
+        (
+            ["Unlimited Ukraine Alpha and Beta, Gamma", "Unlimited Ukraine Omega and Beta, Gamma"],
+            17,
+            ["Unlim…Alpha and…", "Unlim…Omega and…"],
+        ),
+        (["aaaa bbbb1 cccc", "aaaa bbbb2 cccc"], 8, ["aa…bbbb…", "aa…… (2)"]),
+        (["abc"], 1, ["…"]),
+    ],
+)
+def test_names_are_cut_exactly(names: list[str], room: int, shown: list[str]) -> None:
+    assert list(short_names(names, room).values()) == shown
+
+
 def test_what_stays_alike_is_numbered() -> None:
     names = [f"{'a' * 30} {i} {'b' * 30} {j}" for i in range(2) for j in range(2)]
     assert list(short_names(names, 10).values()) == ["aaaaaaaa…0", "aaaaaaaa…1", "aaaaa… (2)", "aaaaa… (3)"]

@@ -51,11 +51,11 @@ class Grid:
     package_groups: int
     package_group: Int64s
     fee_counts: Bools
-    client_groups: int = 1
-    client_group: Int64s | None = None
-    movement: bool = False
-    balances: bool = False
-    opening_window: int = 0
+    client_groups: int
+    client_group: Int64s | None
+    movement: bool
+    balances: bool
+    opening_window: int
 
     @property
     def bucket_count(self) -> int:

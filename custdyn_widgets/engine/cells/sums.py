@@ -110,7 +110,7 @@ class KeyedSums:
 
     def _slots(self, keys: Int64s) -> tuple[Int64s | None, Int64s, int]:
         """Return the slots in use (None for all), each key's position among them, and their number."""
-        if len(self._counts) and self.size <= _FEW:
+        if len(self._counts):  # as many slots as this are few
             return None, keys, self.size
         slots, place = np.unique(keys, return_inverse=True)
         return slots, place, len(slots)
