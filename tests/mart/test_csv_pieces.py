@@ -165,12 +165,13 @@ def test_a_misplaced_quote_in_a_piece_is_the_error_of_the_file(path: Path, fault
     assert words.startswith("transactions.csv: the row that starts on line 52 has ")
 
 
-def test_a_quote_within_a_cell_is_read_in_pieces(path: Path) -> None:
+@pytest.mark.parametrize(("cell", "value"), [('a"b"c', 'a"b"c'), ('""b', "b")])
+def test_a_quote_within_a_cell_is_read_in_pieces(path: Path, cell: str, value: str) -> None:
     rows = [(f"{i}", "c", "at", "usage", "-1", "") for i in range(50)]
-    path.write_text(written(rows, lineterminator="\n") + '1,a"b"c,3,4,5,6\n', encoding="utf-8")
+    path.write_text(written(rows, lineterminator="\n") + f"1,{cell},3,4,5,6\n", encoding="utf-8")
     found = read(in_pieces(path, 100))
     assert found == at_once(path)
-    assert found[0][-1]["client_id"] == 'a"b"c'
+    assert found[0][-1]["client_id"] == value
 
 
 @pytest.mark.parametrize("form", ["plain", "gzip"])

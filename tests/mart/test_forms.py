@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import duckdb
@@ -15,16 +16,20 @@ from custdyn_widgets.mart.mapping.sql_file import whole_number
 from custdyn_widgets.mart.mapping.sql_text import Syntax
 
 
+@functools.cache
+def connection() -> duckdb.DuckDBPyConnection:
+    found = duckdb.connect()
+    found.execute("SET TimeZone = 'UTC'")
+    for statement in macros(NO_DIALECT):
+        found.execute(statement)
+    return found
+
+
 def read(sql: str, value: str) -> Any:
     """Return what DuckDB reads from a value with a form's SQL."""
-    with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        for statement in macros(NO_DIALECT):
-            connection.execute(statement)
-        [(found,)] = connection.sql(
-            f"SELECT CAST({sql.replace('{}', 'v')} AS VARCHAR) FROM (SELECT '{value}' AS v)"
-        ).fetchall()
-        return found
+    rows = f"(SELECT '{value}' AS v)"
+    [(found,)] = connection().sql(f"SELECT CAST({sql.replace('{}', 'v')} AS VARCHAR) FROM {rows}").fetchall()
+    return found
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
@@ -110,6 +111,25 @@ def test_a_changed_file_is_read_again(export: Path) -> None:
 def test_a_changed_mapping_is_run_again(export: Path) -> None:
     assert spent(source(export)) == Decimal("1002.5")
     assert spent(source(export, MAPPING.replace("-number(Price)", "-2 * number(Price)"))) == Decimal("2005")
+
+
+def test_marts_of_earlier_files_are_removed_an_hour_later(export: Path, tmp_path: Path) -> None:
+    assert spent(source(export)) == Decimal("1002.5")
+    [own] = (tmp_path / "cache" / "mapped").glob("*/*")
+    for name, age in (("recent", 3500), ("abandoned", 3700)):
+        (own.parent / name).mkdir()
+        then = time.time() - age
+        os.utime(own.parent / name, (then, then))
+    check_source(source(export, MAPPING.replace("-number(Price)", "-2 * number(Price)")))
+    found = {folder.name for folder in own.parent.iterdir()}
+    assert own.name in found
+    assert found - {own.name} > {"recent"}
+    assert "abandoned" not in found
+
+
+def test_a_count_without_rows_is_not_told(export: Path) -> None:
+    sql = f"{MAPPING}\n-- :count {{n}} things\nSELECT 5 WHERE 1 = 0\n-- :count {{n}} more\nSELECT NULL\n"
+    assert not [note for note in check_source(source(export, sql)).notes if note.endswith(("things", "more"))]
 
 
 def test_a_changed_dialect_is_seen(export: Path) -> None:
