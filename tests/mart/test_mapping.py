@@ -349,3 +349,33 @@ def test_deep_indentation_below_a_comment_is_read_at_once() -> None:
 def test_the_delimiter_is_the_one_that_gives_even_rows(tmp_path: Path, text: str, delimiter: str) -> None:
     (tmp_path / "a.csv").write_text(text, encoding="utf-8")
     assert delimiter_of(tmp_path / "a.csv", "a.csv") == delimiter
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "id,name\n1,a\n2\n",
+            "a.csv: with the delimiter ',', row 3 has 1 cells, but there are 2 columns. Export",
+        ),
+        (
+            "id,name\n\n1,a\n2,b\\,c\n",
+            "row 3 has 3 cells, but there are 2 columns; a backslash is not an escape",
+        ),
+        ("id,b\\\n\n\n1,a\n2,b,c\n", "row 3 has 3 cells, but there are 2 columns. Export the file again"),
+        ("id;name\n" + "1;a\n" * 48 + "1\n", "with the delimiter ';', row 50 has 1 cells"),
+        ("id;name,x\n1;a,b\n", "The delimiter of a.csv is ambiguous. Set it for the source"),
+        ("id;name|x\n1;a\n2;b|c\n", None),
+    ],
+)
+def test_an_uneven_row_is_named_with_what_may_be_its_cause(
+    tmp_path: Path, text: str, words: str | None
+) -> None:
+    (tmp_path / "a.csv").write_text(text, encoding="utf-8")
+    if words is None:
+        assert delimiter_of(tmp_path / "a.csv", "a.csv") == ";"
+        return
+    with pytest.raises(SourceError) as caught:
+        delimiter_of(tmp_path / "a.csv", "a.csv")
+    assert words in caught.value.message
+    assert caught.value.field == "delimiter"
