@@ -83,6 +83,10 @@ def test_amounts_in_a_form_are_these_numbers(values: list[str], numbers: list[st
     assert [float(read(form.sql, value)) for value in values] == [float(number) for number in numbers]
 
 
+def test_amounts_in_two_currencies_have_no_form() -> None:
+    assert amount_form([("5", "$", ""), ("5", "€", "")]) is None
+
+
 @pytest.mark.parametrize(
     ("value", "time", "has_clock"),
     [
@@ -94,6 +98,7 @@ def test_amounts_in_a_form_are_these_numbers(values: list[str], numbers: list[st
         ("05-JAN-26 09.05 PM", "2026-01-05 21:05:00", True),
         ("05-JAN-26 09.05.06.5 PM", "2026-01-05 21:05:06.5", True),
         ("05-JAN-26 09:05:06.123456", "2026-01-05 09:05:06.123456", True),
+        ("05-JAN-26 09:05:06.1234567", "2026-01-05 09:05:06.1234567", True),
         ("05-JAN-26 09.05.06.123456000 AM", "2026-01-05 09:05:06.123456", True),
         ("20260105", "2026-01-05 00:00:00", False),
         ("20260105093010", "2026-01-05 09:30:10", True),

@@ -90,6 +90,7 @@ def test_blank_kinds_are_other(cells: tuple[str | None, ...], sql: str, certaint
     choice = cases("kind", column("Type", *cells), KINDS, "other")
     assert choice.sql.endswith(sql)
     assert (choice.certainty, choice.why) == (certainty, f"the values of 'Type'{why}")
+    assert has_kinds(column("Type", "call"))
     assert not has_kinds(column("Type"))
     assert not has_kinds(column("Colour", "call"))
 
@@ -128,6 +129,8 @@ def test_a_row_with_debit_and_credit_shows_that_these_are_no_two_sides() -> None
         ([("Xyz", "5.5"), ("Cost", "5")], "Cost"),
         ([("Abc", "5"), ("Xyz", "5.5")], "Xyz"),
         ([("Abc", "5")], None),
+        ([("Debit", "5.5")], "Debit"),
+        ([("Credit", "5.5")], "Credit"),
         ([("Amount", "word")], None),
     ],
 )
@@ -150,6 +153,20 @@ def test_a_time_has_a_heading_or_a_clock(columns: list[tuple[str, str]], sql: st
     found = find_time([column(*pair) for pair in columns])
     assert found is not None
     assert found.sql == sql
+
+
+@pytest.mark.parametrize(
+    ("date", "sql"),
+    [
+        (Column("t", "Date", ("2026-01-05",), typed=True), 'CAST("Date" AS DATE)'),
+        (column("Date", "05-JAN-26"), "CAST(strptime(\"Date\", '%d-%b-%y') AS DATE)"),
+        (column("Date", "2026-01-05 00:00"), "regexp_extract(\"Date\", '^[^ T]+')"),
+    ],
+)
+def test_a_date_is_taken_from_what_has_more(date: Column, sql: str) -> None:
+    found = find_time([date, column("Time", "11:00")])
+    assert found is not None
+    assert found.sql == f"{sql} || ' ' || \"Time\""
 
 
 # Transactions

@@ -163,6 +163,17 @@ def test_empty_and_other_files_are_no_parts(tmp_path: Path, table: str) -> None:
     assert faults(source) == []
 
 
+@pytest.mark.parametrize("read", [check_source, open_mart])
+def test_parts_of_a_csv_ledger_with_other_columns_are_an_error(
+    tmp_path: Path, read: Callable[[Path], object]
+) -> None:
+    source = folder(tmp_path)
+    last = max(as_spark(source / "transactions.csv", 2).glob("part-*"))
+    last.write_text("transaction_id,client_id,at,kind,amount\nt9,c1,2021-01-05T10:00:00Z,refill,10\n")
+    with pytest.raises(SourceError, match="differ in the columns package_id"):
+        read(source)
+
+
 def test_the_stamp_is_of_sizes_and_times_and_not_of_rights(tmp_path: Path) -> None:
     source = folder(tmp_path)
     for path in source.iterdir():
