@@ -186,6 +186,17 @@ def test_half_of_the_values_make_a_reference(share: float, found: bool) -> None:
     guess = guess_ledger("fees", columns, CLIENT, packages, overlap)
     assert guess is not None
     assert (guess.choices[-1].why == "its values are in plans.ID") is found
+    assert guess.choices[-1].certainty == ("sure" if found else "likely")
+    named = PackageTable("plans", [column("ID", "p1"), column("Title", "Gold")], column("Key", "1"))
+    guess = guess_ledger(
+        "fees",
+        columns,
+        CLIENT,
+        named,
+        lambda c, o: overlap(c, o) if o.name in ("Title", "Client ID") else 0.0,
+    )
+    assert guess is not None
+    assert (guess.choices[-1].why == "its values are in plans.Title") is found
 
 
 @pytest.mark.parametrize(
@@ -211,6 +222,18 @@ def test_a_sign_is_reversed_only_if_most_amounts_have_the_wrong_one(
     assert ("THEN -number" in kinds["amount"].sql) is turned
 
 
+def test_each_kind_has_a_sign_of_its_own() -> None:
+    columns = [
+        CLIENT,
+        column("Date", *DAYS, DAYS[0]),
+        column("Amount", "-1.5", "5", "6"),
+        column("Type", "call", "payment", "payment"),
+    ]
+    guess = guess_ledger("entries", columns, CLIENT, None, lambda c, _: float(c is CLIENT))
+    assert guess is not None
+    assert {choice.column: choice.sql for choice in guess.choices}["amount"] == 'number("Amount")'
+
+
 def test_rows_without_a_unique_column_are_numbered() -> None:
     unique, numbered = ledger(), ledger(ID=("7", "7"))
     assert unique is not None
@@ -228,6 +251,8 @@ def test_rows_without_a_unique_column_are_numbered() -> None:
         ("people", ("ID", "Name", "Currency", "Created"), True),
         ("people", ("ID", "Name", "Currency"), False),
         ("people", ("ID", "Name", "Currency", "Created", "Amount"), False),
+        ("people", ("ID", "Name", "Currency", "Created", "Company", "Manager", "Type", "Amount"), True),
+        ("people", ("ID", "Name", "Currency", "Created", "Company", "Manager", "Amount"), False),
         ("clients", ("ID",), True),
         ("clients", ("Colour", "Name", "Currency", "Created"), False),
     ],
