@@ -253,6 +253,7 @@ def test_rows_without_a_unique_column_are_numbered() -> None:
         ("people", ("ID", "Name", "Currency", "Created", "Amount"), False),
         ("people", ("ID", "Name", "Currency", "Created", "Company", "Manager", "Type", "Amount"), True),
         ("people", ("ID", "Name", "Currency", "Created", "Company", "Manager", "Amount"), False),
+        ("clients", ("ID", "Name", "Currency", "Amount"), False),
         ("clients", ("ID",), True),
         ("clients", ("Colour", "Name", "Currency", "Created"), False),
     ],
@@ -328,6 +329,9 @@ def test_quotes_are_found_in_every_layout() -> None:
     ]
     assert rates("eurusd", Rate=both) == [("'EUR'", "'USD'", "")]
     assert rates("eurxyz", Rate=both) == []
+    assert rates("xyzeur", Rate=both) == []
+    assert rates("eurusd", Rate=both, Pair=("", "")) == [("'EUR'", "'USD'", "")]
+    assert rates("eurusd", Rate=both, Pair=("x", "y")) == [("'EUR'", "'USD'", "")]
     pairs = ("EURUSD", "EUR/GBP")
     assert rates("fx", Rate=both, Pair=pairs) == [
         ("'EUR'", 'right("Pair", 3)', "\"Pair\" IN ('EUR/GBP', 'EURUSD')")
