@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,26 @@ def test_the_order_has_the_time_limit_that_was_given(dispatched: Dispatched) -> 
     run()
     run("--timeout", "7")
     assert [request.timeout_s for request in dispatched.requests] == [scheduling.TIMEOUT_S, 7]
+
+
+def test_the_order_is_what_the_options_say(dispatched: Dispatched) -> None:
+    run()
+    run("--no-send", "--pdf", "--sync", "--again", "--source", "shop", "-p", "mine", "1")
+    run("--within", "1h")
+    usual, changed, limited = dispatched.requests
+    for name, before, after in (
+        ("send", True, False),
+        ("pdf", False, True),
+        ("sync", False, True),
+        ("again", False, True),
+        ("source", None, "shop"),
+        ("parameters", {}, {"mine": "1"}),
+    ):
+        assert (getattr(usual, name), getattr(changed, name)) == (before, after)
+    assert usual.within is None
+    assert limited.within == timedelta(hours=1)
+    CliRunner().invoke(main, ["run", "--saved", "board", "--as-of", LOGICAL])
+    assert (usual.as_of, dispatched.requests[-1].as_of) == (None, LOGICAL)
 
 
 def test_again_goes_with_scheduled_alone_and_not_with_within(dispatched: Dispatched) -> None:

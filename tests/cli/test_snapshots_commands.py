@@ -18,7 +18,7 @@ from custdyn_widgets.cli import commands as cli
 from custdyn_widgets.errors import SnapshotNotFoundError
 from custdyn_widgets.files.canonical_json import canonical_json
 from custdyn_widgets.progress import bar as progress_bar
-from custdyn_widgets.snapshots import pruning
+from custdyn_widgets.snapshots import ownership, pruning, trash
 from custdyn_widgets.snapshots.ids import id_of
 from custdyn_widgets.snapshots.state import read_state
 from custdyn_widgets.snapshots.store import Store
@@ -414,6 +414,27 @@ def test_a_prune_goes_on_after_one_that_cannot_be_deleted(
     assert f"custdyn: {ids[1]} may not have been deleted: Permission denied." in result.stderr
     assert result.stderr.splitlines()[-1] == "Failed: 1. Fix the cause and prune again."
     assert store.ids() == [ids[1]]
+
+
+def test_a_prune_counts_leftovers_and_the_snapshots_of_others(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = sorted(published(store, 1000) for _ in range(3))
+    monkeypatch.setattr(ownership, "is_own", lambda _, snapshot_id: snapshot_id == ids[0])
+    listed = snapshots("prune", "--older-than", "90d", "--dry-run", "--json")
+    assert [entry["id"] for entry in json.loads(listed.stdout)] == [ids[0]]
+    monkeypatch.setattr(trash, "sweep", lambda _: (2, ["a leftover cannot be removed."]))
+    result = snapshots("prune", "--older-than", "90d", "--yes")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines() == [
+        "Not considered, because they belong to other accounts: 2.",
+        "Removed 2 leftovers from killed commands.",
+        "custdyn: a leftover cannot be removed.",
+        "Failed: 1. Fix the cause and prune again.",
+    ]
+    assert sorted(store.ids()) == ids[1:]
+    listed = snapshots("prune", "--older-than", "90d", "--dry-run", "--json")
+    assert (listed.exit_code, listed.stdout) == (0, "[]\n")
 
 
 def test_a_store_that_is_not_there_is_an_error_where_nothing_would_be_done(store: Store) -> None:

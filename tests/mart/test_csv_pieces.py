@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from custdyn_widgets import Dialect, run_report
 from custdyn_widgets.errors import CustDynError, MartError, SourceError
 from custdyn_widgets.mart.dialect import NO_DIALECT
-from custdyn_widgets.mart.reading import csv_pieces
+from custdyn_widgets.mart.reading import csv_pieces, stored
 from custdyn_widgets.mart.reading.csv_files import read_csv
 from custdyn_widgets.mart.reading.csv_ledger import csv_ledger
 from custdyn_widgets.mart.reading.stored import MisshapenRow, StoredLedger, StoredTable
@@ -55,7 +55,7 @@ def written(rows: list[tuple[str, ...]], **form: Any) -> str:
 def in_pieces(path: Path, size: int, dialect: Dialect = NO_DIALECT) -> StoredLedger:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(csv_pieces, "PIECE", size)
-        return csv_ledger(path, SPEC, dialect)
+        return csv_ledger(path, SPEC, dialect, small=False)
 
 
 def batches(ledger: StoredLedger) -> Iterator[StoredTable]:
@@ -165,12 +165,13 @@ def test_a_misplaced_quote_in_a_piece_is_the_error_of_the_file(path: Path, fault
     assert words.startswith("transactions.csv: the row that starts on line 52 has ")
 
 
-def test_a_quote_within_a_cell_is_read_in_pieces(path: Path) -> None:
+@pytest.mark.parametrize(("cell", "value"), [('a"b"c', 'a"b"c'), ('""b', "b")])
+def test_a_quote_within_a_cell_is_read_in_pieces(path: Path, cell: str, value: str) -> None:
     rows = [(f"{i}", "c", "at", "usage", "-1", "") for i in range(50)]
-    path.write_text(written(rows, lineterminator="\n") + '1,a"b"c,3,4,5,6\n', encoding="utf-8")
+    path.write_text(written(rows, lineterminator="\n") + f"1,{cell},3,4,5,6\n", encoding="utf-8")
     found = read(in_pieces(path, 100))
     assert found == at_once(path)
-    assert found[0][-1]["client_id"] == 'a"b"c'
+    assert found[0][-1]["client_id"] == value
 
 
 @pytest.mark.parametrize("form", ["plain", "gzip"])
@@ -255,3 +256,73 @@ def test_reports_and_faults_are_the_same_in_pieces(monkeypatch: pytest.MonkeyPat
     with pytest.raises(MartError) as at_once:
         run_report(query, str(faulty))
     assert str(in_parts.value) == str(at_once.value)
+
+
+@pytest.mark.parametrize("headings", ["a,b", "\ufeffa,b", '"a",b', '"a","b","c"', "a,b\r"])
+@pytest.mark.parametrize("end", ["", "\n", "\n\n\n"])
+@pytest.mark.parametrize("quoted", [False, True])
+def test_pieces_follow_one_another_and_count_their_rows(
+    path: Path, monkeypatch: pytest.MonkeyPatch, headings: str, end: str, quoted: bool
+) -> None:
+    monkeypatch.setattr(csv_pieces, "PIECE", 20)
+    for count in range(40, 50):
+        cells = ['"' + "\n" * (i % 3) + '"' if quoted else "x" * (i % 4) for i in range(count)]
+        lines = [f"{i},{cell}" for i, cell in enumerate(cells)]
+        path.write_text(headings + "\n" + "\n".join(lines) + end, encoding="utf-8", newline="")
+        content = path.read_bytes()
+        begin, rows = content.index(b"\n") + 1, 0
+        pieces = csv_pieces.csv_pieces(path, small=False)
+        assert len(pieces) > 5
+        for piece in pieces:
+            assert (piece.begin, piece.first) == (begin, rows)
+            assert piece.end > begin
+            found = list(csv.reader(io.StringIO(content[piece.begin : piece.end].decode(), newline="")))
+            assert [row[0] for row in found] == [str(i) for i in range(rows, rows + piece.rows)]
+            begin, rows = piece.end, rows + piece.rows
+        assert (begin, rows) == (len(content.rstrip(b"\n")), count)
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "a,b", "a,b\n", "\na,b\n1,2\n", "\ufeff\na,b\n1,2\n", "a,b\r1,2\r3,4\n5,6\n", 'a,"b\n",c\n1,2\n'],
+)
+def test_text_without_a_line_of_headings_is_not_divided(path: Path, content: str) -> None:
+    path.write_text(content, encoding="utf-8", newline="")
+    assert csv_pieces.csv_pieces(path, small=True) == []
+
+
+def test_a_small_file_is_a_piece_only_on_demand(path: Path) -> None:
+    path.write_text("a,b\n1,2\n3,4\n", encoding="utf-8")
+    assert csv_pieces.csv_pieces(path, small=False) == []
+    assert csv_pieces.csv_pieces(path, small=True) == [csv_pieces.CsvPiece(4, 11, 0, 2)]
+
+
+@pytest.mark.parametrize("size", [100, 2**20], ids=["pieces", "at once"])
+def test_the_whole_ledger_has_all_columns_or_some(path: Path, size: int) -> None:
+    path.write_text(written([(f"{i}", "c", "at", "usage", "-1", "") for i in range(50)]), encoding="utf-8")
+    ledger = in_pieces(path, size)
+    assert (len(ledger.pieces) > 1) is (size == 100)
+    assert (ledger.count, ledger.first_row) == (50, 2)
+    assert ledger.columns == {(name, "text") for name in COLUMNS}
+    assert ledger.whole(None).data.column_names == list(COLUMNS)
+    assert ledger.whole(["amount"]).data.to_pylist() == [{"amount": "-1"}] * 50
+    if ledger.recounted:
+        assert ledger.recounted().recounted is None
+
+
+def test_a_misplaced_quote_is_named_although_an_unread_column_is_not_utf8(path: Path) -> None:
+    rows = "".join(f"{i},c,at,usage,-1,,x\n" for i in range(50))
+    text = f"{','.join(COLUMNS)},note\n1,c,at,usage,-1,,é\n{rows}" + '1,"a\\"b\\"",3,4,5,6,x\n'
+    path.write_bytes(text.encode("latin-1"))
+    words = outcome(lambda: read(in_pieces(path, 100)))
+    assert words == outcome(lambda: at_once(path))
+    assert words.startswith("transactions.csv: the row that starts on line 53 has ")
+
+
+def test_a_table_in_batches_keeps_rows_and_their_numbers(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stored, "BATCH", 3)
+    path.write_text("kind,amount\n1,2\n1\n1,2\n1\n1,2\n1\n1,2\n", encoding="utf-8")
+    found = list(stored.batches(read_csv(path, SPEC)))
+    assert [batch.data.num_rows for batch in found] == [3, 3, 1]
+    assert [batch.first_row for batch in found] == [2, 5, 8]
+    assert [[row.number for row in batch.misshapen] for batch in found] == [[3], [5, 7], []]

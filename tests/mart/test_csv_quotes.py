@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
+import re
 import tempfile
 from pathlib import Path
 
@@ -13,8 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from custdyn_widgets.errors import SourceError
+from custdyn_widgets.mart.reading import csv_quotes
 from custdyn_widgets.mart.reading.csv_files import read_csv
-from custdyn_widgets.mart.reading.csv_quotes import scan_quotes
+from custdyn_widgets.mart.reading.csv_quotes import (
+    QuoteScan,
+    has_doubtful_quotes,
+    has_quotes,
+    is_strict,
+    scan_quotes,
+)
 from custdyn_widgets.mart.reading.stored import StoredTable
 from custdyn_widgets.mart.schema import TABLES
 
@@ -105,3 +114,73 @@ def test_a_doubtful_quote_is_found_across_blocks(tmp_path: Path, before: int, do
     assert scan_quotes(path).doubtful
     path.write_bytes(b"," * before + b'"x"",y"\n')
     assert not scan_quotes(path).doubtful
+
+
+@pytest.mark.parametrize(
+    ("content", "lines", "doubtful"),
+    [
+        (b"a\nb\n", 2, False),
+        (b"a\nb", 2, False),
+        (b"a\r\nb\r\n", 2, False),
+        (b"a\rb\r", 2, False),
+        (b"a\rb", 2, False),
+        (b'"a\nb"\n', 2, False),
+        (b'"a\n', 1, True),
+        (b'"a"\n"b\n', 2, True),
+    ],
+)
+def test_lines_are_counted_and_an_odd_quote_is_doubtful(
+    tmp_path: Path, content: bytes, lines: int, doubtful: bool
+) -> None:
+    path = tmp_path / "packages.csv"
+    path.write_bytes(content)
+    assert scan_quotes(path) == QuoteScan(lines, doubtful)
+
+
+@pytest.mark.parametrize(("content", "expected"), [(b"", False), (b"a", False), (b'"', True), (b'a"', True)])
+def test_a_quote_anywhere_is_found(tmp_path: Path, content: bytes, expected: bool) -> None:
+    path = tmp_path / "packages.csv"
+    path.write_bytes(content)
+    assert has_quotes(path) is expected
+
+
+DOUBT = re.compile(rb'\\"|[^",\n\r]"(?:"")?[^",\n\r]')
+
+
+@pytest.mark.parametrize("more", [b"", b'"'])
+def test_quotes_are_doubtful_that_a_pattern_finds_or_that_are_odd(more: bytes) -> None:
+    for letters in itertools.product('x",\n\r\\', repeat=5):
+        content = "".join(letters).encode() + more
+        lines = content.count(b"\n") + (not content.endswith(b"\n"))
+        expected = content.count(b'"') % 2 == 1 or DOUBT.search(content) is not None
+        assert has_doubtful_quotes(content, ",", lines) is expected, content
+
+
+@pytest.mark.parametrize("doubt", [b'x"x', b'x"""x', b'\\"'])
+def test_a_doubtful_quote_of_a_piece_is_found_across_blocks(
+    monkeypatch: pytest.MonkeyPatch, doubt: bytes
+) -> None:
+    monkeypatch.setattr(csv_quotes, "_BLOCK", 16)
+    for before in range(40):
+        content = b"," * before + doubt + b',",\n'
+        assert content.count(b'"') % 2 == 0
+        assert has_doubtful_quotes(content, ",", 1)
+
+
+def test_quotes_that_enclose_line_breaks_are_doubtful_only_if_misplaced() -> None:
+    assert not has_doubtful_quotes(b'"a\nb",c\n', ",", 1)
+    assert has_doubtful_quotes(b'""a,b\n"",c\n', ",", 1)
+    assert is_strict(b'a,"b""c"\n', ",")
+    assert not is_strict(b'"a"b,c\n', ",")
+    assert is_strict(b'"a",b;c\n', ",")
+    assert not is_strict(b'"a",b;c\n', ";")
+
+
+def test_a_misplaced_quote_in_the_headings_is_on_line_1() -> None:
+    with pytest.raises(SourceError, match="the row that starts on line 1 has an opening quote"):
+        read('package_id,"na"me\np1,x\n')
+
+
+def test_words_for_nothing_are_kept_as_text() -> None:
+    table = read("package_id,name\nNA,NULL\nnull,\n")
+    assert rows(table) == [["NA", "NULL"], ["null", ""]]

@@ -253,6 +253,18 @@ def test_names_of_sources_are_checked_first(export: Path, name: str) -> None:
     assert "cannot be named" in result.output
 
 
+def test_a_name_in_letters_of_any_alphabet_is_a_source(export: Path, tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    (work / "real.toml").write_text('[old]\npath = "x"\n', encoding="utf-8")
+    (work / "sources.toml").symlink_to("real.toml")
+    result = custdyn("mapping", "new", "мой-1", export)
+    assert result.exit_code == 0, result.output
+    assert list(tomllib.loads((work / "real.toml").read_text(encoding="utf-8"))) == ["old", "мой-1"]
+    assert (work / "sources.toml").is_symlink()
+    checked = custdyn("check", "мой-1")
+    assert checked.exit_code == 0, checked.output
+
+
 def test_hostile_headings_and_values_stay_text(export: Path, tmp_path: Path) -> None:
     text = (export / "payments.csv").read_text(encoding="utf-8")
     hostile = "x' OR 1=1 --\u2028"

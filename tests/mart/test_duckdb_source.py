@@ -216,6 +216,19 @@ def test_a_database_that_another_process_is_writing_is_an_error_without_its_path
     assert numbers(source)
 
 
+def test_a_database_that_another_process_reads_is_read(tmp_path: Path) -> None:
+    source = database(tmp_path / "shop.db")
+    opened = f"duckdb.connect({str(source)!r}, read_only=True)"
+    code = f"import duckdb; c = {opened}; print('open', flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert numbers(source)
+        process.communicate(b"\n", timeout=30)
+
+
 def test_hostile_text_is_preserved(tmp_path: Path) -> None:
     name = "</svg>\ufffe\u2028\x01'\"=cmd|"
     source = database(tmp_path / "shop.db")

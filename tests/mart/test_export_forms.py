@@ -9,11 +9,12 @@ import json
 import re
 import zipfile
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import openpyxl
 import pytest
 from click.testing import CliRunner
@@ -492,3 +493,28 @@ def test_a_draft_of_any_form_is_json(tmp_path: Path) -> None:
 
 def test_blank_and_repeated_headings_of_a_sheet_are_numbered() -> None:
     assert workbooks._headings(["id", None, "Id", "", None]) == ["id", "column 2", "Id 3"]
+
+
+def test_cells_of_a_sheet_are_read_as_what_they_are(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet.append(["id", "flag", "share", "day", "clock", "mixed", None, None])
+    sheet.append([7, True, 0.1, date(2026, 1, 5), time(9, 30), 1])
+    sheet.append([])
+    sheet.append([8, False, 2, datetime(2026, 1, 6, 10, 0), None, "x", None, None])
+    hidden = book.create_sheet("hidden")
+    hidden.append(["other"])
+    hidden.sheet_state = "hidden"
+    book.create_sheet("empty")
+    book.save(tmp_path / "book.xlsx")
+    [found] = workbooks.read_sheets(tmp_path / "book.xlsx", tmp_path)
+    assert found.name == sheet.title
+    assert duckdb.sql(found.query).fetchall() == [
+        ("7", "TRUE", Decimal("0.1"), datetime(2026, 1, 5), "09:30:00", "1"),
+        ("8", "FALSE", Decimal(2), datetime(2026, 1, 6, 10), None, "x"),
+    ]
+    sheet.append([9, None, None, None, None, None, None, "beside"])
+    book.save(tmp_path / "book.xlsx")
+    with pytest.raises(SourceError, match="row 5: 'beside' is in a column without a heading"):
+        workbooks.read_sheets(tmp_path / "book.xlsx", tmp_path)

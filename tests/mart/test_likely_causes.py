@@ -19,7 +19,7 @@ import pytest
 from custdyn_widgets import Dialect, Source
 from custdyn_widgets.errors import SourceError
 from custdyn_widgets.mart.building import check_source
-from custdyn_widgets.mart.reading.likely_causes import other_delimiter
+from custdyn_widgets.mart.reading.likely_causes import other_delimiter, reject_encoding
 from custdyn_widgets.mart.schema import TABLES
 from tests.mart.test_duckdb_source import database, run
 from tests.mart.test_mart import CSV, faults, folder, frames
@@ -43,13 +43,39 @@ def test_headings_below_a_title_are_named(tmp_path: Path) -> None:
     assert found == "clients.csv: the headings are not in the first line. Remove the 2 lines above them."
 
 
+@pytest.mark.parametrize("delimiter", [",", ";"])
+@pytest.mark.parametrize("count", [1, 2])
+def test_the_lines_above_the_headings_are_counted(tmp_path: Path, delimiter: str, count: int) -> None:
+    text = "All packages\n" * count + f"package_id{delimiter}name\np1{delimiter}Gold\n"
+    assert message(folder(tmp_path, packages=text)) == (
+        "packages.csv: the headings are not in the first line. "
+        f"Remove the {'line' if count == 1 else '2 lines'} above them."
+    )
+
+
+def test_two_headings_in_quotes_show_that_lines_are_quoted(tmp_path: Path) -> None:
+    found = message(folder(tmp_path, packages='"package_id,name"\n"p1,Gold"\n'))
+    assert found.startswith("packages.csv: each line is a single quoted cell.")
+
+
 def test_lines_that_are_quoted_as_a_whole_are_named(tmp_path: Path) -> None:
     lines = "".join(f'"{line}"\n' for line in CLIENTS.splitlines())
     assert "each line is a single quoted cell" in message(folder(tmp_path, clients=lines))
 
 
 @pytest.mark.parametrize(
-    "text", ["note\nx\n", "package_id\np1\n", "package_id,notes\np1,a;b\n", "a;b\n1;2\n"]
+    "text",
+    [
+        "note\nx\n",
+        "package_id\np1\n",
+        "package_id,notes\np1,a;b\n",
+        "a;b\n1;2\n",
+        "a,b\n1,2\n",
+        "note\nname\n",
+        '"Package ID"\nx\n',
+        "BZhours\nx\n",
+        "note1AY\nx\n",
+    ],
 )
 def test_an_ordinary_file_has_no_such_cause(tmp_path: Path, text: str) -> None:
     check_source(folder(tmp_path, packages=text))
@@ -111,11 +137,14 @@ def test_content_of_another_format_named_parquet_or_duckdb_is_named(tmp_path: Pa
     source = folder(tmp_path, packages=None)
     (source / "packages.parquet").write_bytes(gzip.compress(CSV["packages"].encode()))
     assert message(source) == "packages.parquet is compressed with gzip, not a Parquet file. Unpack it."
-    (source / "packages.parquet").write_bytes(CSV["packages"].encode())
+    (source / "packages.parquet").write_bytes(b"package_id,\tfull name\r\n")
     assert (
         message(source)
         == "packages.parquet is text, not a Parquet file. Rename it to packages.csv if it is CSV."
     )
+    for other in (b"PAR1 and no more", b"package_id\np1\n", b"package_id,name\n\x01,\x1b\n"):
+        (source / "packages.parquet").write_bytes(other)
+        assert message(source).startswith("packages.parquet cannot be read: ")
     path = tmp_path / "shop.db"
     with sqlite3.connect(path) as connection:
         connection.execute("CREATE TABLE clients (client_id)")
@@ -145,6 +174,44 @@ def test_wide_encodings_without_a_mark_are_named(tmp_path: Path, encoding: str, 
     assert found.startswith(f"clients.csv seems to be {encoding.upper()} rather than UTF-8. ")
     assert found.endswith(f"encoding = '{encoding}'.")
     assert check_source(Source(source, dialect=Dialect(encoding=encoding))).faults == []
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("text", ["ab", "abc", "abж", "name\n", "name,тип\n", "client_id," * 9])
+def test_a_few_characters_show_a_wide_encoding(tmp_path: Path, encoding: str, text: str) -> None:
+    path = tmp_path / "clients.csv"
+    path.write_bytes(text.encode(encoding))
+    with pytest.raises(SourceError, match=f"seems to be {encoding.upper()} rather than UTF-8"):
+        reject_encoding(path)
+
+
+@pytest.mark.parametrize("text", [b"", b"a", b"a\0", b"\0", b"abcd\0\0", b"na\0me,ty\0pe"])
+def test_zeros_among_text_are_no_wide_encoding(tmp_path: Path, text: bytes) -> None:
+    path = tmp_path / "clients.csv"
+    path.write_bytes(text)
+    reject_encoding(path)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (b"\xfcber,x", "byte 0xfc is not UTF-8. It may be 'über' in windows-1252 or "),
+        (b",M\xfcll", "byte 0xfc is not UTF-8. It may be 'Müll' in windows-1252 or "),
+        (b"x;a M\xfcll\tb", "byte 0xfc is not UTF-8. It may be 'Müll' in windows-1252 or "),
+        (b'x,"M\xfcll"', "byte 0xfc is not UTF-8. It may be 'Müll' in windows-1252 or "),
+        (b"\xb1", "byte 0xb1 is not UTF-8. Save the file as UTF-8"),
+    ],
+)
+def test_the_word_around_a_byte_is_shown(tmp_path: Path, line: bytes, words: str) -> None:
+    path = tmp_path / "clients.csv"
+    path.write_bytes(b"name\n" + line + b"\n")
+    with pytest.raises(SourceError) as caught:
+        reject_encoding(path)
+    assert caught.value.message.startswith(f"clients.csv, line 2: {words}")
+    assert caught.value.message.endswith("encoding = 'windows-1252'.")
+    path.write_bytes(line)
+    with pytest.raises(SourceError, match=r"^clients\.csv, line 1: byte"):
+        reject_encoding(path)
 
 
 @pytest.mark.parametrize(
@@ -296,3 +363,42 @@ def test_a_delimiter_that_finds_two_headings_is_believed(tmp_path: Path) -> None
     path.write_text("client_id;x,kind,amount\n", encoding="utf-8")
     with pytest.raises(SourceError, match="the delimiter seems to be ','"):
         other_delimiter(path, TABLES["transactions"], ";")
+
+
+@pytest.mark.parametrize(
+    ("headings", "given", "expected"),
+    [
+        ("client_id;kind", None, ";"),
+        ("client_id|kind", None, "|"),
+        ("client_id;x", None, None),
+        ("client_id;x,kind", ";", None),
+        ("client_id;at", ";", None),
+    ],
+)
+def test_only_two_known_headings_show_a_delimiter(
+    tmp_path: Path, headings: str, given: str | None, expected: str | None
+) -> None:
+    path = tmp_path / "transactions.csv"
+    path.write_text(f"{headings}\n", encoding="utf-8")
+    assert other_delimiter(path, TABLES["transactions"], given) == expected
+
+
+def test_a_cell_that_is_longer_than_any_heading_is_an_error(tmp_path: Path) -> None:
+    source = folder(tmp_path, clients="x" * 140_000)
+    assert message(source) == "clients.csv cannot be read: field larger than field limit (131072)"
+
+
+@pytest.mark.parametrize("table", ["a\n", "package_id\n"])
+def test_a_table_without_its_columns_or_rows_lacks_them_in_row_1(tmp_path: Path, table: str) -> None:
+    found = faults(folder(tmp_path, packages=table, clients="client_id,client_type\n"))
+    assert "clients.csv, row 1, currency: '' is missing: the table has no such column" in found
+
+
+def test_an_unknown_heading_is_extra_beside_headings_of_another_case(tmp_path: Path) -> None:
+    mart = check_source(folder(tmp_path, packages="Package ID;Name;Colour\np1;Gold;red\np2;;\n"))
+    assert mart.faults == []
+    assert "packages.csv: extra columns are ignored: 'Colour'." in mart.notes
+
+
+def test_a_folder_named_like_a_database_is_read_as_a_folder(tmp_path: Path) -> None:
+    assert faults(folder(tmp_path / "shop.db")) == []

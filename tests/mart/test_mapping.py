@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
@@ -110,6 +111,25 @@ def test_a_changed_file_is_read_again(export: Path) -> None:
 def test_a_changed_mapping_is_run_again(export: Path) -> None:
     assert spent(source(export)) == Decimal("1002.5")
     assert spent(source(export, MAPPING.replace("-number(Price)", "-2 * number(Price)"))) == Decimal("2005")
+
+
+def test_marts_of_earlier_files_are_removed_an_hour_later(export: Path, tmp_path: Path) -> None:
+    assert spent(source(export)) == Decimal("1002.5")
+    [own] = (tmp_path / "cache" / "mapped").glob("*/*")
+    for name, age in (("recent", 3500), ("abandoned", 3700)):
+        (own.parent / name).mkdir()
+        then = time.time() - age
+        os.utime(own.parent / name, (then, then))
+    check_source(source(export, MAPPING.replace("-number(Price)", "-2 * number(Price)")))
+    found = {folder.name for folder in own.parent.iterdir()}
+    assert own.name in found
+    assert found - {own.name} > {"recent"}
+    assert "abandoned" not in found
+
+
+def test_a_count_without_rows_is_not_told(export: Path) -> None:
+    sql = f"{MAPPING}\n-- :count {{n}} things\nSELECT 5 WHERE 1 = 0\n-- :count {{n}} more\nSELECT NULL\n"
+    assert not [note for note in check_source(source(export, sql)).notes if note.endswith(("things", "more"))]
 
 
 def test_a_changed_dialect_is_seen(export: Path) -> None:
@@ -329,3 +349,33 @@ def test_deep_indentation_below_a_comment_is_read_at_once() -> None:
 def test_the_delimiter_is_the_one_that_gives_even_rows(tmp_path: Path, text: str, delimiter: str) -> None:
     (tmp_path / "a.csv").write_text(text, encoding="utf-8")
     assert delimiter_of(tmp_path / "a.csv", "a.csv") == delimiter
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "id,name\n1,a\n2\n",
+            "a.csv: with the delimiter ',', row 3 has 1 cells, but there are 2 columns. Export",
+        ),
+        (
+            "id,name\n\n1,a\n2,b\\,c\n",
+            "row 3 has 3 cells, but there are 2 columns; a backslash is not an escape",
+        ),
+        ("id,b\\\n\n\n1,a\n2,b,c\n", "row 3 has 3 cells, but there are 2 columns. Export the file again"),
+        ("id;name\n" + "1;a\n" * 48 + "1\n", "with the delimiter ';', row 50 has 1 cells"),
+        ("id;name,x\n1;a,b\n", "The delimiter of a.csv is ambiguous. Set it for the source"),
+        ("id;name|x\n1;a\n2;b|c\n", None),
+    ],
+)
+def test_an_uneven_row_is_named_with_what_may_be_its_cause(
+    tmp_path: Path, text: str, words: str | None
+) -> None:
+    (tmp_path / "a.csv").write_text(text, encoding="utf-8")
+    if words is None:
+        assert delimiter_of(tmp_path / "a.csv", "a.csv") == ";"
+        return
+    with pytest.raises(SourceError) as caught:
+        delimiter_of(tmp_path / "a.csv", "a.csv")
+    assert words in caught.value.message
+    assert caught.value.field == "delimiter"

@@ -1,4 +1,4 @@
-"""What is said of a Parquet mart that lacks a column, or holds what is no number."""
+"""What is said of a Parquet mart that lacks a column or holds what is no number, and how it is divided."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from custdyn_widgets.errors import SourceError
 from custdyn_widgets.mart.building import check_source
+from custdyn_widgets.mart.reading import parquet_files
+from custdyn_widgets.mart.reading.parquet_files import parquet_ledger, read_parquet
 from custdyn_widgets.mart.schema import TABLES
 from tests import mart_forms
 
@@ -67,3 +70,80 @@ def test_a_quote_without_a_currency_is_one_fault(tmp_path: Path) -> None:
     blank = {"currency": "", "date": "2021-01-01", "units_per_base": "1", "base": "USD"}
     folder = mart_forms.write_csv({**MART, "rates": [blank, blank]}, tmp_path)
     assert [f.column for f in check_source(folder).faults] == ["currency", "currency"]
+
+
+def _ledger(path: Path, rows: int, group: int) -> Path:
+    kinds, amounts = ["usage", "refill"] * rows, [str(n) for n in range(rows)]
+    table = pa.table({"client_id": kinds[:rows], "kind": kinds[:rows], "amount": amounts})
+    pq.write_table(table, path / "transactions.parquet", row_group_size=group)
+    return path / "transactions.parquet"
+
+
+@pytest.mark.parametrize(
+    ("piece", "batch", "expected"),
+    [
+        (6, 6, [[(1, 6)], [(7, 6)], [(13, 1)]]),
+        (7, 6, [[(1, 6)], [(7, 6), (13, 1)]]),
+        (6, 3, [[(1, 3), (4, 3)], [(7, 3), (10, 3)], [(13, 1)]]),
+        (6, 2, [[(1, 2), (3, 2), (5, 2)], [(7, 2), (9, 2), (11, 2)], [(13, 1)]]),
+        (2, 9, [[(1, 3)], [(4, 3)], [(7, 3)], [(10, 3)], [(13, 1)]]),
+        (13, 13, [[(1, 13)]]),
+    ],
+)
+@pytest.mark.parametrize("clients", [1, 2**20], ids=["few clients", "many clients"])
+def test_row_groups_are_read_together_up_to_a_size(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    piece: int,
+    batch: int,
+    expected: list[list[tuple[int, int]]],
+    clients: int,
+) -> None:
+    monkeypatch.setattr(parquet_files, "_PIECE", piece)
+    monkeypatch.setattr(parquet_files, "BATCH", batch)
+    path = _ledger(tmp_path, 13, 3)
+    ledger = parquet_ledger(path, TABLES["transactions"], clients)
+    found = [list(read()) for read in ledger.pieces]
+    whole = ledger.whole(None).data
+    if clients == 1:
+        assert [[(b.first_row, b.data.num_rows) for b in batches] for batches in found] == expected
+    assert [row for batches in found for b in batches for row in b.data.to_pylist()] == whole.to_pylist()
+    assert ledger.whole(["amount"]).data.column_names == ["amount"]
+    assert (ledger.count, ledger.first_row) == (13, 1)
+
+
+def test_a_ledger_without_row_groups_has_no_pieces(tmp_path: Path) -> None:
+    path = tmp_path / "transactions.parquet"
+    pq.ParquetWriter(path, pa.schema({"client_id": pa.string()})).close()
+    ledger = parquet_ledger(path, TABLES["transactions"], 1)
+    assert (list(ledger.pieces), ledger.count) == ([], 0)
+
+
+def _text(octets: bytes) -> pa.Array:
+    offsets = pa.py_buffer(b"\0\0\0\0" + len(octets).to_bytes(4, "little"))
+    return pa.StringArray.from_buffers(1, offsets, pa.py_buffer(octets))
+
+
+@pytest.mark.parametrize("octets", [b"\x80", b"a\xff"])
+@pytest.mark.parametrize("column", ["name", "company", "tags"], ids=["plain", "coded", "list"])
+def test_text_that_is_not_utf8_is_an_error_in_any_column(tmp_path: Path, octets: bytes, column: str) -> None:
+    text = _text(octets)
+    values = pa.ListArray.from_arrays(pa.array([0, 1], pa.int32()), text) if column == "tags" else text
+    path = tmp_path / "clients.parquet"
+    pq.write_table(pa.table({"client_id": ["A"], column: values}), path)
+    with pytest.raises(SourceError, match=rf"^clients\.parquet, column {column}: .*UTF8"):
+        read_parquet(path, TABLES["clients"])
+
+
+@pytest.mark.parametrize(
+    ("indices", "valid"), [([0, 1, None], True), ([], True), ([0, 2], False), ([1, -1], False)]
+)
+def test_codes_outside_a_dictionary_need_validation(indices: list[int | None], valid: bool) -> None:
+    codes = pa.array(indices, pa.int32())
+    column = pa.DictionaryArray.from_arrays(codes, pa.array(["a", "b"]), safe=False)
+    assert parquet_files._needs_no_validation(column) is valid
+    more = pa.concat_arrays([pa.array([9, 9], pa.int32()), codes])[2:]
+    column = pa.DictionaryArray.from_arrays(more, pa.array(["a", "b"]), safe=False)
+    assert parquet_files._needs_no_validation(column) is valid
+    column = pa.DictionaryArray.from_arrays(codes, pa.array(["a", "é"]), safe=False)
+    assert parquet_files._needs_no_validation(column) is False

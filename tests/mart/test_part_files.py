@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import os
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -151,6 +152,50 @@ def test_an_incomplete_or_inconsistent_folder_is_an_error(
 
 def _rows(text: str) -> list[dict[str, Any]]:
     return list(csv.DictReader(text.splitlines()))
+
+
+@pytest.mark.parametrize("table", ["clients", "transactions"])
+def test_empty_and_other_files_are_no_parts(tmp_path: Path, table: str) -> None:
+    source = folder(tmp_path)
+    parts = as_spark(source / f"{table}.csv", 2)
+    for name, content in {"a.csv": b"", "notes.txt": b"x", "_b.csv": b"x", ".c.csv": b"x"}.items():
+        (parts / name).write_bytes(content)
+    assert faults(source) == []
+
+
+@pytest.mark.parametrize("read", [check_source, open_mart])
+def test_parts_of_a_csv_ledger_with_other_columns_are_an_error(
+    tmp_path: Path, read: Callable[[Path], object]
+) -> None:
+    source = folder(tmp_path)
+    last = max(as_spark(source / "transactions.csv", 2).glob("part-*"))
+    last.write_text("transaction_id,client_id,at,kind,amount\nt9,c1,2021-01-05T10:00:00Z,refill,10\n")
+    with pytest.raises(SourceError, match="differ in the columns package_id"):
+        read(source)
+
+
+def test_the_stamp_is_of_sizes_and_times_and_not_of_rights(tmp_path: Path) -> None:
+    source = folder(tmp_path)
+    for path in source.iterdir():
+        os.utime(path, ns=(0, 1_999_999_999))
+    before = stamp(source)
+    assert before.last_changed == 1
+    assert before.parts == ()
+    (source / "clients.csv").chmod(0o600)
+    assert stamp(source) == before
+    os.utime(source / "clients.csv", ns=(0, 2 * 10**9))
+    assert stamp(source).last_changed == 2
+    assert stamp(source).fingerprint != before.fingerprint
+
+
+def test_the_status_of_parts_shows_a_change_that_keeps_size_and_time(tmp_path: Path) -> None:
+    source = folder(tmp_path)
+    path = as_spark(source / "transactions.csv", 2)
+    found = stamp(source).parts
+    assert [part.name for part in found] == sorted(p.name for p in path.glob("part-*"))
+    assert [part.status_changed for part in found] == [
+        (path / part.name).stat().st_ctime_ns for part in found
+    ]
 
 
 # Types

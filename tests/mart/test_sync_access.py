@@ -104,6 +104,59 @@ def test_a_password_comes_from_my_cnf(tmp_path: Path) -> None:
     assert login(PG) is None
 
 
+@pytest.mark.parametrize(
+    ("line", "password"),
+    [
+        ("password = 'p w'", "p w"),
+        ('password = "p"', "p"),
+        ("password = ''", None),
+        ("password = '", "'"),
+        ("password = 'p", "'p"),
+        ("password = p'", "p'"),
+        ("""password = 'p\"""", """'p\""""),
+        ("password = abca", "abca"),
+        ("password", None),
+        ("user = reader", None),
+        ("user = other\npassword = p", None),
+        ("password = p\n[client]\npassword = q", "q"),
+    ],
+)
+def test_my_cnf_is_read_as_the_clients_of_mysql_read_it(
+    tmp_path: Path, line: str, password: str | None
+) -> None:
+    (tmp_path / ".my.cnf").write_text(f"[client]\n{line}\n")
+    assert login(MY) == password
+
+
+@pytest.mark.parametrize(
+    ("lines", "found"),
+    [
+        ("host = db.example\nport = 5433\nusername = reader\ndatabase = billing", True),
+        ("database = billing", True),
+        ("host = db.example\nport = 5432\ndatabase = billing", False),
+        ("host = other.example\ndatabase = billing", False),
+        ("username = other\ndatabase = billing", False),
+        ("host = db.example\ndatabase = other", False),
+        ("host = db.example", False),
+    ],
+)
+def test_a_section_of_connections_ini_must_be_for_the_same_database(
+    tmp_path: Path, lines: str, found: bool
+) -> None:
+    (tmp_path / ".jupysql").mkdir()
+    (tmp_path / ".jupysql" / "connections.ini").write_text(f"[a]\n{lines}\npassword = p\n")
+    assert login(PG) == ("p" if found else None)
+    assert login(PG, "a") == "p"
+
+
+def test_a_url_names_a_database_in_mysql_alone() -> None:
+    found = login_for(Source(url="postgres://db.example", name="x"))
+    assert (found.kind, found.user, found.database) == ("postgresql", "", "")
+    with pytest.raises(SourceError, match="does not name a database; write mysql://"):
+        login_for(Source(url="mysql://reader@db.example", name="x"))
+    assert login_for(Source(url=MY, name="x")).database == "billing"
+
+
 def test_tls_options_reach_the_driver() -> None:
     options = login_for(Source(url=f"{PG}?sslmode=verify-full&sslrootcert=/ca.pem", name="x")).arguments
     assert options["sslmode"] == "verify-full"

@@ -176,3 +176,35 @@ def test_a_table_alone_is_no_source_and_its_rows_are_not_printed(table: object) 
     with pytest.raises(SourceError, match=rf"not {type(table).__name__}\. .* as {{'clients': …, ") as error:
         check_source(table)  # type: ignore[arg-type]
     assert "client_id" not in error.value.message
+
+
+def test_an_index_of_pandas_is_a_column_only_by_its_name() -> None:
+    plain = {name: pd.read_csv(io.StringIO(text), dtype=str) for name, text in CSV.items()}
+    indexed = {
+        "clients": plain["clients"].set_index("client_id"),
+        "transactions": plain["transactions"].set_index("transaction_id", drop=False),
+        "packages": plain["packages"].set_index(["package_id", "name"]),
+        "companies": plain["companies"].rename_axis(index="colour"),
+    }
+    mart = check_source({**plain, **indexed})
+    assert mart.faults == []
+    extra = [note for note in mart.notes if "extra columns" in note]
+    assert extra == ["companies: extra columns are ignored: 'colour'."]
+    assert numbers({**plain, **indexed}) == numbers(plain)
+
+
+@pytest.mark.parametrize(
+    ("amount", "why"),
+    [(Decimal("1E+99"), "is too large"), (Decimal("1E+100"), "has an exponent"), (Decimal("1E+2"), None)],
+)
+def test_long_decimals_keep_their_exponents(amount: Decimal, why: str | None) -> None:
+    ledger = pd.read_csv(io.StringIO(CSV["transactions"]), dtype=object).head(1)
+    tables = {
+        "clients": pd.read_csv(io.StringIO(CSV["clients"]), dtype=str).drop(columns="company"),
+        "transactions": pd.concat([ledger.assign(amount="1"), ledger.assign(transaction_id="x")]).assign(
+            amount=pd.Series(["1", amount], dtype=object).to_list()
+        ),
+    }
+    found = [fault.why for fault in check_source(tables).faults]
+    assert len(found) == (why is not None)
+    assert all(str(why) in fault for fault in found)

@@ -95,7 +95,11 @@ def _append(sources: Path, source: Source, values: Mapping[str, str]) -> None:
     place = {"url": source.url} if source.url else {"path": _shorter_path(source.path, sources.parent)}
     pairs = {**place, **values, **known}.items()
     lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in pairs]
-    section = "".join([f"[{source.name}]\n", *lines])
+    # TOML allows letters of other alphabets only in quotes
+    heading = (
+        source.name if source.name and source.name.isascii() else json.dumps(source.name, ensure_ascii=False)
+    )
+    section = "".join([f"[{heading}]\n", *lines])
     before = sources.read_text(encoding="utf-8") if sources.exists() else ""
     text = f"{before.rstrip()}\n\n{section}" if before.strip() else section
     write_whole(sources, text.encode("utf-8"), follow=True)

@@ -76,7 +76,7 @@ def _debit_and_credit(columns: Sequence[Column]) -> Amount | None:
     """Return credits minus debits, or None if any row has both."""
     debit = pick(columns, "debit", lambda c: c.is_number)
     credit = pick(columns, "credit", lambda c: c.is_number)
-    if debit is None or credit is None or debit is credit:
+    if debit is None or credit is None:
         return None
     cells: list[str | None] = []
     turned = positive_share(debit.numbers) < 0.5  # debits are already negative

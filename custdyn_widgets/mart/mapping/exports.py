@@ -177,7 +177,8 @@ def delimiter_of(text: Path, name: str) -> str:
         rows = list(islice(csv.reader(io.StringIO(decoded, newline=""), delimiter=delimiter), _ROWS + 1))
         if len(rows) > _ROWS or len(begins) == _SAMPLE:
             rows.pop()  # the last row may be incomplete
-        counts = [len(cells) for cells in rows if cells]
+        rows = [cells for cells in rows if cells]
+        counts = [len(cells) for cells in rows]
         if counts and counts[0] > 1:
             widths[delimiter] = counts[0]
             if other := next((n for n, count in enumerate(counts) if count != counts[0]), 0):

@@ -136,7 +136,7 @@ def _format(match: re.Match[str]) -> str:
     gap, mark = match["gap"], match["mark"]
     found = f"%d{gap}%b{gap}{'%y' if len(match['year']) == 2 else '%Y'}"
     if match["hour"]:
-        seconds = match[0].count(mark) - (1 if match["part"] and mark == "." else 0) > 1
+        seconds = match[0].count(mark) > 1
         found += f" {'%I' if match['half'] else '%H'}{mark}%M{mark + '%S' if seconds else ''}"
         part = len(match["part"] or "") - 1
         found += "" if part < 0 else ".%n" if part > 6 else ".%f"

@@ -93,9 +93,7 @@ class _CsvFile:
             reject_misplaced_quotes(path, self.layout.delimiter)
 
 
-def csv_ledger(
-    path: Path, spec: MartTable, dialect: Dialect = NO_DIALECT, *, small: bool = False
-) -> StoredLedger:
+def csv_ledger(path: Path, spec: MartTable, dialect: Dialect = NO_DIALECT, *, small: bool) -> StoredLedger:
     """Return the ledger of a file; a large file, or any file if `small` is set, is read later in pieces.
 
     Raises

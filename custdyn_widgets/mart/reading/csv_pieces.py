@@ -45,7 +45,7 @@ class _Block:
     breaks: tuple[int, int]
 
 
-def csv_pieces(path: Path, *, small: bool = False) -> list[CsvPiece]:
+def csv_pieces(path: Path, *, small: bool) -> list[CsvPiece]:
     """Divide the rows below the headings into pieces of about `PIECE` bytes.
 
     The result is empty for a small file (unless `small` is set), and for a file whose rows are too long or do
@@ -61,7 +61,7 @@ def csv_pieces(path: Path, *, small: bool = False) -> list[CsvPiece]:
         tail = content[max(begin, size - _WINDOW) : size]
         end = size - len(tail) + len(tail.rstrip(b"\r\n"))  # excluding empty lines at the end
         first_line = headings[:begin].removeprefix(codecs.BOM_UTF8).rstrip(b"\r\n")
-        if not 0 < begin < end or not first_line or b"\r" in first_line or first_line.count(b'"') % 2:
+        if begin >= end or not first_line or b"\r" in first_line or first_line.count(b'"') % 2:
             return []
         places = [*range(begin, end, PIECE), end]
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:

@@ -33,6 +33,7 @@ _MARKS = (  # UTF-32 first: its mark begins with that of UTF-16
     (codecs.BOM_UTF16_BE, "utf-16"),
     (codecs.BOM_UTF8, "utf-8-sig"),
 )
+_NEED_MARKS = ("utf-16", "utf-32")  # other names say in which order bytes are
 _EXCEL_HINT = re.compile(r'"?sep=([^"\r\n]?)"?,*(\r\n|\r|\n)', re.IGNORECASE)
 _OPEN_FILES = Path("/proc/self/fd")  # only on Linux
 _DAMAGED = (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError)
@@ -148,15 +149,12 @@ class _Form:
         Whether it is compressed.
     encoding
         The name of its encoding.
-    marked
-        Whether a byte order mark gives the encoding.
     hint
         The `sep=` line, if there is one.
     """
 
     packed: bool
     encoding: str
-    marked: bool
     hint: re.Match[str] | None
 
     @property
@@ -172,7 +170,7 @@ class _Form:
     @property
     def found(self) -> tuple[str, ...]:
         """What was detected, in words."""
-        is_wide = self.marked and self.encoding in ("utf-16", "utf-32")
+        is_wide = self.encoding in _NEED_MARKS
         encoding = (f"encoding {shown(self.encoding)}",) if is_wide else ()
         is_unusual = self.delimiter and self.delimiter != ","
         return (*encoding, f"delimiter {shown(self.delimiter)}") if is_unusual else encoding
@@ -187,8 +185,14 @@ def _form(path: Path, dialect: Dialect) -> _Form:
             begins = stream.read(_BEGINNING)
     mark = next((name for mark, name in _MARKS if begins.startswith(mark)), None)
     encoding = codecs.lookup(mark or dialect.encoding or "utf-8").name
+    if mark is None and encoding in _NEED_MARKS:
+        raise SourceError(
+            f"{path.name} does not begin with a byte order mark, without which its encoding cannot be "
+            f"{shown(encoding)}. Set the correct encoding for the source, such as {shown(f'{encoding}-le')}.",
+            field="encoding",
+        )
     hint = _EXCEL_HINT.match(codecs.getincrementaldecoder(encoding)("replace").decode(begins))
-    return _Form(packed, encoding, mark is not None, hint)
+    return _Form(packed, encoding, hint)
 
 
 def _is_workbook(begins: bytes) -> bool:
