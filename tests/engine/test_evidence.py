@@ -325,7 +325,8 @@ def test_a_client_that_left_a_row_without_a_label_is_named_last_and_with_all_tha
         reports.append(report_of(mart, "months", **fields))
     shown = [[row.labels for row in report.rows] for report in reports]
     assert shown == [[("North",)], [("North",), ("(none)",)]]
-    found = found_changes(*reports, plan_of(mart, reports[1]))
+    before, after = reports
+    found = found_changes(before, after, plan_of(mart, after))
     assert found.lines == (
         ClientChange(("New",), "A", "Dr. A", "New", "me"),
         ClientChange(("North",), "B", "Dr. B", "", "you"),
