@@ -36,7 +36,8 @@ def beside_edges(name: str) -> Case:
 
 
 def _mart() -> dict[str, list[dict[str, Any]]]:
-    clients, ledger = [], []
+    first = {"client_type": "client", "currency": "EUR", "created_at": "2020-06-01", "client_id": "0"}
+    clients, ledger = [first], [("0", "2021-02-03T12:00:00Z", "usage", "-8", "")]  # the first row, and alone
     for i, moment in enumerate(_MOMENTS):
         at, currency, company = _text(moment), ("EUR", "USD")[i % 2], ("North", "South", "")[i % 7 % 3]
         own = {"client_type": "client", "currency": currency, "company": company, "created_at": "2020-06-01"}

@@ -73,6 +73,7 @@ def contributions(columns: list[str], factor: Factor) -> dict[tuple[str, int], l
     ):
         assert not some.package_group.any()
         for client, bucket, values in zip(some.client, some.bucket, some.values.tolist(), strict=True):
+            assert (ids[client], int(bucket)) not in found
             found[ids[client], int(bucket)] = values
     return found
 
