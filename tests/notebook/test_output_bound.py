@@ -108,3 +108,9 @@ def test_what_a_widget_captures_is_left_out_until_it_captures_no_more() -> None:
 def test_a_message_that_cannot_be_read_stops_the_run(broken: list[zmq.Frame]) -> None:
     with pytest.raises(OutputRefused, match="sent an output that cannot be read"):
         Bounds().read(SESSION, broken)
+
+
+def test_the_forms_of_a_display_count_with_their_names() -> None:
+    bounds = Bounds()
+    read(bounds, "display_data", {"data": {"text/plain": "abc"}, "metadata": {}})
+    assert bounds._kept.total == OVERHEAD + len("text/plain") + len("abc")
