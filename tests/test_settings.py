@@ -250,6 +250,17 @@ def test_a_path_that_cannot_be_one_is_rejected_instead_of_created(
             settings.load({f"CUSTDYN_{name.upper()}": path}, tmp_path.parent)
 
 
+def test_the_home_of_an_unknown_user_is_an_error_for_every_path(tmp_path: Path) -> None:
+    place, extension = "~no-such-user/x", "~no-such-user/x.py"
+    for variable, value in (("CUSTDYN_CONFIG", place), ("CUSTDYN_EXTENSIONS", extension)):
+        with pytest.raises(SettingsError, match=f"{variable} contains .*no such user") as caught:
+            settings.load({variable: value}, tmp_path)
+        assert caught.value.field == variable
+    (tmp_path / "custdyn.toml").write_text(f'extensions = ["{extension}"]\n', encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"extensions contains .*no such user"):
+        settings.load({}, tmp_path)
+
+
 def test_without_platformdirs_only_the_store_has_no_default(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,7 @@ from custdyn_widgets.files.reading import (
     plain_bytes,
     read_plain,
     reason,
+    why_no_text,
 )
 from custdyn_widgets.files.secret_values import read_secret
 from custdyn_widgets.files.strict_json import strict_json
@@ -58,5 +59,6 @@ __all__ = [
     "remove_folder",
     "strict_json",
     "sync_folder",
+    "why_no_text",
     "write_whole",
 ]

@@ -41,6 +41,15 @@ def reason(error: Exception) -> str:
     return str(error)
 
 
+def why_no_text(error: OSError | UnicodeDecodeError | RuntimeError) -> str:
+    """Return why text could not be read from a path that may begin with `~name`, without naming the path."""
+    if isinstance(error, OSError):
+        return error_text(error)
+    if isinstance(error, RuntimeError):
+        return "no user has the name that follows ~"
+    return "it is not UTF-8 text"
+
+
 @contextlib.contextmanager
 def folder_below(root: Path, *names: str) -> Iterator[int]:
     """Open the folder root/names… without following symbolic links below root; yield its descriptor."""

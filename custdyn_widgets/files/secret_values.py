@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from custdyn_widgets.errors import SettingsError
+from custdyn_widgets.files.reading import why_no_text
 
 _MAX_BYTES = 64_000
 
@@ -32,7 +33,7 @@ def read_secret(variable: str, environ: Mapping[str, str]) -> str | None:
             data = opened.read(_MAX_BYTES + 1)
         text = data.decode().rstrip("\r\n")
     except (OSError, UnicodeDecodeError, RuntimeError) as error:
-        why = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        why = why_no_text(error)
         raise SettingsError(f"The file named in {name} cannot be read: {why}.", field=name) from None
     if not text or len(data) > _MAX_BYTES:
         what = "is empty" if not text else f"is larger than {_MAX_BYTES:,} bytes"

@@ -7,6 +7,7 @@ Secrets are never printed.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shlex
@@ -125,12 +126,14 @@ def needed_environment(settings: Settings) -> dict[str, str]:
         for name, value in settings.environment().items()
         if name == "CUSTDYN_CONFIG" or (given.get(name) and name != _SET_BY_JUPYTER)
     }
-    files = {
-        name: str(Path(file).expanduser().absolute())
-        for name, file in given.items()
-        if file and _SECRET_FILE.fullmatch(name)
-    }
+    files = {name: _absolute(file) for name, file in given.items() if file and _SECRET_FILE.fullmatch(name)}
     return environment | {name: given[name] for name in _PASSED_ON if given.get(name)} | files
+
+
+def _absolute(file: str) -> str:
+    with contextlib.suppress(RuntimeError):  # `~` of an unknown user, which whoever reads the file reports
+        return str(Path(file).expanduser().absolute())
+    return file
 
 
 def comments(place: Place, *, mails: bool) -> list[str]:

@@ -71,7 +71,7 @@ def default_signing_key() -> Path:
 def _find_config(env: Mapping[str, str], folder: Path) -> Path | None:
     named = env.get("CUSTDYN_CONFIG")
     if named:
-        path = Path(named).expanduser().absolute()
+        path = _expanded("CUSTDYN_CONFIG", named).absolute()
         if not path.is_file():
             raise SettingsError(
                 f"CUSTDYN_CONFIG names {shown(named)}, which is not a file.", field="CUSTDYN_CONFIG"
@@ -132,25 +132,34 @@ def _local_path(setting: str, given: str, base: Path) -> Path:
     if not given.strip() or "://" in given:  # a URL is not shown: it may contain a password
         what = "a URL" if given.strip() else "blank"
         raise SettingsError(f"{setting} must be a path on this machine, not {what}.", field=setting)
+    return (base / _expanded(setting, given)).absolute()
+
+
+def _expanded(setting: str, path: str) -> Path:
+    """Return a path with the home folder for a leading `~` or `~name`."""
     try:
-        return (base / Path(given).expanduser()).absolute()
+        return Path(path).expanduser()
     except RuntimeError:  # `~` with an unknown user name
         raise SettingsError(
-            f"{setting} is {shown(given)}, but this machine has no such user. Use the full path.",
+            f"{setting} contains {shown(path)}, but this machine has no such user. Use the full path.",
             field=setting,
         ) from None
 
 
 def _extensions(env: Mapping[str, str], stored: Mapping[str, Any], config: Path | None) -> tuple[str, ...]:
     """Return the extensions from the environment, or else from the file, with absolute paths."""
-    given = env.get("CUSTDYN_EXTENSIONS")
+    given, setting = env.get("CUSTDYN_EXTENSIONS"), "extensions"
     if given:
-        base, names = Path.cwd(), [part for part in given.split(os.pathsep) if part]
-        _check_extensions(names, "CUSTDYN_EXTENSIONS")
+        base, names, setting = (
+            Path.cwd(),
+            [part for part in given.split(os.pathsep) if part],
+            "CUSTDYN_EXTENSIONS",
+        )
+        _check_extensions(names, setting)
     else:
         base, names = config.parent if config else Path(), stored.get("extensions", [])
     return tuple(
-        str((base / Path(name).expanduser()).absolute()) if name.endswith(".py") else name for name in names
+        str((base / _expanded(setting, name)).absolute()) if name.endswith(".py") else name for name in names
     )
 
 

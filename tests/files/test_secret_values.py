@@ -55,6 +55,11 @@ def test_a_file_without_a_secret_is_named_by_its_variable_alone(
     assert str(tmp_path) not in str(caught.value)
 
 
+def test_a_file_of_an_unknown_user_is_not_called_unreadable_text() -> None:
+    with pytest.raises(SettingsError, match="KEY_FILE cannot be read: no user has the name that follows ~"):
+        read_secret("KEY", {"KEY_FILE": "~no-such-user/secret"})
+
+
 def test_a_secret_given_twice_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="KEY and KEY_FILE are both set: remove one of them") as caught:
         read_secret("KEY", {"KEY": "seashore", "KEY_FILE": str(tmp_path / "secret")})

@@ -75,6 +75,14 @@ def test_a_password_file_that_cannot_be_read_is_an_error(monkeypatch: pytest.Mon
         login(PG)
 
 
+def test_a_password_file_of_an_unknown_user_is_not_called_unreadable_text(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CUSTDYN_PASSWORD_SHOP_EU_1_FILE", "~no-such-user/secret")
+    with pytest.raises(SourceError, match="_FILE cannot be read: no user has the name that follows ~"):
+        login(PG)
+
+
 def test_a_password_comes_from_connections_ini(tmp_path: Path) -> None:
     (tmp_path / ".jupysql").mkdir()
     (tmp_path / ".jupysql" / "connections.ini").write_text(

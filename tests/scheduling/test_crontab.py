@@ -161,7 +161,7 @@ def test_files_with_secrets_are_passed_on_and_secrets_are_not(
     keep("A", "0 6 1 * *", recipients=("a@example.com",), output="csv")
     given = {
         "SMTP_USER": "someone", "SMTP_TOKEN_FILE": "token", "WEBHOOK_SECRET_FILE": "/srv/hook",
-        "PASSWORD_SHOP_FILE": "/srv/shop", "WEBHOOK_URL": "https://alerts.example/sEcReT",
+        "PASSWORD_SHOP_FILE": "/srv/shop", "PASSWORD_OLD_FILE": "~no-such-user/x", "WEBHOOK_URL": "https://alerts.example/sEcReT",
         "FAILURE_RECIPIENTS": "eva@example.net", "SMTP_WAITS": "5 30",
     }  # fmt: skip
     for name, value in given.items():
@@ -171,6 +171,7 @@ def test_files_with_secrets_are_passed_on_and_secrets_are_not(
         f'CUSTDYN_SMTP_TOKEN_FILE="{folders}/token"',
         'CUSTDYN_WEBHOOK_SECRET_FILE="/srv/hook"',
         'CUSTDYN_PASSWORD_SHOP_FILE="/srv/shop"',
+        'CUSTDYN_PASSWORD_OLD_FILE="~no-such-user/x"',  # no failure is told if this raises an error
         'CUSTDYN_FAILURE_RECIPIENTS="eva@example.net"',
         'CUSTDYN_SMTP_WAITS="5 30"',
         "# Add CUSTDYN_SMTP_USER=… here, the user name for the mail server.",

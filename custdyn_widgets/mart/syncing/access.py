@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from custdyn_widgets.errors import SourceError
+from custdyn_widgets.files import why_no_text
 from custdyn_widgets.mart.sources import Source
 
 if TYPE_CHECKING:
@@ -139,9 +140,9 @@ def _password(name: str, kind: Kind, url: URL) -> str | None:
         try:
             return Path(file).expanduser().read_text(encoding="utf-8").rstrip("\r\n")
         except (OSError, UnicodeDecodeError, RuntimeError) as error:
-            why = getattr(error, "strerror", None) or "it is not UTF-8 text"
             raise SourceError(
-                f"The file named in {variable}_FILE cannot be read: {why}.", field=f"{variable}_FILE"
+                f"The file named in {variable}_FILE cannot be read: {why_no_text(error)}.",
+                field=f"{variable}_FILE",
             ) from None
     found = _from_connections_ini(name, url)
     if found is None and kind == "mysql":
