@@ -69,7 +69,7 @@ def revoke_addresses(store: Store, name: str, *, must_exist: bool = False) -> No
 def _ensured(
     store: Store, name: str, old: str | None, found: list[Address], settings: Settings
 ) -> list[Address]:
-    """Return the addresses of a saved query, after renaming those of its old name or creating one."""
+    """Return the addresses of a saved query, renaming those under its old name or creating one if needed."""
     from custdyn_widgets import saved_queries
     from custdyn_widgets.snapshots import addresses
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Frozen:
-    """A frozen report: its id, its link and the file of its page.
+    """A frozen report: its id, its link and the path of its page.
 
     All three are None inside `custdyn run`, which publishes only after the notebook has ended.
     """

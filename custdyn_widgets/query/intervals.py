@@ -243,7 +243,7 @@ def to_instant(wall: datetime, zone: zoneinfo.ZoneInfo) -> int:
 
 
 def months_before(wall: datetime, months: int) -> datetime:
-    """Return the wall time some months earlier, with the day clamped to the length of that month."""
+    """Return the wall time a given number of months earlier, with the day clamped to that month's length."""
     year, month0 = divmod(wall.year * 12 + wall.month - 1 - months, 12)
     return wall.replace(year=year, month=month0 + 1, day=min(wall.day, monthrange(year, month0 + 1)[1]))
 

@@ -141,7 +141,7 @@ def facts_at_top(report: Report) -> tuple[str, ...]:
 
 
 def headline_figures(report: Report) -> list[dict[str, str]]:
-    """Return the headline figures: the values of the presets' columns in the Total or the only row."""
+    """Return the headline figures: the values of the presets' columns in the Total, or in the only row."""
     row = report.total or (report.rows[0] if len(report.rows) == 1 else None)
     names = {c.name: i for i, c in enumerate(report.columns)}
     cells = _named_cells(report, row) if row else {}

@@ -198,7 +198,7 @@ def _folders_to_search(name: str, place: Place | None, settings: Settings | None
         return folders
     if place not in folders:
         raise SavedQueryError.folder_unusable(
-            place, "written to", "it is the folder of the shared saved queries"
+            place, "written to", "it is the folder for shared saved queries"
         )
     return {place: folders[place]}
 

@@ -51,7 +51,7 @@ class Act:
     text
         Further details, such as the text of a note.
     key
-        The part of the file name that distinguishes the act from the snapshot's others.
+        The part of the file name that distinguishes this act from the snapshot's other acts.
     """
 
     act: str

@@ -566,7 +566,7 @@ def test_one_folder_for_both_places_lists_each_query_once(tmp_path: Path) -> Non
     both = Settings(tmp_path, tmp_path / "q", tmp_path, my_queries=tmp_path / "q")
     save(MONTHLY, "shared", over=None, settings=both)
     assert [entry.place for entry in listing(both)] == ["shared"]
-    with pytest.raises(SavedQueryError, match="it is the folder of the shared saved queries"):
+    with pytest.raises(SavedQueryError, match="it is the folder for shared saved queries"):
         save(MONTHLY, "mine", over=None, settings=both)
 
 

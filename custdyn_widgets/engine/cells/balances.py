@@ -45,7 +45,7 @@ def balance_frames(
 
 
 def _left(openings: pd.DataFrame, closings: pd.DataFrame, flows: pd.DataFrame) -> pd.DataFrame:
-    """Return the nonzero amounts that left with closed clients, by row and currency.
+    """Return the nonzero balances removed because their clients were closed, by row and currency.
 
     In each currency, opening balances and flows either still belong to clients that are alive, or left with
     closed clients.

@@ -25,7 +25,7 @@ def refuse_secrets(files: Mapping[str, bytes], secrets: Sequence[Secret]) -> Non
     Parameters
     ----------
     files
-        Contents by file name; compressed files and pictures within pages are unpacked.
+        Contents by file name; compressed files are decompressed, and images embedded in pages are decoded.
     secrets
         The secrets; see `known_secrets`.
 
