@@ -233,7 +233,7 @@ def test_a_base_url_with_another_scheme_is_rejected_without_its_password() -> No
         ("mysql://anna:seashore@host/x", "not a URL"),
         ("", "not blank"),
         (" ", "not blank"),
-        ("~no-such-user/x", "no such user"),
+        ("~no-such-user/x", "the home folder"),
     ],
 )
 @pytest.mark.parametrize("name", ["snapshots", "runs", "cache", "queries", "sources"])
@@ -253,11 +253,13 @@ def test_a_path_that_cannot_be_one_is_rejected_instead_of_created(
 def test_the_home_of_an_unknown_user_is_an_error_for_every_path(tmp_path: Path) -> None:
     place, extension = "~no-such-user/x", "~no-such-user/x.py"
     for variable, value in (("CUSTDYN_CONFIG", place), ("CUSTDYN_EXTENSIONS", extension)):
-        with pytest.raises(SettingsError, match=f"{variable} contains .*no such user") as caught:
+        with pytest.raises(
+            SettingsError, match=f"{variable} names .*home folder that ~ stands for is unknown"
+        ) as caught:
             settings.load({variable: value}, tmp_path)
         assert caught.value.field == variable
     (tmp_path / "custdyn.toml").write_text(f'extensions = ["{extension}"]\n', encoding="utf-8")
-    with pytest.raises(SettingsError, match=r"extensions contains .*no such user"):
+    with pytest.raises(SettingsError, match=r"extensions names .*home folder"):
         settings.load({}, tmp_path)
 
 

@@ -76,7 +76,9 @@ class ClientFlows:
         self._found = [self._of_period(grid, *own) for grid, own in zip(self._grids, rows, strict=True)]
 
     def column(self, name: str, sign: int, weights: Sequence[int] = (1,)) -> Any:
-        """Return the sum of a column over the periods, each multiplied by its weight: 0, or 1 once, then -1.
+        """Return the sum of a column over the periods, each multiplied by its weight.
+
+        The first weight other than 0 must be 1, and all later ones 0 or -1.
 
         Returns
         -------

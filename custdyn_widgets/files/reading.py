@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-# Python itself keeps what it opens from the processes that it starts.
+# Child processes do not inherit what Python opens, so O_CLOEXEC is not needed.
 OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY
 _READ = os.O_RDONLY | os.O_NOFOLLOW
 
@@ -46,7 +46,7 @@ def why_no_text(error: OSError | UnicodeDecodeError | RuntimeError) -> str:
     if isinstance(error, OSError):
         return error_text(error)
     if isinstance(error, RuntimeError):
-        return "no user has the name that follows ~"
+        return "the home folder that ~ stands for is unknown"
     return "it is not UTF-8 text"
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from custdyn_widgets.files.reading import OPEN_FOLDER, folder_below
 
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL  # which follows no link
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL  # O_EXCL does not follow links
 _LOCK = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
 _FILE_MODE = 0o666  # minus the umask; never executable
 _SHARED_FILE = 0o644

@@ -18,8 +18,7 @@ def reject_url(data: object) -> None:
     text = str(data) if isinstance(data, str | Path) else ""
     scheme = URL.match(text)
     if scheme or (_has_login(text) and not os.path.lexists(text)):
-        before = "".join(scheme[0].split()).strip("\ufeff") if scheme else ""
-        begin = before.rstrip("/") + "//"  # `Path` removes one slash
+        begin = _scheme(scheme[0]) if scheme else ""
         what = f"a URL ({shown(begin)}…)" if scheme else "the address of a database with a login"
         if begin.lower() in _OBJECTS:
             remedy = "Write s3://bucket/folder, as text"
@@ -35,6 +34,12 @@ def reject_url(data: object) -> None:
             "password in it, change the password.",
             field="source",
         )
+
+
+def _scheme(begin: str) -> str:
+    """Return the scheme at the beginning of an address, without what may be a user and a password."""
+    parts = "".join(begin.split()).strip("\ufeff").split(":")
+    return ":".join(parts[: 2 if parts[0].lower() == "jdbc" else 1]) + "://"
 
 
 def _has_login(text: str) -> bool:

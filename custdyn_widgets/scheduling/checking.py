@@ -83,7 +83,7 @@ def check_runs(
             since = _changed(entry, settings)
             found += _check(entry.name, entry.saved, runs, now, max_age, since)
     found += [problem for name in runs.names() if name not in names for problem in _gone(name, runs, now)]
-    return sorted(found, key=lambda one: one.saved)  # of each, the times are in order
+    return sorted(found, key=lambda one: one.saved)  # the times of each are already in order
 
 
 def _check(

@@ -131,7 +131,7 @@ def needed_environment(settings: Settings) -> dict[str, str]:
 
 
 def _absolute(file: str) -> str:
-    with contextlib.suppress(RuntimeError):  # `~` of an unknown user, which whoever reads the file reports
+    with contextlib.suppress(RuntimeError):  # `~name` of an unknown user: an error when the file is read
         return str(Path(file).expanduser().absolute())
     return file
 

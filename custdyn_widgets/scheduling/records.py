@@ -64,7 +64,7 @@ class Runs:
                     (own / old).unlink()
 
     def _write(self, own: Path, run: Run, data: bytes) -> None:
-        """Write a record; keep space reserved so that the end of the run can be recorded even on a full disk."""
+        """Write a record; keep space reserved to record the end of the run even if the disk is full."""
         reserve = own / f".{run.id}.reserve"
         try:
             write_whole(own / f"{run.id}.json", data)

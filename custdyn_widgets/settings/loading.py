@@ -139,9 +139,10 @@ def _expanded(setting: str, path: str) -> Path:
     """Return a path with the home folder for a leading `~` or `~name`."""
     try:
         return Path(path).expanduser()
-    except RuntimeError:  # `~` with an unknown user name
+    except RuntimeError:  # `~` of an unknown user, or of one without a home folder
         raise SettingsError(
-            f"{setting} contains {shown(path)}, but this machine has no such user. Use the full path.",
+            f"{setting} names {shown(path)}, but the home folder that ~ stands for is unknown. Use the full "
+            "path.",
             field=setting,
         ) from None
 

@@ -63,8 +63,8 @@ def _without_middle(name: str, shared: int, room: float, width: Callable[[str], 
     gap = width(_ELLIPSIS)
     head = _head(name, begin, room * _HEAD - gap, width).rstrip()
     tail = _fit(name[begin:], room - width(head) - gap, width)
-    if tail == name[begin:]:  # the start may take the room that the end leaves
-        head = _head(name, begin, room - gap - width(tail), width)
+    if tail == name[begin:]:  # the start may use the room that the end leaves
+        head = max(head, _head(name, begin, room - gap - width(tail), width), key=len)
     return f"{head.rstrip()}{_ELLIPSIS}{tail}"
 
 

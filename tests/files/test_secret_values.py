@@ -56,7 +56,9 @@ def test_a_file_without_a_secret_is_named_by_its_variable_alone(
 
 
 def test_a_file_of_an_unknown_user_is_not_called_unreadable_text() -> None:
-    with pytest.raises(SettingsError, match="KEY_FILE cannot be read: no user has the name that follows ~"):
+    with pytest.raises(
+        SettingsError, match="KEY_FILE cannot be read: the home folder that ~ stands for is unknown"
+    ):
         read_secret("KEY", {"KEY_FILE": "~no-such-user/secret"})
 
 

@@ -72,18 +72,22 @@ def test_only_what_was_detected_is_noted(
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
-@pytest.mark.parametrize("text", ["client_id\n", ""])
-def test_an_encoding_that_needs_a_mark_is_an_error_without_one(
-    tmp_path: Path, encoding: str, text: str
-) -> None:
-    source = folder(tmp_path, clients=text.encode(f"{encoding}-le"))
+def test_an_encoding_that_needs_a_mark_is_an_error_without_one(tmp_path: Path, encoding: str) -> None:
+    source = folder(tmp_path, clients="client_id\n".encode(f"{encoding}-le"))
     with pytest.raises(SourceError) as caught:
         check_source(Source(source, dialect=Dialect(encoding=encoding)))
     assert caught.value.field == "encoding"
     assert caught.value.message == (
-        "clients.csv does not begin with a byte order mark, without which its encoding cannot be "
-        f"'{encoding}'. Set the correct encoding for the source, such as '{encoding}-le'."
+        f"clients.csv has no byte order mark, which the encoding '{encoding}' requires. Set the correct "
+        f"encoding for the source, such as '{encoding}-le'."
     )
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32"])
+def test_an_empty_file_is_called_empty_in_every_encoding(tmp_path: Path, encoding: str) -> None:
+    source = folder(tmp_path, clients=b"")
+    with pytest.raises(SourceError, match=r"clients\.csv is empty: it has no headings"):
+        check_source(Source(source, dialect=Dialect(encoding=encoding)))
 
 
 @pytest.mark.parametrize("member", ["[Content_Types].xml", "xl/workbook.xml"])

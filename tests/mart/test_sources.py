@@ -389,6 +389,21 @@ def test_no_command_prints_the_password_of_an_address(tmp_path: Path, command: s
     assert "sea-and-sand" not in done.output
 
 
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("anna:sea-and-sand:/crm", "anna://"),
+        ("jdbc:mysql://anna:sea-and-sand@db/crm", "jdbc:mysql://"),
+        ("jdbc:oracle:anna:sea-and-sand:/crm", "jdbc:oracle://"),
+    ],
+)
+def test_only_the_scheme_of_an_address_is_shown(address: str, shown: str) -> None:
+    with pytest.raises(SourceError) as refused:
+        check_source(address)
+    assert f"not a URL ('{shown}'…)" in str(refused.value)
+    assert "sand" not in str(refused.value)
+
+
 def test_an_address_is_no_path_of_a_named_source(tmp_path: Path) -> None:
     for address in (
         "postgresql://db/crm",

@@ -79,7 +79,9 @@ def test_a_password_file_of_an_unknown_user_is_not_called_unreadable_text(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("CUSTDYN_PASSWORD_SHOP_EU_1_FILE", "~no-such-user/secret")
-    with pytest.raises(SourceError, match="_FILE cannot be read: no user has the name that follows ~"):
+    with pytest.raises(
+        SourceError, match="_FILE cannot be read: the home folder that ~ stands for is unknown"
+    ):
         login(PG)
 
 

@@ -88,7 +88,7 @@ def test_parameters_are_made_ready_for_the_template(template: Template) -> None:
         ("colour", None, "colour"),
         ("headline", {"a": 1}, "text, a number, true, false, null or a list of these"),
         ("headline", b"x", "text, a number"),
-        ("headline", ["x", [object()]], "text, a number"),
+        pytest.param("headline", ["x", [object()]], "text, a number", id="headline-an object in a list"),
         ("headline", "a\ud800", "contains an incomplete character"),
         ("headline", ["x", ("a\ud800",)], "contains an incomplete character"),
     ],

@@ -208,7 +208,7 @@ def test_times_without_a_run_are_told_with_the_next(runs: Runs) -> None:
 
 
 def test_a_schedule_begins_with_its_next_time(runs: Runs) -> None:
-    words = "board has not run on this schedule yet; its first time is 2022-02-15 06:00:00 +01:00."
+    words = "board has not run on this schedule yet; its first run is due at 2022-02-15 06:00:00 +01:00."
     for saved in (DAILY, replace(DAILY, catch_up=True)):
         assert due(runs, HOUR, saved) == Due()
         assert refused(due(runs, 2 * HOUR, saved)) == (words, False)

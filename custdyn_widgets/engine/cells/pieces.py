@@ -222,7 +222,7 @@ def _first_row(facts: Facts, clients: Int64s, values: Times, least: int) -> Int6
     left, right = low[some] + 1, high[some] - 1  # the last row's value is at least `least`
     while (left < right).any():
         middle = (left + right) >> 1
-        below = values[middle] < least  # false where the bisection has ended
+        below = values[middle] < least  # false where a client's bisection has ended
         left, right = np.where(below, middle + 1, left), np.where(below, right, middle)
     low[some] = left
     return low

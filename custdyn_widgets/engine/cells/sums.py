@@ -110,7 +110,7 @@ class KeyedSums:
 
     def _slots(self, keys: Int64s) -> tuple[Int64s | None, Int64s, int]:
         """Return the slots in use (None for all), each key's position among them, and their number."""
-        if len(self._counts):  # as many slots as this are few
+        if len(self._counts):  # few slots: larger numbers are added to in place
             return None, keys, self.size
         slots, place = np.unique(keys, return_inverse=True)
         return slots, place, len(slots)

@@ -31,7 +31,7 @@ class Known:
     ids_as_text
         Whether ids that are whole numbers are compared as text.
     repeated
-        The keys of ids that may occur more than once, at least one; None if unknown.
+        The keys of ids that may occur more than once (at least one); None if none have been found.
     kept
         The row numbers, ascending, of rows that were in doubt but have no faults.
     has_early_or_late_times

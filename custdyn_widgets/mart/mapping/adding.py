@@ -95,7 +95,7 @@ def _append(sources: Path, source: Source, values: Mapping[str, str]) -> None:
     place = {"url": source.url} if source.url else {"path": _shorter_path(source.path, sources.parent)}
     pairs = {**place, **values, **known}.items()
     lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in pairs]
-    # TOML allows letters of other alphabets only in quotes
+    # a TOML key without quotes may contain only ASCII letters
     heading = (
         source.name if source.name and source.name.isascii() else json.dumps(source.name, ensure_ascii=False)
     )

@@ -33,7 +33,7 @@ _MARKS = (  # UTF-32 first: its mark begins with that of UTF-16
     (codecs.BOM_UTF16_BE, "utf-16"),
     (codecs.BOM_UTF8, "utf-8-sig"),
 )
-_NEED_MARKS = ("utf-16", "utf-32")  # other names say in which order bytes are
+_NEED_MARKS = ("utf-16", "utf-32")  # other names give the byte order
 _EXCEL_HINT = re.compile(r'"?sep=([^"\r\n]?)"?,*(\r\n|\r|\n)', re.IGNORECASE)
 _OPEN_FILES = Path("/proc/self/fd")  # only on Linux
 _DAMAGED = (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError)
@@ -185,10 +185,10 @@ def _form(path: Path, dialect: Dialect) -> _Form:
             begins = stream.read(_BEGINNING)
     mark = next((name for mark, name in _MARKS if begins.startswith(mark)), None)
     encoding = codecs.lookup(mark or dialect.encoding or "utf-8").name
-    if mark is None and encoding in _NEED_MARKS:
+    if begins and mark is None and encoding in _NEED_MARKS:
         raise SourceError(
-            f"{path.name} does not begin with a byte order mark, without which its encoding cannot be "
-            f"{shown(encoding)}. Set the correct encoding for the source, such as {shown(f'{encoding}-le')}.",
+            f"{path.name} has no byte order mark, which the encoding {shown(encoding)} requires. Set the "
+            f"correct encoding for the source, such as {shown(f'{encoding}-le')}.",
             field="encoding",
         )
     hint = _EXCEL_HINT.match(codecs.getincrementaldecoder(encoding)("replace").decode(begins))

@@ -230,7 +230,7 @@ def _content(file: Path) -> str:
     """Return the text of a file; empty if it cannot be read, because then no report can contain it."""
     try:
         return file.expanduser().read_text(encoding="utf-8", errors="surrogateescape")
-    except (OSError, RuntimeError):  # the latter for a `~name` without such an account
+    except (OSError, RuntimeError):  # RuntimeError: no account has the name after ~
         return ""
 
 
