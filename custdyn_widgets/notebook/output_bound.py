@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MAX_KEPT_MB = 64
 MAX_SENT_MB = 1024
 OVERHEAD = 256  # added to the size of an output, because an empty one takes memory too
-_MAX_WAITING = 8  # messages received but not yet read; each may be as large as the bound on kept outputs
+_MAX_WAITING = 4  # messages received but not yet read; each may be as large as the bound on kept outputs
 _SHOWN_FORMS = frozenset(
     {"image/png", "image/svg+xml", "text/html", "text/latex", "text/markdown", "text/plain"}
 )
