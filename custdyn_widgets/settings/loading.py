@@ -149,16 +149,14 @@ def _expanded(setting: str, path: str) -> Path:
 
 def _extensions(env: Mapping[str, str], stored: Mapping[str, Any], config: Path | None) -> tuple[str, ...]:
     """Return the extensions from the environment, or else from the file, with absolute paths."""
-    given, setting = env.get("CUSTDYN_EXTENSIONS"), "extensions"
+    given = env.get("CUSTDYN_EXTENSIONS")
     if given:
-        base, names, setting = (
-            Path.cwd(),
-            [part for part in given.split(os.pathsep) if part],
-            "CUSTDYN_EXTENSIONS",
-        )
+        setting, base = "CUSTDYN_EXTENSIONS", Path.cwd()
+        names = [part for part in given.split(os.pathsep) if part]
         _check_extensions(names, setting)
     else:
-        base, names = config.parent if config else Path(), stored.get("extensions", [])
+        setting, base = "extensions", config.parent if config else Path()
+        names = stored.get("extensions", [])
     return tuple(
         str((base / _expanded(setting, name)).absolute()) if name.endswith(".py") else name for name in names
     )

@@ -169,7 +169,7 @@ def signature_problems(store: Store, ids: list[str]) -> list[Problem]:
             if error.file == _FILE:
                 found.append(Problem(snapshot_id, error.file, error.what))
         except SnapshotError:  # deleted in the meantime
-            pass
+            continue
     return found
 
 
