@@ -118,7 +118,7 @@ def _files(mart: LocatedMart, source: Source) -> list[Path]:
 def _read(mart: LocatedMart, source: Source, only: Collection[str] | None = None) -> StoredMart:
     """Read the mart of a resolved source in the source's dialect.
 
-    `only` contains the names of the ledger's part files to read; None reads them all.
+    `only` contains the names of the ledger's part files to read; None means all.
     """
     if only is None:
         stored = read_mart(mart.path, source.dialect)
@@ -175,7 +175,7 @@ def _listed(
 ) -> tuple[str, Path | None]:
     """Write the list of quarantined rows; return the warning for reports and the list's path.
 
-    Tables in memory have no fingerprint, so their list is stored under the hash of its content.
+    Tables in memory have no fingerprint, so for them the list is stored under a hash of its own content.
     """
     if left_out is None:
         return "", None

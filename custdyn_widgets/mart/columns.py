@@ -64,7 +64,7 @@ def _uuids_as_text(column: pa.Array) -> pa.Array:
 
 
 def _without_views(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Convert a dictionary of string views to one of large strings."""
+    """Convert a dictionary column from string views to large strings."""
     chunks = [
         pa.DictionaryArray.from_arrays(chunk.indices, chunk.dictionary.cast(pa.large_string()))
         for chunk in column.chunks
@@ -109,7 +109,7 @@ def all_whole(column: pa.Array) -> bool:
 def blanks(column: pa.Array, *, of_numbers: bool = False) -> Bools:
     """Return a mask of the values that are null, empty or only white space.
 
-    NaN is blank unless `of_numbers` is set, because ids with missing values may be stored as floats.
+    Unless `of_numbers` is set, NaN is blank, because ids with missing values may be stored as floats.
     (Values that pandas treats as missing are already null.)
     """
     kind = column.type
@@ -124,7 +124,7 @@ def blanks(column: pa.Array, *, of_numbers: bool = False) -> Bools:
         starts, content = text_bytes(column)
         missing |= starts[1:] == starts[:-1]
         if content.min(initial=0xFF) <= ord(" ") or content.max(initial=0) >= 0x80:
-            # Only text that starts with white space or a non-ASCII byte can be blank. Few rows do.
+            # Only text starting with white space or a non-ASCII byte can be blank; few rows start that way.
             begins = content.take(starts[:-1] - starts[0], mode="clip")
             doubtful = np.flatnonzero(((begins <= ord(" ")) | (begins >= 0x80)) & ~missing)
             has_text = pc.match_substring_regex(column.take(pa.array(doubtful)), r"\S")
@@ -138,7 +138,7 @@ def to_bools(column: pa.Array) -> Bools:
 
 
 def as_numbers(column: pa.Array) -> pa.Array | None:
-    """Return a column of whole numbers as int64, or None if it has another type or does not fit."""
+    """Return a column of whole numbers as int64, or None if it has another type or a value does not fit."""
     kind = column.type
     if not (pa.types.is_integer(kind) or (pa.types.is_decimal(kind) and kind.scale == 0)):
         return None
@@ -149,7 +149,7 @@ def as_numbers(column: pa.Array) -> pa.Array | None:
 
 
 def positions(values: pa.Array, known: pa.Array | Sequence[str]) -> Codes:
-    """Return the position of each value, text or int64, among the known strings, or -1."""
+    """Return the position of each value, text or int64, among the known strings, or -1 if not found."""
     kind = values.type
     if pa.types.is_dictionary(kind):
         return _of_rows(values, positions(values.dictionary, known), -1)
@@ -178,7 +178,7 @@ class _NumberPositions:
             self._sorted, self._places = numbers[order], places[order]
 
     def positions(self, values: pa.Array) -> Codes:
-        """Return the position of each int64, or -1."""
+        """Return the position of each int64 among the known strings, or -1 if not found."""
         valid = to_bools(values.is_valid()) if values.null_count else None
         numbers = np.asarray(pc.fill_null(values, 0).to_numpy(zero_copy_only=False), np.int64)
         if self._table is not None:
@@ -210,7 +210,7 @@ class PositionLookup:
         return TextLookup(self._known)
 
     def positions(self, values: pa.Array) -> Codes:
-        """Return the position of each value, text or int64, among the known strings, or -1."""
+        """Return the position of each value, text or int64, among the known strings, or -1 if not found."""
         if pa.types.is_integer(values.type):
             return self._numbers.positions(values)
         if not pa.types.is_dictionary(values.type):
@@ -247,7 +247,10 @@ def _match(texts: pa.Array, pattern: str) -> Bools:
 
 
 def _at_most(numbers: pa.Array, negative: str, positive: str) -> Bools:
-    """Return which of the numbers, all strings with the same number of digits, are within their limit."""
+    """Return a mask of the numbers that are within the limit for their sign.
+
+    All numbers are strings with the same number of digits.
+    """
     limits = [pa.scalar(limit, numbers.type) for limit in (negative, positive)]
     found = pc.less_equal(numbers, pc.if_else(pc.starts_with(numbers, "-"), *limits))
     return to_bools(pc.fill_null(found, False))

@@ -26,7 +26,7 @@ def has_secret(url: str) -> bool:
 
 
 def check_url(url: str) -> None:
-    """Raise a SourceError that shows no secrets if a URL is not a database URL or contains a password."""
+    """Raise a SourceError, which shows no secrets, if a URL is not a database URL or contains a password."""
     scheme = _SCHEME.match(url)
     masked = f"{scheme[0]}…" if scheme else "…"
     if has_secret(url):

@@ -18,7 +18,9 @@ _NO_DELIMITERS = '"\r\n\0 '
 
 @dataclass(frozen=True)
 class Dialect:
-    r"""The format of a source's data. An attribute that is None is detected, or reported as ambiguous.
+    r"""The format of a source's data.
+
+    If an attribute is None, its value is detected, or reported as ambiguous.
 
     Attributes
     ----------
@@ -33,7 +35,7 @@ class Dialect:
     timezone
         The IANA name of the time zone of times without an offset. None means UTC. When clocks go back, a
         repeated time is read as its first occurrence; when they go forward, a skipped time is read with the
-        offset before the change.
+        offset that applied before the change.
     """
 
     delimiter: str | None = None

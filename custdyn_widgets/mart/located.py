@@ -30,7 +30,7 @@ def locate(source: Source) -> LocatedMart:
     Raises
     ------
     SourceError
-        If a file of the source or its mapping cannot be read, or the mapping fails.
+        If one of the source's files or its mapping cannot be read, or the mapping fails.
     """
     if source.mapping is None and source.system is None:
         record = read_record(source.path)

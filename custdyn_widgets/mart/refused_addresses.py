@@ -1,4 +1,4 @@
-"""Rejecting addresses that are not sources, without showing the passwords in them."""
+"""Rejecting addresses that are not sources, without showing any passwords in them."""
 
 from __future__ import annotations
 

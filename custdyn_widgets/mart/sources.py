@@ -1,4 +1,4 @@
-"""Sources of data: their location, their name in reports, and how their faulty rows are handled.
+"""Sources of data: their locations, their names in reports, and how their faulty rows are handled.
 
 A source is a path, a dict of tables in memory, or a name defined in `sources.toml`:
 
@@ -175,7 +175,7 @@ def find_source(source: SourceLike) -> Source:
     Raises
     ------
     SourceError
-        If it is a URL, except the address of a folder on object storage.
+        If the source is a URL other than an address on object storage.
     SettingsError
         If `sources.toml` cannot be used.
     """
@@ -202,7 +202,7 @@ def _synced(source: Source) -> Source:
     """Return a source for the mart that the last sync of a database wrote."""
     if source.name is None:
         raise SourceError(
-            "A database can be read only by its name in sources.toml. Define it there and run custdyn sync.",
+            "A database must be given by its name in sources.toml. Define it there and run custdyn sync.",
             field="source",
         )
     folder = synced_folder(source.name)
@@ -238,12 +238,12 @@ def absolute_source(source: str) -> str:
 
 
 def named_sources() -> dict[str, Source]:
-    """Return the sources defined in `sources.toml` by name, or an empty dict if there is no such file.
+    """Return the sources in `sources.toml`, keyed by name, or an empty dict if there is no such file.
 
     Raises
     ------
     SettingsError
-        If the file is not valid TOML, or a section has an unknown key, a wrong value or a secret.
+        If the file is not valid TOML, or a section contains an unknown key, an invalid value or a secret.
     """
     path = settings.load().sources
     if path is None or not path.is_file():

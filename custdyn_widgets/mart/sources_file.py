@@ -19,12 +19,12 @@ URL = re.compile(r"[\s\ufeff]*[A-Za-z][\w+.:-]+:/")  # `Path` drops the second s
 
 
 def read_sources_file(path: Path) -> dict[str, dict[str, Any]]:
-    """Return the arguments for `Source` that each section defines, by name.
+    """Return the arguments for `Source` that each section defines, keyed by the section's name.
 
     Raises
     ------
     SettingsError
-        If the file is not valid TOML, or a section has an unknown key, a wrong value or a secret.
+        If the file is not valid TOML, or a section contains an unknown key, an invalid value or a secret.
     """
     try:
         stored = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -76,7 +76,7 @@ def _is_on_objects(section: dict[str, str]) -> bool:
 
 
 def _reject_combinations(place: str, section: dict[str, str]) -> None:
-    """Raise if a section has no location for its data, or has two."""
+    """Raise an error unless a section has exactly one location for its data, and at most one mapping."""
     if "path" not in section and "url" not in section:
         raise SettingsError(f"{place} has neither a path nor a url. Give one of them.", field="path")
     for one, other in (("path", "url"), ("mapping", "system")):
@@ -101,7 +101,7 @@ def _path(file: Path, place: str, section: dict[str, str], key: str) -> Path | N
 
 
 def _reject_secret(place: str, key: str, value: object) -> None:
-    """Raise if a value looks like a secret, without showing it."""
+    """Raise an error if a value looks like a secret, without showing the value."""
     secret = isinstance(value, str) and (
         _SECRET_VALUE.search(value) or (key in ("url", "path", "endpoint") and has_secret(value))
     )

@@ -1,7 +1,7 @@
 """The folder of synced marts: for each source, a link to the folder of its last sync, and a lock.
 
 A sync writes a new folder next to the old one and then atomically replaces the link, so readers always see a
-complete mart, either the old or the new one. Killed syncs leave folders behind that no link points to; the
+complete mart, either the old or the new one. Killed syncs leave behind folders that no link points to; the
 next sync removes them.
 """
 
@@ -79,7 +79,7 @@ def rejected_rows(name: str) -> Path:
 
 
 def read_record(folder: Path) -> SyncRecord | None:
-    """Return the record of the sync that wrote a folder, or None if there is none in the current format."""
+    """Return the sync record of a folder, or None if it has no record in the current format."""
     try:
         stored = json.loads((folder / RECORD).read_bytes())
         if stored.pop("format") != _FORMAT:
@@ -125,7 +125,7 @@ def sync_lock(name: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def new_version(name: str) -> Iterator[Path]:
-    """Create a folder for a new version of a mart; at the end, remove it unless it was put in place.
+    """Create a folder for a new version of a mart; at the end, remove it unless it has been put in place.
 
     The caller must hold the lock. Versions left behind by killed syncs are removed first.
     """
@@ -140,7 +140,7 @@ def new_version(name: str) -> Iterator[Path]:
 
 
 def put_in_place(name: str, folder: Path) -> None:
-    """Atomically replace the source's mart with a new version, and remove the previous one."""
+    """Atomically replace a source's mart with a new version, and remove the previous one."""
     for file in folder.iterdir():
         _sync_file(file)
     sync_folder(folder)

@@ -21,12 +21,12 @@ _MASKS = np.array([2 ** (8 * count) - 1 for count in range(9)], _WORD)  # by the
 
 
 class TextLookup:
-    """A faster `pyarrow.compute.index_in`, which does not hash all known strings again in each call.
+    """A faster `pyarrow.compute.index_in`, which does not hash all known strings again on each call.
 
     Parameters
     ----------
     known
-        The known strings, of type `string` or `large_string`. If some are equal, the first is found.
+        The known strings, of type `string` or `large_string`. If several are equal, the first is found.
     """
 
     def __init__(self, known: pa.Array) -> None:
@@ -39,7 +39,7 @@ class TextLookup:
             self._table = self._filled()
 
     def positions(self, values: pa.Array) -> _Positions:
-        """Return the position of each value, of type `string` or `large_string`, or -1."""
+        """Return the position of each value (a `string` or `large_string`), or -1 if it is not found."""
         if self._table is None or not len(values):
             found = pc.index_in(values, value_set=self._known.cast(values.type))
             return np.asarray(pc.fill_null(found, -1).to_numpy(zero_copy_only=False), np.int32)
@@ -62,7 +62,7 @@ class TextLookup:
         return result
 
     def _filled(self) -> _Positions | None:
-        """Return the position in `known` for each slot, or -1; return None if too many strings collide."""
+        """Return the position in `known` for each slot (-1 if empty), or None if too many strings collide."""
         table = np.full(1 << self._bits, -1, np.int32)
         left, strings = np.arange(len(self._known), dtype=np.int32), self._strings
         slots = strings.slots(self._bits)
@@ -124,7 +124,7 @@ class _Strings:
         return (mixed >> np.uint64(64 - bits)).view(np.int64)
 
     def equal(self, positions: _Positions, others: _Strings) -> npt.NDArray[np.bool_]:
-        """Return whether the strings at some positions equal other strings; arbitrary for position -1."""
+        """Return whether the strings at some positions equal others; the result for -1 is arbitrary."""
         if isinstance(self.lengths, int):
             result = np.broadcast_to(others.lengths == self.lengths, len(positions)).copy()
         else:
@@ -146,14 +146,14 @@ def text_bytes(column: pa.Array) -> tuple[npt.NDArray[Any], _Octets]:
 
 
 def _words_at(words: _Words, begins: npt.NDArray[Any], lengths: npt.NDArray[Any], first: int) -> _Words:
-    """Return 8 bytes of each string, starting at byte `first`, given the word at each byte of all strings."""
+    """Return 8 bytes of each string, starting at byte `first`, given the word that begins at each byte."""
     found: _Words = words[np.minimum(begins + first, len(words) - 1)]
     found &= _MASKS.take(lengths - first, mode="clip")
     return found
 
 
 def _words_of_equal_length(strings: _Octets, first: int) -> _Words:
-    """Return 8 bytes of each string, starting at byte `first`; all strings have 8 bytes or more."""
+    """Return 8 bytes of each string, starting at byte `first`; all have the same length, at least 8 bytes."""
     count, width = strings.shape
     if first >= width:
         return np.zeros(count, _WORD)

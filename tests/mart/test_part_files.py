@@ -137,7 +137,7 @@ def _other_types(path: Path) -> None:
         (_remove_parts, "'clients.parquet' is a folder without .parquet files"),
         (_partition, "contains the folder 'year=2021', which is not read: write it without partitions"),
         (_other_columns, "clients.parquet: 'part-9.parquet' and 'part-00000-"),
-        (_other_types, "clients.parquet, client_id: its parts have different types (int64, large_string)"),
+        (_other_types, "clients.parquet, client_id: the parts have different types (int64, large_string)"),
     ],
 )
 def test_an_incomplete_or_inconsistent_folder_is_an_error(

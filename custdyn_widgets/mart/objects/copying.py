@@ -1,8 +1,9 @@
 """Local copies of sources on object storage, which are updated by downloading only changed objects.
 
 A copy is a folder that is written under a temporary name and then renamed, so that readers see the objects
-from one listing, never a mixture of two. Each file has the size and the time of its object, which are
-compared with the next listing. Unchanged files are hard links to the files in the previous copy.
+from one listing, never a mixture of two. Each file has the size and modification time of its object,
+which are compared with those in the next listing. Unchanged files are hard links to the files in the previous
+copy.
 """
 
 from __future__ import annotations

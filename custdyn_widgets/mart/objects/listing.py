@@ -51,12 +51,12 @@ class Listing:
 
 
 def list_objects(service: S3FileSystem, address: ObjectAddress, *, mapped: bool) -> Listing:
-    """List the objects of a mart or, if a mapping reads them, those of an export.
+    """List the objects of a mart or, if `mapped` is True, of an export that a mapping reads.
 
     Raises
     ------
     SourceError
-        If there are no objects, they cannot be listed, or one to be read does not have a valid file name.
+        If there are no objects, they cannot be listed, or an object to be read has an invalid file name.
     """
     with service_errors(address):
         if address.name.lower().endswith(DUCKDB_SUFFIXES) or (mapped and is_data_name(address.name)):
@@ -72,7 +72,7 @@ def list_objects(service: S3FileSystem, address: ObjectAddress, *, mapped: bool)
 
 
 def _list_folder(service: S3FileSystem, address: ObjectAddress, *, mapped: bool) -> Listing:
-    """List a folder, and its subfolders that contain parts of a table."""
+    """List a folder and any subfolders that contain parts of a table."""
     listing = Listing(folders={address.name})
     top = list(_entries(service, address.path))
     names = {name for name, info in top if info.is_file}
@@ -101,7 +101,7 @@ def _list_folder(service: S3FileSystem, address: ObjectAddress, *, mapped: bool)
 
 
 def _entries(service: S3FileSystem, path: str) -> Iterator[tuple[str, FileInfo]]:
-    """Yield the sorted names in a folder with their file information; skip markers for the folder itself."""
+    """Yield the sorted names in a folder with file information, except markers for the folder itself."""
     from pyarrow.fs import FileSelector  # imported late: takes a tenth of a second to load
 
     for info in sorted(service.get_file_info(FileSelector(path)), key=lambda info: str(info.path)):

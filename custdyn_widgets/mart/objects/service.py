@@ -48,7 +48,7 @@ _MEANINGS = (
     (r"REQUEST_TIME_TOO_SKEWED", "the storage service rejected this machine's time. Correct its clock"),
     (
         r"ACCESS_DENIED|HTTP status 403",
-        "access was denied. The user needs the permissions s3:ListBucket for the bucket and s3:GetObject for "
+        "access was denied. The user needs the permissions s3:ListBucket on the bucket and s3:GetObject on "
         f"its objects. Credentials come from the environment ({_FROM_ENVIRONMENT})",
     ),
 )

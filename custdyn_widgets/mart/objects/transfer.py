@@ -27,7 +27,7 @@ class ObjectChangedError(Exception):
 
 
 class Transfer:
-    """Downloads objects to files in a folder, and sets each file's time to that of its object.
+    """Downloads objects to files in a folder, and gives each file the modification time of its object.
 
     Parameters
     ----------
@@ -44,14 +44,14 @@ class Transfer:
         self._done: dict[str, int] = {}  # bytes
 
     def run(self, objects: Mapping[str, StoredObject]) -> None:
-        """Download all objects; if one fails, or on an interrupt, stop downloading the others.
+        """Download all objects; on a failure or an interrupt, stop all downloads.
 
         Raises
         ------
         SourceError
             If the storage service cannot be reached, or refuses a request.
         ObjectChangedError
-            If an object has been deleted or replaced in the meantime.
+            If an object has been deleted or replaced since it was listed.
         OSError
             If a file cannot be written.
         """

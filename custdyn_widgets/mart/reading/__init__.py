@@ -1,1 +1,1 @@
-"""Read tables from CSV, Parquet and DuckDB files, and from tables in memory."""
+"""Read marts from CSV, Parquet and DuckDB files, and from tables in memory."""

@@ -102,7 +102,7 @@ def layout_of(text: CsvText, spec: MartTable, dialect: Dialect) -> Layout:
 
 
 def _known_headings(path: Path, spec: MartTable, names: list[str], *, exact: bool) -> dict[str, str]:
-    """Return the heading of each column; unless `exact`, ignore case and punctuation."""
+    """Return the heading of each column; unless `exact` is set, ignore case and punctuation."""
     known = {name: name for name in names if name in spec.column_names}
     if not exact:
         meant = {normalized_name(column): column for column in spec.column_names}

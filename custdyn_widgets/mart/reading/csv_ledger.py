@@ -54,7 +54,7 @@ class _CsvFile:
     layout: Layout
 
     def read(self, piece: CsvPiece) -> Iterator[StoredTable]:
-        """Read a piece in batches, or yield none if it does not have the expected number of rows."""
+        """Yield the batches of a piece, or nothing if it does not have the expected number of rows."""
         table = self.table(piece)
         if table is not None and table.data.num_rows == piece.rows:
             yield from batches(table)
@@ -86,7 +86,7 @@ class _CsvFile:
             return table
 
     def _reject(self, *, encoding: bool) -> None:
-        """Raise an error if the file has misplaced quotes or, with `encoding`, is not UTF-8."""
+        """Raise an error if the file has misplaced quotes or, if `encoding` is set, is not UTF-8."""
         with self.named() as path:
             if encoding:
                 reject_encoding(path)

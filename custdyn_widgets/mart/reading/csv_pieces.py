@@ -91,7 +91,7 @@ def _scanned(octets: bytes) -> _Block:
 
 
 def _whole_rows(content: _Content, places: Sequence[int], blocks: Sequence[_Block]) -> list[CsvPiece]:
-    """Return the pieces, each ending with the row that contains a place.
+    """Return the pieces, each ending with the row that contains one of the places.
 
     The list is empty if such a row extends past the next place, or if a quote is not closed.
     """
@@ -113,7 +113,7 @@ def _whole_rows(content: _Content, places: Sequence[int], blocks: Sequence[_Bloc
 
 
 def _end_of_row(content: _Content, place: int, limit: int, inside: bool) -> int | None:
-    """Return the end of the row that contains a place, or None if it is not before a limit."""
+    """Return the end of the row that contains a place, or None if the row does not end before a limit."""
     for near in (min(place + _WINDOW, limit), limit):
         window = content[place:near]
         end = 0

@@ -1,7 +1,8 @@
 """CSV files as UTF-8 text: unpacked, decoded, and without the `sep=` line that only Excel uses.
 
-Plain UTF-8 files are read in place. Others are converted to a temporary file in the cache folder. On Linux,
-this file has no name, so that it disappears after reading, even if the process is killed.
+Plain UTF-8 files are read in place. Any other file is converted, and the text is stored in a temporary file
+in the cache folder. On Linux, this file has no name, so it disappears after it has been read, even if the
+process is killed.
 """
 
 from __future__ import annotations
@@ -68,7 +69,8 @@ def csv_text(path: Path, dialect: Dialect) -> Iterator[CsvText]:
     Raises
     ------
     SourceError
-        If an archive cannot be unpacked or has several files, or the text does not match its encoding.
+        If an archive cannot be unpacked or does not contain exactly one file, or the text does not match its
+        encoding.
     """
     copy, text = converted_copy(path, dialect)
     if copy is None:
@@ -97,7 +99,7 @@ class NamelessFile:
 
     @property
     def path(self) -> Path:
-        """A path to open the file again."""
+        """A path at which the file can be opened again."""
         return _OPEN_FILES / str(self.file.fileno()) if _OPEN_FILES.is_dir() else Path(self.file.name)
 
     @contextmanager

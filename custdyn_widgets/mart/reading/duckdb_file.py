@@ -1,4 +1,4 @@
-"""Read a mart from a DuckDB file, opened read-only, as Arrow tables.
+"""Read a mart as Arrow tables from a DuckDB file, which is opened read-only.
 
 Rows are numbered from 1 in DuckDB's own order. Nothing outside the file is read: no extension is loaded, and
 views of other files are rejected, because changes to those files would go unnoticed.
@@ -35,7 +35,7 @@ def read_duckdb(path: Path, name: str) -> StoredMart:
     Raises
     ------
     SourceError
-        If the file cannot be read, or it lacks clients or transactions.
+        If the file cannot be read, or has no clients or transactions table.
     """
     import duckdb  # imported late: slow to load
 
@@ -85,7 +85,7 @@ def _read_tables(connection: Any, path: Path) -> tuple[dict[str, StoredTable], t
 
 
 def _hint(connection: Any, name: str, near: str | None) -> str:
-    """Return the end of a sentence about a missing table, which says where it may be and what to do."""
+    """Return the end of a sentence about a missing table: where it may be, and what to do."""
     if near:
         return f", but it has {shown(near)}: rename it to {name}"
     sql = "SELECT table_schema FROM information_schema.tables WHERE lower(table_name) = ? ORDER BY 1"

@@ -51,7 +51,7 @@ def read_folder(
 ) -> StoredMart:
     """Read a folder of CSV or Parquet files, except a large ledger, which is read on demand.
 
-    `only` contains the names of the ledger's part files to read; None reads them all.
+    `only` contains the names of the ledger's part files to read; None means all.
     """
     paths, files = mart_files(folder), files_with_status(folder)
     sizes = {name: sum(status.st_size for _, status in files[name]) for name in files}

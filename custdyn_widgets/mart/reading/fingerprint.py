@@ -14,7 +14,7 @@ from custdyn_widgets.mart.synced import read_record
 
 
 class FileStatus(NamedTuple):
-    """The name and the status of a file; a file with the same status has the same content.
+    """The name and status of a file; if the status is unchanged, so is the content.
 
     `status_changed` is the time of the last change to its content or status; programs cannot set this time.
     """

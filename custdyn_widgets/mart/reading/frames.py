@@ -31,7 +31,7 @@ _WRITTEN_OUT = 100  # digits: longer Decimals keep their exponents
 
 
 def from_frames(frames: Mapping[str, TableLike]) -> StoredMart:
-    """Return a mart from tables in memory, keyed by table name.
+    """Create a mart from tables in memory, keyed by table name.
 
     Raises
     ------

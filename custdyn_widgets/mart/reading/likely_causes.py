@@ -1,6 +1,7 @@
 """Messages about files that cannot be read, with the likely cause and the remedy.
 
-These functions may read a file again, because they run only if it cannot be read or has no known heading.
+These functions can afford to read a file again, because they run only if it cannot be read or has no known
+heading.
 """
 
 from __future__ import annotations
@@ -113,7 +114,7 @@ def other_delimiter(path: Path, spec: MartTable, given: str | None) -> str | Non
 
 
 def _first_lines(path: Path) -> list[str]:
-    """Return the first lines that are not empty."""
+    """Return the non-empty lines at the beginning of a file."""
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         lines = [file.readline(_BEGINNING).rstrip("\r\n") for _ in range(_LINES)]
     return [line for line in lines if line]
@@ -137,7 +138,7 @@ def _known_count(line: Sequence[str], spec: MartTable, separator: str) -> int:
 
 
 def reject_encoding(path: Path) -> None:
-    """Raise an error if text is in UTF-16 or UTF-32, or for the first line that is not UTF-8."""
+    """Raise an error about text in UTF-16 or UTF-32, or about the first line that is not UTF-8."""
     with path.open("rb") as file:
         begins = file.read(_BEGINNING)
         file.seek(0)
@@ -166,7 +167,7 @@ def _wide_encoding(begins: bytes) -> str | None:
 
 
 def _code_page_hint(line: bytes, position: int) -> tuple[str, str]:
-    """Return a hint that shows the word at a position in likely code pages, and the first such code page."""
+    """Return a hint that decodes the word at a position with likely code pages, and the first such page."""
     begin = max(line.rfind(mark, 0, position) for mark in b'," ;\t') + 1
     ends = [end for mark in b'," ;\t\r\n' if (end := line.find(mark, position)) >= 0]
     word = line[begin : min(ends, default=len(line))][:40]

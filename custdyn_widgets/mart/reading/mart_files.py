@@ -27,8 +27,8 @@ def mart_files(folder: Path) -> dict[str, Path]:
     Raises
     ------
     SourceError
-        If the path is not a folder, or the folder lacks clients or transactions, or contains a table twice or
-        under a similar name.
+        If the path is not a folder, or the folder has no clients or transactions table, or has a table twice
+        or under a similar name.
     """
     if not folder.is_dir():
         other = hint_for_file(folder) if folder.is_file() else ""
@@ -55,7 +55,7 @@ def mart_files(folder: Path) -> dict[str, Path]:
 
 
 def names_in_folder(folder: Path) -> list[str]:
-    """Return up to a thousand names in a folder, to search them for misnamed files."""
+    """Return up to a thousand names in a folder, to be searched for misnamed files."""
     try:
         with os.scandir(folder) as entries:
             return sorted(entry.name for entry in islice(entries, _SEARCHED))
@@ -79,7 +79,7 @@ def part_files(path: Path) -> list[Path]:
     Raises
     ------
     SourceError
-        If the folder is incomplete, contains other folders, or lacks files of the table's format.
+        If the folder is incomplete, contains other folders, or has no files in the table's format.
     """
     if not path.is_dir():
         return [path]

@@ -1,4 +1,4 @@
-"""Find files and folders whose names are similar to those of a mart, and say what to do with them."""
+"""Find files and folders with names similar to those of a mart's tables, and say what to do with them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def seems_data(name: str) -> bool:
 
 
 def is_same_file(name: str, table: str) -> bool:
-    """Return whether a name differs from a table's CSV or Parquet file only in case and punctuation."""
+    """Return whether a name is that of a table's CSV or Parquet file, ignoring case and punctuation."""
     path = Path(name)
     return path.suffix.lower() in SUFFIXES and normalized_name(path.stem) == normalized_name(table)
 
@@ -64,7 +64,7 @@ def _remedy(folder: Path, name: str, table: str) -> str:
 
 
 def hint_for_missing(folder: Path, names: Sequence[str], table: str) -> str:
-    """Return the end of a sentence about a missing table, which says where it may be and what to do."""
+    """Return the end of a sentence about a missing table: where it may be, and what to do."""
     if near := near_file(folder, names, table):
         name, remedy = near
         return f", but it has {shown(name)}: {remedy}"
@@ -86,7 +86,7 @@ def _is_database(path: Path) -> bool:
 
 
 def hint_for_file(path: Path) -> str:
-    """Return the end of a sentence about a file given instead of a folder, which says what to do."""
+    """Return the end of a sentence about a file given instead of a folder: what it is, and what to do."""
     ending = path.suffix.lower()
     if ending in SUFFIXES:
         return ": it is a file, so give the path of its folder"

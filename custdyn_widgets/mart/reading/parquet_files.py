@@ -80,7 +80,7 @@ def parquet_ledger(path: Path, spec: MartTable, client_count: int) -> StoredLedg
 
 
 def _joinable_type(kind: pa.DataType) -> str:
-    """Return the name of a type; columns of types with the same name can be joined."""
+    """Return the name of a type; columns whose types have the same name can be joined."""
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
     return "text" if is_text(kind) else str(kind)
 
@@ -101,7 +101,7 @@ def _row_group_ranges(metadata: pq.FileMetaData) -> Iterator[tuple[range, int]]:
 def _gathered(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
     """Yield tables of up to `rows` rows, joining small batches.
 
-    A batch never spans row groups, so it may be small, and each batch takes time to check.
+    A batch never spans row groups, so it may be small, but even a small batch takes time to check.
     """
     gathered: list[pa.RecordBatch] = []
     for batch in batches:
@@ -166,7 +166,8 @@ def _opened(
 ) -> Iterator[pq.ParquetFile]:
     """Open a file so that the columns in `coded` are read as dictionaries.
 
-    Times of the old type INT96 are read in microseconds, because nanoseconds cover only 1677 to 2262.
+    Times of the old type INT96 are read in microseconds, because nanoseconds cover only the years 1677
+    to 2262.
     """
     try:
         with pa.OSFile(os.fsencode(path)) as stored:  # a path need not be UTF-8

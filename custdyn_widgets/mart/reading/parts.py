@@ -31,7 +31,7 @@ def read_parts(path: Path, parts: Sequence[Path], read: Callable[[Path], StoredT
 
 
 def parts_ledger(path: Path, parts: Sequence[Path], ledger: Callable[[Path], StoredLedger]) -> StoredLedger:
-    """Return the ledger in a file or in parts, without reading its rows."""
+    """Return the ledger stored in a file or in parts, without reading its rows."""
     return ledger(path) if parts == [path] else _joined_ledger(path, [ledger(part) for part in parts])
 
 
@@ -115,7 +115,7 @@ def _joined_column(origin: str, name: str, parts: Sequence[StoredTable]) -> pa.C
     kinds = {column.type for column in found}
     if len(kinds) > 1:
         raise SourceError(
-            f"{origin}, {name}: its parts have different types ({', '.join(sorted(map(str, kinds)))}). Write "
+            f"{origin}, {name}: the parts have different types ({', '.join(sorted(map(str, kinds)))}). Write "
             "all parts with the same types.",
             field=name,
         )

@@ -29,7 +29,7 @@ class MisshapenRow(NamedTuple):
     columns: int
 
     def moved(self, rows: int) -> MisshapenRow:
-        """Return the row with more rows before it."""
+        """Return the row with its number increased by `rows`."""
         return self._replace(number=self.number + rows)
 
 
@@ -70,7 +70,7 @@ class StoredTable:
     numbers: npt.NDArray[np.int64] | None = field(default=None, compare=False)
 
     def number(self, position: int) -> int:
-        """Return the number of a row in messages."""
+        """Return the number by which messages refer to a row."""
         return position + self.first_row if self.numbers is None else int(self.numbers[position])
 
     def position(self, number: int) -> int:
@@ -130,7 +130,7 @@ class StoredLedger:
 
     @classmethod
     def of(cls, table: StoredTable) -> StoredLedger:
-        """Return a ledger from a table in memory."""
+        """Create a ledger from a table in memory."""
 
         def whole(columns: Sequence[str] | None) -> StoredTable:
             return table if columns is None else replace(table, data=table.data.select(columns))
@@ -184,7 +184,7 @@ class StoredMart:
 
     @classmethod
     def of(cls, name: str, tables: Mapping[str, StoredTable]) -> StoredMart:
-        """Return a mart from tables in memory."""
+        """Create a mart from tables in memory."""
         others = {table: stored for table, stored in tables.items() if table != "transactions"}
         return cls(name, others, StoredLedger.of(tables["transactions"]))
 
@@ -213,7 +213,7 @@ def reject_repeated_columns(names: Sequence[object], spec: MartTable, whose: str
 
 @contextmanager
 def reporting_unreadable(path: Path) -> Iterator[None]:
-    """Convert errors that occur while reading a file to an error that names the file."""
+    """Convert errors that occur while a file is being read to errors that name the file."""
     try:
         yield
     except (OSError, csv.Error, pa.ArrowException) as error:

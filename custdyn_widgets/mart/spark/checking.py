@@ -1,4 +1,4 @@
-"""Finding all faults of a mart whose ledger stays in Spark, and summarizing them by kind."""
+"""Finding all faults in a mart whose ledger stays in Spark, and summarizing them by kind."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def check_on_spark(source: SourceLike) -> CheckSummary:
 
 @dataclass(frozen=True)
 class FoundFaults:
-    """The faults of a source by kind, with up to `LISTED` examples each, ordered by their first examples."""
+    """The faults in a source by kind, with up to `LISTED` examples each, ordered by their first examples."""
 
     name: str
     groups: Sequence[FaultGroup]
@@ -81,7 +81,7 @@ class FoundFaults:
 
 
 def find_faults(mart: SparkMart, others: CheckedMart) -> FoundFaults:
-    """Find all faults of a mart, given its checked tables other than the ledger."""
+    """Find all faults in a mart, given its checked tables other than the ledger."""
     progress.step("Looking for faults", 0.3)
     groups = group_faults(others.faults, LISTED)
     in_headings = BatchCheck({}).read(mart.headings)[1]

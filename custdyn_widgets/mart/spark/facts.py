@@ -45,7 +45,7 @@ class SparkFacts(Facts):
 
     @classmethod
     def of(cls, facts: Facts, parts: DataFrame, has_rows: Bools, source: str) -> SparkFacts:
-        """Return the facts of a mart, given its facts without rows, and the parts of its ledger in Spark."""
+        """Return the facts of a mart, given its facts without rows and the parts of its ledger in Spark."""
         values = {each.name: getattr(facts, each.name) for each in fields(Facts)}
         values["offset"] = facts.offset[:0]
         found = cls(**values, parts=parts, has_rows=has_rows, source=source)

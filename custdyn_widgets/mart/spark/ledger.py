@@ -42,7 +42,8 @@ def sorted_parts(mart: SparkMart, others: CheckedMart) -> tuple[Facts, DataFrame
 
     Returns
     -------
-    The facts without rows, the sorted parts (cached by Spark until `unpersist`), and their summaries.
+    The facts without rows, the sorted parts (cached by Spark until `unpersist` is called), and their
+    summaries.
     """
     packages = () if "packages" in others.tables else _package_ids(mart)
     facts, order = build_without_ledger(others.tables, packages)

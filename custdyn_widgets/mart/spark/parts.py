@@ -96,7 +96,7 @@ class CodeRows:
 
 @dataclass(frozen=True)
 class PartRows:
-    """The sorted rows of the clients of a part, as in `Merged`; each client has at least one row."""
+    """The sorted rows of a part's clients, as in `Merged`; each client has at least one row."""
 
     clients: Int64s
     count: Int64s

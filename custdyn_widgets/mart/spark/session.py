@@ -22,12 +22,14 @@ _ON_THIS_MACHINE = "local[*]"
 def spark_session() -> SparkSession:
     """Return the active Spark session, or start one on the cluster named in the settings.
 
-    If the settings name no cluster, use that of `SPARK_REMOTE` or `spark-submit`, or else this machine.
+    If the settings name no cluster, use the one given by `SPARK_REMOTE` or `spark-submit`, or else this
+    machine.
 
     Raises
     ------
     SettingsError
-        If pyspark or Java is missing, the setting contains a secret, or the cluster cannot be reached.
+        If pyspark or Java is missing, the setting `spark` contains a secret, or the cluster cannot be
+        reached.
     """
     try:
         from pyspark.errors import PySparkException
@@ -44,7 +46,7 @@ def spark_session() -> SparkSession:
     if master and has_secret(master):
         raise SettingsError(
             "The setting spark contains a secret, but other users may be able to read it. Remove the secret, "
-            "and set the environment variable SPARK_REMOTE to the address and its token.",
+            "and set the environment variable SPARK_REMOTE to the address, including its token.",
             field="spark",
         )
     if master is None and not {"SPARK_REMOTE", "PYSPARK_GATEWAY_PORT"} & set(os.environ):

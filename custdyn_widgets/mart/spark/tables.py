@@ -65,7 +65,7 @@ class SparkMart:
 
 @dataclass(frozen=True)
 class _Place:
-    """The location of a mart: the paths of its tables in Spark's format, and properties of its files."""
+    """The location of a mart: the paths of its tables as Spark expects them, and properties of its files."""
 
     name: str
     paths: Mapping[str, str]
@@ -173,7 +173,7 @@ def _options(source: Source) -> dict[str, str]:
 
 
 def _paths(folder: Path) -> dict[str, str]:
-    """Return the paths of the tables of a mart on this machine."""
+    """Return the paths of a mart's tables on this machine."""
     found = mart_files(folder)
     for path in found.values():
         if path.suffix != ".parquet":
@@ -246,7 +246,7 @@ def joined(batches: Iterator[pa.RecordBatch], spec: MartTable) -> Iterator[pa.Ta
 
 
 def _as_read(table: pa.Table, spec: MartTable) -> pa.Table:
-    """Return rows in the local engine's Parquet types: columns of repeated text are dictionary-encoded."""
+    """Return rows with the types that the local engine reads from Parquet: dictionaries for repeated text."""
     table = utc(table.combine_chunks())
     for name in spec.repeating:
         if name in table.column_names and is_text(table.schema.field(name).type):
