@@ -1,4 +1,4 @@
-"""Answers from the MCP tools: JSON of limited size, with text from the data shortened to a single line."""
+"""Answers from the MCP tools: JSON of limited size, with text from the data kept short and on one line."""
 
 from __future__ import annotations
 

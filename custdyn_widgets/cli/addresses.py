@@ -30,7 +30,7 @@ def address_command(name: str | None, old: str | None, revoke: bool, as_json: bo
     is for the latest time. Without NAME, list all addresses of this account.
 
     After renaming a saved query, `custdyn queries address NEW --was OLD` makes the addresses of the old name
-    lead to the snapshots of the new one. Deleting a saved query revokes them.
+    lead to the snapshots of the new one. Deleting a saved query revokes its addresses.
     """
     from custdyn_widgets import settings
     from custdyn_widgets.snapshots import Store, addresses
@@ -58,7 +58,8 @@ def revoke_addresses(store: Store, name: str, *, must_exist: bool = False) -> No
     found = addresses.own_addresses(store.folder, name)
     if not found and must_exist:
         raise SavedQueryError(
-            f"This account has no address for the saved query {name}. `custdyn queries address` lists all.",
+            f"This account has no address for the saved query {name}. `custdyn queries address` lists "
+            "all addresses.",
             field="name",
         )
     for address in found:
@@ -77,7 +78,7 @@ def _ensured(
     if saved.for_each is not None:
         raise SavedQueryError(
             f"The saved query {name} makes a report for each {saved.for_each.by}, so it cannot have an "
-            "address: readers of one report would see another one.",
+            "address: readers of one report would see another.",
             field="for_each",
         )
     if old is not None:
@@ -89,7 +90,7 @@ def _ensured(
 
 
 def _since(store: Store, name: str, saved: SavedQuery) -> datetime:
-    """Return when the newest snapshot of a saved query's current query was generated; now if there is none.
+    """Return when the newest snapshot of a saved query's current query was made, or now if none exists.
 
     Earlier versions of the saved query may have made reports on other clients, which readers should not see.
     """
@@ -147,4 +148,5 @@ def _print(store: Store, found: list[Address], settings: Settings, *, as_json: b
             if leads_to is None:
                 say(f"It leads nowhere until a run of {one.name} under this account makes a snapshot.")
             else:
-                say(f"It leads to {leads_to} now, and later to each newer snapshot from a run of {one.name}.")
+                later = f"will lead to each newer snapshot that a run of {one.name} makes"
+                say(f"It now leads to {leads_to}, and {later}.")

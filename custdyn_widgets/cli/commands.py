@@ -142,7 +142,8 @@ def query_command(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
-    help="Stop the run if it takes longer. Default: an hour for a recorded run, otherwise no limit.",
+    help="Stop the run if it takes longer than this. Default: an hour for a recorded run, otherwise no "
+    "limit.",
 )
 @click.option(
     "--scheduled",
@@ -150,12 +151,12 @@ def query_command(
     help="Run the saved query as its schedule would, for its most recent scheduled time.",
 )
 @click.option(
-    "--again", is_flag=True, help="With --scheduled: run even if a run for the scheduled time exists."
+    "--again", is_flag=True, help="With --scheduled: run even if a run for the scheduled time already exists."
 )
 @click.option(
     "--within",
     metavar="AGE",
-    help="With --scheduled: record the run as missed if it is late by more than this, such as 1h.",
+    help="With --scheduled: record the run as missed if it is late by more than AGE, such as 1h.",
 )
 @click.option(
     "--sync", "synced", is_flag=True, help="Read the source's database first, as custdyn sync does."
@@ -184,13 +185,13 @@ def run_command(
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Run a template notebook and freeze its report into a snapshot; the last line of output is its link.
+    """Run a template notebook and freeze its report into a snapshot; the last line of output is the link.
 
     Without TEMPLATE, the default template is run. Nothing is published if the run fails.
 
     --saved NAME with --scheduled, or with --as-of for another time, records the run: it is listed by
     "custdyn runs list", its report is sent to the recipients, and a failure is reported to the failure
-    recipients. --scheduled makes only one run for each scheduled time, unless --again is given.
+    recipients. With --scheduled, there is only one run for each scheduled time, unless --again is given.
     """
     if scheduled or again or within or no_send or quiet or (saved_name is not None and as_of is not None):
         own = dict(parameter)
@@ -216,7 +217,7 @@ def run_command(
 @main.command("demo")
 @as_of_option
 def demo_command(as_of: str | None) -> None:
-    """Create data for a demo operator, a report covering three years, and a snapshot of the report."""
+    """Create a demo operator's data, a report covering three years, and a snapshot of the report."""
     from custdyn_widgets.engine import run_report
     from custdyn_widgets.mart import demo_folder, demo_query, last_midnight
     from custdyn_widgets.publish import freeze

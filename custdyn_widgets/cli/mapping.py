@@ -108,7 +108,7 @@ def _new_mapped_database(source: Source, currency: str | None, as_json: bool) ->
 @click.argument("system", required=False)
 @click.option("--dialect", metavar="NAME", help="The SQL dialect: mysql or postgresql.")
 def mapping_show(system: str | None, dialect: str | None) -> None:
-    """Print the shipped mapping of a billing system as a basis for your own; without SYSTEM, list all."""
+    """Print a billing system's shipped mapping as a basis for your own; without SYSTEM, list all systems."""
     from custdyn_widgets.mart import shipped_mapping, shipped_systems
 
     systems = shipped_systems()

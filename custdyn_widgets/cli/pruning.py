@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 @click.command("prune")
 @click.option("--older-than", "age", metavar="AGE", help="Delete snapshots older than 90d, 12w, 6m, 1y, …")
-@click.option("--keep-last", metavar="N", type=click.IntRange(min=1), help="Keep the newest N of each query.")
+@click.option(
+    "--keep-last", metavar="N", type=click.IntRange(min=1), help="Keep the newest N snapshots of each query."
+)
 @click.option(
     "--max-size",
     "size",
@@ -53,7 +55,7 @@ def prune_command(
         raise click.UsageError("Give --older-than AGE, --keep-last N or --max-size SIZE.")
     if not (dry_run or yes or (sys.stdin and sys.stdin.isatty())):
         raise click.UsageError(
-            "Cannot ask for confirmation without a terminal: give --yes, or --dry-run to list what to delete."
+            "Confirmation needs a terminal: give --yes, or --dry-run to list what would be deleted."
         )
     store = the_store(must_exist="nothing was deleted")
     refuse_newer(store, "not pruned, and neither were the others")

@@ -205,7 +205,7 @@ def _as_json(entry: ListedQuery) -> dict[str, object]:
 
 @dataclass(frozen=True)
 class _Runs:
-    """The next scheduled time and the last run of a saved query, each None if there is none."""
+    """The next scheduled time and the last run of a saved query; either is None if there is none."""
 
     next: datetime | None = None
     last: Run | None = None
@@ -227,7 +227,7 @@ class _Runs:
 
 
 def _runs_of(entry: ListedQuery, entries: Sequence[ListedQuery], settings: Settings) -> _Runs:
-    """Return the runs of a saved query; none for a shared one if the user's own has the same name."""
+    """Return a saved query's runs; none for a shared query if the user's own query has the same name."""
     from custdyn_widgets.saved_queries import is_name
     from custdyn_widgets.scheduling import Runs, crontab
 

@@ -1,4 +1,4 @@
-"""Query options of the command line: one per field, merged with a file or a saved query."""
+"""Command-line options for queries: one per field, merged with a file or a saved query."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reports on the command line: data goes to stdout or to a file, messages go to stderr."""
+"""Reports on the command line: data goes to stdout or to a file, and messages go to stderr."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 SOURCE_HELP = (
-    "A folder of CSV or Parquet files or a DuckDB file, here or on object storage (s3://bucket/folder); a "
-    'name in sources.toml; or "demo".'
+    "A folder of CSV or Parquet files or a DuckDB file, on this machine or on object storage "
+    '(s3://bucket/folder); a name in sources.toml; or "demo".'
 )
 source_option = click.option("--source", "-s", required=True, help=SOURCE_HELP, metavar="SOURCE")
 engine_option = click.option(
@@ -130,7 +130,8 @@ def say(text: str) -> None:
 def print_data(data: bytes, *, is_text: bool = True) -> None:
     """Write data to stdout, unchanged unless it is text for a terminal.
 
-    Names in the data may contain control characters that a terminal would interpret, so they are replaced.
+    Names in the data may contain control characters, which are replaced because a terminal would interpret
+    them.
     """
     if is_text and sys.stdout.isatty():
         from custdyn_widgets.text import replace_controls  # imported late: --help does not need it
@@ -167,7 +168,7 @@ def print_report(
 ) -> None:
     """Run a report, print it or write it to a file, and print its notes to stderr.
 
-    With `pdf`, or if the report is written as a PDF, its snapshot contains the PDF, too.
+    With `pdf`, or if the report is written as a PDF, its snapshot also contains a PDF.
 
     Raises
     ------
@@ -217,10 +218,10 @@ def _settings_for(form: str, *, frozen: bool, pdf: bool) -> Settings:
 
 
 def say_page(frozen: Frozen) -> None:
-    """Print the path of a snapshot's page, and its link with a note on when it works."""
+    """Print the path of a snapshot's page and, without a `share_url`, a note on when its link works."""
     say(f"Page: {frozen.page}")
     if settings.load().share_url is None:
-        say('The link opens while "custdyn serve" is running:')
+        say('The link works while "custdyn serve" is running:')
 
 
 def _formatted(report: Report, form: str, total: bool, paper: str) -> bytes:

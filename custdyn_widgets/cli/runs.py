@@ -33,8 +33,8 @@ def runs_group() -> None:
 
 
 @runs_group.command("list")
-@json_option("Print JSON, including the receipt of each email.")
-@click.option("--last", type=click.IntRange(min=1), metavar="N", help="List only the newest N.")
+@json_option("Print JSON, including the receipt for each email.")
+@click.option("--last", type=click.IntRange(min=1), metavar="N", help="List only the newest N runs.")
 @click.option("--saved", "saved_name", metavar="NAME", help="List only the runs of this saved query.")
 def runs_list(as_json: bool, last: int | None, saved_name: str | None) -> None:
     """List the runs of saved queries, newest last, with times and results.
@@ -62,14 +62,14 @@ def runs_list(as_json: bool, last: int | None, saved_name: str | None) -> None:
 @click.option(
     "--max-age",
     metavar="AGE",
-    help="Check all scheduled times up to this age, such as 3d. Default: the most recent one for each "
+    help="Check all scheduled times within the last AGE, such as 3d. Default: the most recent one for each "
     "saved query.",
 )
 @json_option("Print JSON.")
 def runs_check(max_age: str | None, as_json: bool) -> None:
     """Check that the scheduled saved queries ran; exit 1 if a run was missed or killed, failed, or is late.
 
-    A problem is resolved once a run for the scheduled time has succeeded, through "custdyn run --saved NAME
+    A problem is resolved once a run for the scheduled time has succeeded: use "custdyn run --saved NAME
     --as-of TIME" or "custdyn runs resend RUN". This command is for monitoring: it neither sends nor changes
     anything.
     """

@@ -25,7 +25,7 @@ from custdyn_widgets import settings
     help="The format of the log, which goes to stderr: lines of text or of JSON.",
 )
 def serve_command(host: str, port: int, base_url: str, allow_host: tuple[str, ...], log_format: str) -> None:
-    """Serve snapshots at their links until Ctrl-C.
+    """Serve snapshots at their links until Ctrl-C is pressed.
 
     /healthz reports whether the store can be read, and /metrics provides metrics for Prometheus.
     """

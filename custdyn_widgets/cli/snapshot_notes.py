@@ -26,7 +26,7 @@ def note_command(given: str, text: str | None, withdraw: int | None, as_json: bo
     """Add a dated note, which everyone who opens the link sees above the report.
 
     Without TEXT, list the notes. The link shows the date, the role in your settings and the text, but not the
-    name of your account, which is recorded: see `custdyn snapshots history`. The snapshot does not change.
+    name of your account, which `custdyn snapshots history` shows. The snapshot does not change.
     """
     from custdyn_widgets.snapshots import Store, id_in, notes
 
@@ -73,7 +73,7 @@ def _list(store: Store, snapshot_id: str, *, as_json: bool) -> None:
 def history_command(given: str, as_json: bool) -> None:
     """List the history of a snapshot: who revoked it, set its expiry, added a note or deleted it, and when.
 
-    Accounts are those of the operating system. Deleted snapshots have a history, too.
+    People are named by their operating-system accounts. Deleted snapshots have a history, too.
     """
     from custdyn_widgets.files import reason
     from custdyn_widgets.snapshots import Store, acts, id_in, ownership
@@ -109,7 +109,8 @@ def protect_command(group: str) -> None:
     """Protect a shared store, as root: only a snapshot's owner and root can change or delete it.
 
     The store may be new or in use. Members of the group can add snapshots and see all of them. Everyone else
-    who can enter the folder above the store can read them, so give only a viewer access to that folder.
+    who can enter the folder above the store can read them, so, besides the members, let only a viewer
+    enter that folder.
     """
     from custdyn_widgets.snapshots import protect
 

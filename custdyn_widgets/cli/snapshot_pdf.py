@@ -23,7 +23,7 @@ from custdyn_widgets.errors import CustDynError
     help="The file to write.",
 )
 def pdf_command(given: str, output: Path) -> None:
-    """Write a snapshot's report as a PDF with its link in the footer. Give the ID in full, or the full link.
+    """Write a snapshot's report as a PDF with the link in the footer. Give the ID in full, or the full link.
 
     The PDF is made from the frozen report, even if the data has changed since, and the snapshot does not
     change. The PDF does not include cells that the author of a notebook added around the report.
@@ -36,7 +36,7 @@ def pdf_command(given: str, output: Path) -> None:
     current, snapshot_id = settings.load(), id_in(given)
     store = Store(current.snapshots)
     if "kind" in store.manifest(snapshot_id):
-        raise CustDynError("This snapshot is a difference between reports, which cannot be written as a PDF.")
+        raise CustDynError("This snapshot is a comparison of reports, which cannot be written as a PDF.")
     report = Report.from_dict(json.loads(store.read(snapshot_id, "report.json")))
     with ProgressBar():
         data = to_pdf(report, paper=current.paper, identity=current.link(snapshot_id))

@@ -1,4 +1,4 @@
-"""The `custdyn snapshots` commands that prove a snapshot to outsiders: sign, export and verify."""
+"""The `custdyn snapshots` commands that prove to outsiders that a snapshot is genuine."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def export_command(given: str, file: Path) -> None:
 )
 @json_option()
 def verify_command(given: tuple[str, ...], every: bool, key: str | None, as_json: bool) -> None:
-    """Compare the given snapshots, or all, byte by byte with what was published. Exit 1 if any differs.
+    """Compare the given snapshots, or all, byte by byte with what was published. Exit 1 if any differ.
 
     A FILE.zip is a downloaded or exported snapshot, which is checked without the store. The exit code is 0
     only if every byte is as published and signed with the given key. It is 1 if anything differs or the file
@@ -118,7 +118,7 @@ def verify_command(given: tuple[str, ...], every: bool, key: str | None, as_json
     if not zips:
         if key is not None:
             raise click.UsageError(
-                "--key is only for a FILE.zip; the signatures of stored snapshots need none."
+                "--key is only for a FILE.zip; the signatures of stored snapshots are checked without it."
             )
         verify_stored(given, every, as_json)
         return

@@ -17,7 +17,7 @@ _NO_MISTAKES = ("mapping", "left_out", "guessed_dialect")  # kinds of notes
 @click.option(
     "--show-grants",
     is_flag=True,
-    help="Print the GRANT statements that the mapping needs, without connecting, and stop.",
+    help="Print the GRANT statements that the mapping needs, without connecting, and exit.",
 )
 @json_option()
 def sync_command(name: str, show_grants: bool, as_json: bool) -> None:

@@ -31,7 +31,11 @@ format_option = click.option(
 @query_options
 @as_of_option
 @click.option(
-    "--row", "labels", multiple=True, metavar="LABEL", help="The row's label, once for each heading."
+    "--row",
+    "labels",
+    multiple=True,
+    metavar="LABEL",
+    help="The row's label; repeat the option for each heading.",
 )
 @click.option("--total", is_flag=True, help="The clients behind the Total.")
 @click.option(

@@ -108,7 +108,7 @@ class RateError(CustDynError):
     def missing(cls, currency: str, date: str, target: str) -> RateError:
         """Return the error for a currency without a quote on or before a date."""
         return cls(
-            f"There is no quote for {currency} on or before {date}, and the report in {target} needs one. "
+            f"There is no quote for {currency} on or before {date}, but the report in {target} needs one. "
             f"Add one to the rates table, or choose another currency.",
             field="currency",
         )
@@ -143,7 +143,7 @@ class SnapshotUnknownError(SnapshotError):
 
 
 class SnapshotNotFoundError(SnapshotError):
-    """A snapshot does not exist, has been revoked or has expired; the message is the same for all three."""
+    """A snapshot does not exist, has been revoked or has expired; the message is the same in each case."""
 
     code = "snapshot-not-found"
 

@@ -26,7 +26,7 @@ def canonical_json(value: object, *, floats: bool = False) -> bytes:
     Raises
     ------
     SnapshotError
-        If the value contains another type, or is nested too deeply.
+        If it contains a value of any other type, or is nested too deeply.
     """
     try:
         plain = _plain(value, "", floats)

@@ -136,7 +136,7 @@ def _local_path(setting: str, given: str, base: Path) -> Path:
 
 
 def _expanded(setting: str, path: str) -> Path:
-    """Return a path with the home folder for a leading `~` or `~name`."""
+    """Return a path, with a leading `~` or `~name` replaced by the home folder."""
     try:
         return Path(path).expanduser()
     except RuntimeError:  # `~` of an unknown user, or of one without a home folder

@@ -12,12 +12,12 @@ _MILLION = 10**6
 
 
 def format_amount(amount: Decimal) -> str:
-    """Return an amount with 2 to 6 places, rounded half to even and never `-0`."""
+    """Return an amount with 2 to 6 decimal places, rounded half to even and never `-0`."""
     return _without_zeros(f"{amount:z.6f}")
 
 
 def format_millionths(millionths: int) -> str:
-    """Format an amount given in millionths as `format_amount` does."""
+    """Format an amount given in millionths the way `format_amount` does."""
     whole, places = divmod(abs(millionths), _MILLION)
     return _without_zeros(f"{'-' if millionths < 0 else ''}{whole}.{places:06}")
 

@@ -55,7 +55,7 @@ def _shared_length(names: list[str]) -> int:
 
 
 def _without_middle(name: str, shared: int, room: float, width: Callable[[str], float]) -> str:
-    """Return the start of a name and its end from the first word that differs, joined by an ellipsis."""
+    """Return the start of a name and the rest from the first word that differs, joined by an ellipsis."""
     if width(name) <= room:
         return name
     word = name.rfind(" ", 0, shared) + 1

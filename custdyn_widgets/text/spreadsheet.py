@@ -25,7 +25,7 @@ def guard_formula(text: str, *, numbers_stay: bool = False) -> str:
 
 
 def _is_blank(character: str) -> bool:
-    """Return whether a character is invisible, so that a spreadsheet may skip it at the start of a cell.
+    """Return whether a character is invisible; a spreadsheet may skip such characters at the start of a cell.
 
     Spreadsheets differ in what they trim; control and format characters (NUL, a byte-order mark, a
     zero-width space) count as blank here, to be safe.

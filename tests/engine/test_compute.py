@@ -223,14 +223,14 @@ def test_a_currency_is_chosen_where_none_is_asked_for() -> None:
 
 def test_a_quote_that_is_needed_and_missing_names_currency_and_date() -> None:
     source = mart(("a", "2021-01-05", "refill", "1"), rates=rates(USD="1.2"))
-    with pytest.raises(RateError, match="no quote for USD on or before 2021-01-05, and the report in EUR"):
+    with pytest.raises(RateError, match="no quote for USD on or before 2021-01-05, but the report in EUR"):
         report(source, currency="EUR")
     with pytest.raises(RateError, match="no quote for JPY on or before"):
         report(source, currency="JPY")
     last = mart(
         ("a", "2021-02-28", "usage", "1"), ("a", "2021-02-28", "refill", "-1"), rates=rates(GBP="0.9")
     )
-    with pytest.raises(RateError, match="no quote for USD on or before 2021-02-28, and the report in EUR"):
+    with pytest.raises(RateError, match="no quote for USD on or before 2021-02-28, but the report in EUR"):
         report(last, currency="EUR")
     assert report(source, currency="USD").info.quotes == ()
 

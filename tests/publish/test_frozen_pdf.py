@@ -85,7 +85,7 @@ def test_a_difference_has_no_pdf_whatever_the_settings_say(report: Report) -> No
         pdf_of(frozen.id)
     result = custdyn("snapshots", "pdf", frozen.id, "-o", "d.pdf")
     assert result.exit_code == 1
-    assert "difference between reports" in result.stderr
+    assert "comparison of reports" in result.stderr
     assert not Path("d.pdf").exists()
 
 
