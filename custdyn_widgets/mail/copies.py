@@ -107,7 +107,7 @@ class Copy:
         return Delivery(self.recipient, self.outcome, self.words, at, self.tries, self.message_id, attached)
 
     def send(self, smtp: smtplib.SMTP) -> None:
-        """Send the message over an open connection, leaving out its attachment if it is too large.
+        """Send the message over an open connection; if it is too large, leave out its attachment.
 
         If the message is still too large, its pictures are left out as well.
         """
@@ -126,7 +126,7 @@ class Copy:
         return self._send(smtp, message_bytes(smallest, self.envelope, attached=attached))
 
     def _forms(self) -> list[tuple[Letter, bool]]:
-        """Return the versions of the email, largest first, and for each, whether the file is attached."""
+        """Return the versions of the email, largest first, and whether the file is attached to each."""
         forms = [(self.letter, True)] if self.letter.attachment is not None else []
         forms.append((self.letter, False))
         return [*forms, (self.letter.without_pictures(), False)] if self.letter.pictures else forms

@@ -118,8 +118,8 @@ def message_bytes(letter: Letter, envelope: Envelope, *, attached: bool) -> byte
 def header_text(text: str) -> str:
     """Return text for a header: one printable line, truncated, without encoded words.
 
-    An encoded word (`=?utf-8?q?=0D=0ABcc:…?=`) would be decoded, and Python before 3.11.10 would write its
-    line breaks into the message, so an invisible character is inserted to prevent decoding.
+    An encoded word (`=?utf-8?q?=0D=0ABcc:…?=`) would be decoded, and Python versions before 3.11.10 would
+    write its line breaks into the message, so an invisible character is inserted to prevent decoding.
     """
     line = " ".join(printable(text).split()).replace("=?", "=\N{WORD JOINER}?")
     return cut_short(line, MAX_SUBJECT_LENGTH)

@@ -89,7 +89,8 @@ def parse_smtp_url(url: str | None) -> tuple[Security, str, int]:
     setting = "CUSTDYN_SMTP_URL"
     if not url:
         raise SettingsError(
-            f"Email cannot be sent: {setting} is not set. Set it to your mail server, such as {_FORMS}.",
+            f"Email cannot be sent: {setting} is not set. Set it to the URL of your mail server, such as "
+            f"{_FORMS}.",
             field=setting,
         )
     try:

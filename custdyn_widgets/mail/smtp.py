@@ -3,7 +3,7 @@
 Temporary failures (no connection, a 4xx reply) are retried after a wait; permanent ones (a 5xx reply, a
 rejected login or certificate) are not. Each recipient gets a separate copy, so that recipients do not see
 each other and one rejected address does not affect the rest. If the connection breaks after the last byte, a
-copy may be delivered twice, with the same Message-ID, so that mail clients can recognize the duplicate.
+copy may be delivered twice, but with the same Message-ID, so mail clients can recognize the duplicate.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def _try_all(copies: Sequence[Copy], server: MailServer, end: float, record: Cal
 
 
 def _send_all(left: list[Copy], smtp: smtplib.SMTP, end: float, record: Callable[[], object]) -> int:
-    """Send copies until the connection drops, recording each that is accepted.
+    """Send copies until the connection drops, recording each one that is accepted.
 
     Return the number of copies that the server responded to.
 

@@ -85,7 +85,7 @@ def _read(environ: Mapping[str, str]) -> str:
 
 
 def _run(words: list[str]) -> str:
-    """Return the token that a command prints. Its other output is never shown because it may be secret."""
+    """Return the token that a command prints. Its other output is never shown, because it may be secret."""
     try:
         done = subprocess.run(  # noqa: S603  # the operator's own command
             words, stdin=subprocess.DEVNULL, capture_output=True, timeout=_COMMAND_TIMEOUT_S, check=False

@@ -1,6 +1,6 @@
 """Running a notebook in its own kernel, with limits on its time and outputs.
 
-papermill runs in a worker thread while the calling thread waits. At a timeout, Ctrl-C or SIGTERM, the
+papermill runs in a worker thread while the calling thread waits. On a timeout, Ctrl-C or SIGTERM, the
 kernel's entire process group is killed, even if the kernel hangs, ignores interrupts or forks. The kernel
 always uses this process's interpreter, regardless of which kernels are installed.
 """
@@ -33,7 +33,7 @@ _KILL_EVERY_S = 0.2
 
 
 class RunTimeout(Exception):  # noqa: N818 - the caller turns it into an error
-    """The kernel was killed at the time limit."""
+    """The kernel was killed when the time limit was reached."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -81,7 +81,7 @@ class NotebookExecution:
         Raises
         ------
         RunTimeout
-            After `timeout_s` seconds, including the kernel's start; None means no limit.
+            After `timeout_s` seconds, including the time the kernel takes to start; None means no limit.
         OutputRefused
             If the notebook printed, displayed or sent too much, or sent something that cannot be read.
         Exception

@@ -33,7 +33,7 @@ class OutputRefused(Exception):  # noqa: N818 - the caller turns it into an erro
 
 @dataclass
 class _Display:
-    """The size of a display with an id, and how often each cell shows it."""
+    """The size of a display with an id, and how many times each cell shows it."""
 
     size: int = 0
     shown: Counter[str] = field(default_factory=Counter)
@@ -53,7 +53,7 @@ class OutputSize:
         self._clearing = ""
 
     def add(self, message: Mapping[str, Any], size: int) -> None:
-        """Count a message that the kernel sent while a cell ran, given its size."""
+        """Count a message of the given size that the kernel sent while a cell was running."""
         cell = str(message["parent_header"].get("msg_id"))
         content, kind = message["content"], message["msg_type"]
         size += OVERHEAD
@@ -98,7 +98,7 @@ class CapturedOutputs:
         self._cells: dict[str, str] = {}
 
     def drops(self, message: Mapping[str, Any]) -> bool:
-        """Return whether a message is left out because it is for widgets or captured by one."""
+        """Return whether a message is left out because it is for a widget or was captured by one."""
         if not message["msg_type"].startswith("comm_"):
             return message["parent_header"].get("msg_id") in self._cells.values() and (
                 message["msg_type"] in _KEPT or message["msg_type"] == "clear_output"

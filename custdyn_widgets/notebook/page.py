@@ -27,7 +27,7 @@ _FROZEN = re.compile(r'\A<p>The report was frozen: <a href="[^"<>\s]*/view\?id=(
 _EXPECTED = "raises-exception"
 _NOT_SHOWN = (
     "This page shows the notebook's outputs instead of the report that it froze, because the report is "
-    "not in this machine's store or was withdrawn."
+    "not in this machine's store or has been withdrawn."
 )
 
 

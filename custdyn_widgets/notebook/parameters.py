@@ -29,7 +29,7 @@ _DEFAULTS = {
     "interval": None,
 }  # `to_dict` leaves out empty columns
 _INJECTED = "# Parameters\n"
-# Jupyter Server sets it for an open notebook, in which a cell without a heading may be the user's own.
+# Jupyter Server sets this for an open notebook, where a cell without a heading may be the user's own.
 _OPEN_VARIABLE = "JPY_SESSION_NAME"
 
 
@@ -189,7 +189,7 @@ def check_names(names: Iterable[str], known: Iterable[str]) -> None:
 
 
 def assigned_names(source: str) -> list[str]:
-    """Return the names set by a cell's top-level statements, in order; none unless it is plain Python."""
+    """Return the names set at a cell's top level, in order, or none if the cell is not plain Python."""
     return list(_assignments(source))
 
 

@@ -105,8 +105,8 @@ def run_notebook(
     Parameters
     ----------
     template
-        A notebook with a cell tagged `parameters` and `freeze(report)` in its last cell. Defaults to the
-        shipped template.
+        A notebook with a cell tagged `parameters` and a call to `freeze(report)` in its last cell. Defaults
+        to the shipped template.
     parameters
         The query's fields, `source`, `as_of` and the template's own parameters, by name.
     settings
@@ -239,12 +239,12 @@ def _run_error(error: Exception, cell: _CurrentCell) -> RunError:
             return RunError(f"{cell} failed: {error.evalue} {_NOTHING}")
         # The name could be an expression that contains a secret.
         name = error.ename if error.ename.isidentifier() and len(error.ename) <= 60 else "an error"
-        hidden = "Its message is not shown because it may contain confidential data."
+        hidden = "Its message is not shown, because it may contain confidential data."
         return RunError(f"{cell} failed with {name}. {hidden} {_NOTHING} {_IN_LAB}")
     if isinstance(error, RuntimeError) and not cell.has_started:
         return RunError(
             f"{cell} failed: the kernel ended before it was ready. It ran out of memory, was killed, or "
-            f"could not import a package. {_NOTHING} Free memory and run it again."
+            f"could not import a package. {_NOTHING} Free up memory and run it again."
         )
     if isinstance(error, DeadKernelError):
         return RunError(

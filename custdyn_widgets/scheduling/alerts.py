@@ -109,7 +109,7 @@ def _describe(found: Finding, currency: str, key: str, true_before: Container[st
 def _rows(found: Finding, currency: str) -> list[str]:
     """Return the first rows that meet a condition, and the number of others.
 
-    If no row meets it and only one fails to, return that row.
+    If no row meets it and only one could be evaluated, return that row.
     """
     cells = found.met or (found.unmet if found.condition.row == "total" or len(found.unmet) == 1 else ())
     lines = [_cell(cell, found.column, currency) for cell in cells[:_SHOWN_ROWS]]

@@ -31,7 +31,7 @@ class RunProblem:
     saved
         The saved query's name; empty for a folder that cannot be read.
     kind
-        `missed`: no run was started in time; `late`: the run has not begun yet, or takes too long;
+        `missed`: no run was started in time; `late`: the run has not begun yet, or is taking too long;
         `killed`: the run was killed; `failed`: the run failed, its data was stale or it did not reach every
         recipient; `invalid`: the saved query cannot be read.
     time
@@ -63,8 +63,8 @@ def check_runs(
     now
         The current time.
     max_age
-        The maximum age of the scheduled times to check. By default, only each saved query's most
-        recent one is checked, whatever its age.
+        The maximum age of the scheduled times to check. By default, only the most recent
+        scheduled time of each saved query is checked, however old it is.
 
     Returns
     -------
@@ -134,7 +134,7 @@ def _judge(name: str, at: str, of_time: Sequence[Run], now: datetime) -> Iterato
         if now - datetime.fromisoformat(newest.began) > _LONGEST_RUN:
             yield RunProblem(name, "late", at, f"It has been running since {newest.began}.", newest.id)
     elif newest.result == "held back":
-        yield RunProblem(name, "missed", at, "It was only run with --no-send.", newest.id)
+        yield RunProblem(name, "missed", at, "It was run only with --no-send.", newest.id)
     else:
         kind = newest.result if newest.result in ("killed", "missed") else "failed"
         problem = newest.problem or newest.result
@@ -153,7 +153,10 @@ def _gone(name: str, runs: Runs, now: datetime) -> Iterator[RunProblem]:
 
 
 def _changed(entry: ListedQuery, settings: Settings) -> datetime:
-    """Return when a saved query was last changed; no runs before then are expected unless recorded."""
+    """Return when a saved query was last changed.
+
+    Earlier runs are expected only if the records show that its schedule was already in use.
+    """
     with contextlib.suppress(FileNotFoundError):
         file = folder_of(entry.place, settings=settings) / f"{entry.name}.json"
         return datetime.fromtimestamp(file.stat().st_mtime, UTC)

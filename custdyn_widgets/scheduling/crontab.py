@@ -164,8 +164,8 @@ def machine_zone(localtime: Path = _LOCALTIME) -> str:
     named = str(localtime.resolve()).rpartition("zoneinfo/")[2]
     if not is_time_zone(named):
         raise SettingsError(
-            f"{localtime} does not identify this machine's time zone. Set it with --zone, such as "
-            "--zone Europe/Paris.",
+            f"{localtime} does not identify this machine's time zone. Set it with --zone, for "
+            "example --zone Europe/Paris.",
             field="zone",
         )
     return named

@@ -71,7 +71,7 @@ def check_due(request: RunRequest, saved: SavedQuery, runs: Runs, now: datetime,
     Parameters
     ----------
     request, saved
-        The request and the saved query. A request that is not `is_once` is always due.
+        The request and the saved query. A request whose `is_once` is False is always due.
     runs
         The records.
     now
@@ -203,7 +203,7 @@ def _refusal(
 
 
 def _counts(run: Run, request: RunRequest, killed: int) -> bool:
-    """Return whether a run counts as done, so that it is not repeated for its scheduled time."""
+    """Return whether a run counts as done and is therefore not repeated for its scheduled time."""
     if run.result in ("killed", "running"):
         was_sent = any(receipt["outcome"] == "sent" for one in run.reports for receipt in one.deliveries)
         return was_sent or killed >= _TRIES
@@ -230,8 +230,8 @@ def _done(request: RunRequest, saved: SavedQuery, run: Run, why: str = "") -> No
 def _missed(request: RunRequest, saved: SavedQuery, instant: datetime, within: timedelta) -> NotDueError:
     again = f"custdyn run --saved {request.name} --as-of {format_instant_utc(instant)}"
     return NotDueError(
-        f"{request.name} for {_shown(saved, instant)} was missed: it is now more than "
-        f"{within / timedelta(hours=1):g} h later. To run it now, use `{again}`.",
+        f"{request.name} for {_shown(saved, instant)} was missed: it is more than "
+        f"{within / timedelta(hours=1):g} h late. To run it now, use `{again}`.",
         failed=True,
     )
 

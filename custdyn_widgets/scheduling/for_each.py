@@ -1,7 +1,7 @@
 """One report for each company: the data is read once, and each report contains only its company's clients.
 
-No notebook is run, because kernels for hundreds of companies would take minutes, and a single kernel would
-contain the data of all companies.
+No notebook is run, because starting kernels for hundreds of companies would take minutes, and a single kernel
+would contain the data of all companies.
 """
 
 from __future__ import annotations

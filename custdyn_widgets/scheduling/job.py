@@ -72,7 +72,8 @@ def dispatch(
     SavedQueryError
         If the request's name is not valid for a saved query; nothing has been recorded or sent.
     NotDueError
-        If there has been a run for the scheduled time, there is one now, or the time is recorded as missed.
+        If a run for the scheduled time has already taken place or is in progress, or if the time is recorded
+        as missed.
     SystemExit, KeyboardInterrupt
         If the process was asked to stop; raised after the stop has been recorded and reported.
     """
@@ -146,7 +147,7 @@ def _check_reported(problem: str, recorder: Recorder, now: datetime) -> None:
 
 
 def _sync(task: Task, recorder: Recorder) -> None:
-    """Read the source's database, and report past transactions that changed."""
+    """Read the source's database, and report past transactions that have changed."""
     from custdyn_widgets.mart import sync_source  # imported late: loads Arrow
 
     recorder.say("Reading the database")

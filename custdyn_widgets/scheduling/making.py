@@ -1,4 +1,4 @@
-"""Making the reports of a run: computing them, freezing those that meet `only_if`, evaluating `alert_if`."""
+"""Making a run's reports: computing them, freezing those that meet `only_if`, and evaluating `alert_if`."""
 
 from __future__ import annotations
 

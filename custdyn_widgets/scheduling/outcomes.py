@@ -50,7 +50,7 @@ class Outcome:
     conditions: tuple[dict[str, Any], ...] = ()
 
     def is_settled(self, run_result: str) -> bool:
-        """Return whether the report is settled: it need not be sent again.
+        """Return whether the report is settled, meaning that it need not be sent again.
 
         A report frozen by an unfinished run is not settled.
         """

@@ -1,4 +1,4 @@
-"""The start of a run: load its saved query, find its time, acquire its lock and report earlier failures."""
+"""Starting a run: loading the saved query, finding the time, taking the lock and reporting past failures."""
 
 from __future__ import annotations
 
@@ -127,7 +127,10 @@ def _report_missed(recorder: Recorder, missed: Sequence[datetime]) -> None:
 
 
 def _report_killed_runs(recorder: Recorder, unfinished: Sequence[Run]) -> None:
-    """Record and report earlier unfinished runs as killed; this run holds the lock, so none is running."""
+    """Record and report earlier unfinished runs as killed.
+
+    None of them can still be running, because this run holds the lock.
+    """
     for run in unfinished:
         killed = replace(run.killed(), where="running")
         recorder.runs.write(killed)

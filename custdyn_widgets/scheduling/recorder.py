@@ -138,7 +138,7 @@ class Recorder:
         self.update(reports=reports)
 
     def read_notice_settings(self) -> None:
-        """Read the webhook and failure recipients from the settings; only warn if they are invalid."""
+        """Read the webhook and failure recipients from the settings; if they are invalid, only warn."""
         try:
             self.webhook = Webhook.from_settings(self.settings)
         except SettingsError as error:

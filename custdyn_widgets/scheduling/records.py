@@ -54,8 +54,8 @@ class Runs:
         except OSError as error:
             raise RunError(
                 f"The record of this run cannot be written to {self.folder}: "
-                f"{error.strerror or type(error).__name__}. Free space there, or set CUSTDYN_RUNS to another "
-                "folder.",
+                f"{error.strerror or type(error).__name__}. Free up space there, or set CUSTDYN_RUNS to "
+                "another folder.",
                 field="runs",
             ) from error
         for old in sorted(_names(own))[:-KEPT]:

@@ -108,7 +108,7 @@ class Run:
 
     @property
     def is_unreported(self) -> bool:
-        """Whether the run was killed and the next one has not reported it yet."""
+        """Whether the run was killed and the next one has not reported this yet."""
         return self.result == "killed" and self.where is None
 
     @property

@@ -29,7 +29,7 @@ class RunRequest:
     as_of
         The time that the run is for. Defaults to the most recent time in the saved query's schedule.
     source
-        The source. Defaults to that of the saved query.
+        The source. Defaults to the saved query's source.
     template
         The notebook. Defaults to the template in the package.
     parameters
@@ -62,7 +62,7 @@ class RunRequest:
 
     @property
     def is_once(self) -> bool:
-        """Whether the run takes place only if there has not been one for its scheduled time."""
+        """Whether to run only if there has not yet been a run for the scheduled time."""
         return self.as_of is None and not self.again
 
     def logical_time(self, saved: SavedQuery, now: datetime) -> datetime:

@@ -2,7 +2,7 @@
 
 A run tries once and releases its lock before it waits, so that the next run is not refused. The first run to
 acquire the lock sends everything that the records list as unsent, and the others then find nothing left to
-send. The waiting times come from the mail server's settings.
+send. The waits come from the mail server's settings.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def after_sending(
     Parameters
     ----------
     run
-        The record before they were sent again.
+        The record before its reports were sent again.
     made
         The run's reports, with the recipients that they were sent to.
     outcomes
@@ -139,7 +139,7 @@ def after_sending(
     is_complete
         Whether the run made all its reports; if not, it keeps its result.
     again
-        Whether to record the time, because the run had already ended.
+        Whether to record when they were sent again, because the run had already ended.
     """
     is_waiting = any(_is_waiting(one, now) for one, now in zip(made, outcomes, strict=True))
     resent = (*run.resent, format_instant_utc(datetime.now(UTC))) if again else run.resent
@@ -218,7 +218,7 @@ def send_unsent(recorder: Recorder) -> None:
 
 
 def wait_and_send(recorder: Recorder, close: Callable[[], None], sleep: Callable[[float], object]) -> None:
-    """Without the lock, wait and try again while any email of the run is unsent, then end the run.
+    """Wait without the lock and try again while any email of the run is unsent, then end the run.
 
     Parameters
     ----------

@@ -191,7 +191,7 @@ def _check_url(url: str) -> None:
     except ValueError:
         host, port, parts = None, None, urlsplit("")
     if parts.username is not None or parts.password is not None:
-        raise _bad_url("contains a login. Messages are signed instead: leave it out.")
+        raise _bad_url("contains a login. Remove it: messages are signed instead.")
     is_plain = url.isascii() and url.isprintable() and " " not in url
     if not host or port == 0 or parts.scheme not in ("https", "http") or not is_plain:
         raise _bad_url("must be a URL such as https://alerts.example.com/custdyn.")

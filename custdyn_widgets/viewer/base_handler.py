@@ -21,7 +21,10 @@ _WORDS = {
         "Access denied",
         "You are not allowed to read reports on this server. Ask the operator for access.",
     ),
-    404: ("No report here", "The link may be incomplete, or the report was withdrawn. Ask the sender."),
+    404: (
+        "No report here",
+        "The link may be incomplete, or the report may have been withdrawn. Ask the sender.",
+    ),
     405: ("Read only", "This server supports only GET and HEAD."),
     421: (
         "Wrong host",
@@ -46,9 +49,10 @@ _ERROR_PAGE = (
 
 @tornado.web.stream_request_body
 class BaseHandler(tornado.web.RequestHandler):
-    """Base class of all handlers, which itself responds with 404 to paths that are not links.
+    """Base class of all handlers; on its own, it responds with 404 to paths that are not links.
 
-    Request bodies are discarded without being parsed, so methods other than GET and HEAD get only a 405.
+    Request bodies are discarded without being parsed, so a request with a method other than GET or HEAD
+    simply gets a 405.
     """
 
     log: Any = logging.getLogger("custdyn.viewer")

@@ -67,7 +67,7 @@ class NoReportsHandler(LoggedInHandler):
 
 
 class NoViewHandler(JupyterViewHandler):
-    """Handler for links that always responds with 404."""
+    """Handler that responds to every link with 404."""
 
     async def get(self) -> None:
         """Respond with 404."""
@@ -111,15 +111,15 @@ def _mount(serverapp: ServerApp, handlers: _Handlers, *, answers: bool) -> None:
     serverapp.web_app.add_handlers(".*$", routes)  # type: ignore[no-untyped-call]
     tornado_settings = serverapp.web_app.settings
     tornado_settings[_ANSWERS] = answers
-    # Otherwise, Jupyter would log the redirect to the login page with its target, which has the full id.
+    # Otherwise, Jupyter would log the redirect to the login page with its target, which contains the full id.
     tornado_settings[_SCRUBBED] = [*tornado_settings.get(_SCRUBBED, []), "next"]
 
 
 def _environment(own: settings.Settings) -> dict[str, str]:
     """Return the variables that kernels inherit: all settings from the server's `custdyn.toml`.
 
-    Without that file, these are only the store and variables already set, because defaults would override the
-    `custdyn.toml` of a project in a subfolder.
+    Without that file, these are only the store and any variables already set, because defaults would override
+    the `custdyn.toml` of a project in a subfolder.
     """
     values = own.environment()
     if own.config is not None:
@@ -128,7 +128,7 @@ def _environment(own: settings.Settings) -> dict[str, str]:
 
 
 async def _start_jupyter_server_extension(serverapp: ServerApp) -> None:
-    """Pass the viewer's address to kernels. The port is only known after the server has started."""
+    """Pass the viewer's address to kernels. The port is known only after the server has started."""
     address = _address(serverapp)
     if address and serverapp.web_app.settings[_ANSWERS]:
         os.environ["CUSTDYN_VIEWER_URL"] = address

@@ -21,7 +21,7 @@ def base(base_url: str) -> str:
 
 
 def parse_link(query: str, others: frozenset[str] = frozenset()) -> tuple[str, str | None] | None:
-    """Return the id and format of a link, or None if it is not a link.
+    """Return a link's id and format from its query string, or None if it is not a valid link.
 
     The format is None if the link leads to the page with its bar. A link has exactly one id, at most one
     format, and no other parameters except those in `others`, which belong to the server. Nothing is decoded,
@@ -33,7 +33,7 @@ def parse_link(query: str, others: frozenset[str] = frozenset()) -> tuple[str, s
 
 
 def parse_address(query: str, others: frozenset[str] = frozenset()) -> tuple[str, str | None] | None:
-    """Return the token and format of an address that leads to the newest snapshot, as `parse_link` does."""
+    """Return the token and format of an address that leads to the newest snapshot; see `parse_link`."""
     given = _parameters(query, {"q", "format", *others})
     token, kind = given.get("q", ""), given.get("format")
     return (token, kind) if addresses.is_token(token) and kind in (None, *FORMATS) else None

@@ -55,11 +55,11 @@ class Site:
 
     store: Store
     share_url: str | None = None
-    # A snapshot's content never changes, so its bar is only rebuilt if something else changes.
+    # A snapshot's content never changes, so its bar is rebuilt only if something else changes.
     _bars: dict[_Bar, bytes] = field(default_factory=dict, repr=False)
 
     def file(self, snapshot_id: str, kind: str) -> Content:
-        """Return a file unchanged, or the snapshot as a ZIP; raises the same errors as `Store.read`."""
+        """Return a file unchanged, or the snapshot as a ZIP; raise the same errors as `Store.read`."""
         if kind == "zip":
             return Content(
                 exporting.zip_digest(self.store, snapshot_id),

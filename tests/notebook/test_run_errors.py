@@ -51,7 +51,7 @@ def test_words_and_markup_are_no_cells_of_a_run() -> None:
 )
 def test_of_an_error_in_a_cell_only_a_plain_name_is_shown(name: str, shown: str) -> None:
     assert _run_error(failed_with(name), at(2)).message == (
-        f"Code cell 2 of 3 of board.ipynb failed with {shown}. Its message is not shown because it may "
+        f"Code cell 2 of 3 of board.ipynb failed with {shown}. Its message is not shown, because it may "
         "contain confidential data. Nothing was published. For details, open the notebook in JupyterLab with "
         "the same parameters."
     )

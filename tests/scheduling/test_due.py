@@ -187,14 +187,14 @@ def test_a_time_is_late_after_the_time_limit_and_not_at_it(runs: Runs) -> None:
     assert late.refusal is not None
     assert late.refusal.failed
     assert late.refusal.message == (
-        "board for 2022-02-14 06:00:00 +01:00 was missed: it is now more than 1 h later. To run it now, use "
+        "board for 2022-02-14 06:00:00 +01:00 was missed: it is more than 1 h late. To run it now, use "
         "`custdyn run --saved board --as-of 2022-02-14T05:00:00Z`."
     )
     assert due(runs, 9 * HOUR, within=None) == Due()
     assert due(runs, HOUR + SECOND, within=timedelta(minutes=90)) == Due()
     half_an_hour = due(runs, HOUR, within=HOUR / 2).refusal
     assert half_an_hour is not None
-    assert "more than 0.5 h later" in half_an_hour.message
+    assert "more than 0.5 h late" in half_an_hour.message
 
 
 def test_times_without_a_run_are_told_with_the_next(runs: Runs) -> None:
