@@ -1,4 +1,4 @@
-"""CSV export of a report: all its rows in the order shown, without running a query again."""
+"""CSV export of a report: all its rows in the order shown, without running the query again."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from custdyn_widgets.text import format_amount, guard_formula, replace_surrogate
 def to_csv(report: Report, *, total: bool = False) -> bytes:
     """Return the report as RFC 4180 CSV: CRLF, minimal quoting, UTF-8 without a byte-order mark.
 
-    The headings are the label headings and the one-level names of columns. Counts are integers; amounts are
-    in the report's currency with a decimal point and 2 to 6 places; an undefined average is an empty cell.
-    Text that a spreadsheet would run as a formula gets a leading apostrophe; numbers never do.
+    The headings are the label headings and the one-level names of the columns. Counts are integers; amounts
+    are in the report's currency with a decimal point and 2 to 6 places; an undefined average is an empty
+    cell. Text that a spreadsheet would evaluate as a formula gets a leading apostrophe; numbers never do.
 
     Parameters
     ----------
@@ -82,5 +82,5 @@ def _cells(labels: Sequence[str], row: Row, point: str) -> list[str]:
 
 
 def _text_cell(text: str) -> str:
-    """Return text as a cell that no spreadsheet runs as a formula and that UTF-8 can encode."""
+    """Return text as a cell that no spreadsheet evaluates as a formula and that UTF-8 can encode."""
     return replace_surrogates(guard_formula(text))

@@ -43,7 +43,7 @@ def format_value(value: Value, column: Column, currency: str) -> str:
         The value's column, whose unit determines the format.
     currency
         The ISO 4217 code of the report's amounts. It determines the number of decimal places, but is not
-        part of the text because headings show it.
+        part of the text, because the headings show it.
 
     Returns
     -------

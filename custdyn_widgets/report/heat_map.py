@@ -79,7 +79,7 @@ def triangle_html(triangle: CohortTriangle, theme: Theme = "notebook") -> str:
     shown = _last_cohorts(triangle)
     table = f"<thead>{_heading(shown)}</thead><tbody>{''.join(_rows(shown))}</tbody>"
     left_out = len(triangle.cohorts) - len(shown.cohorts)
-    limit = f" Showing the last {len(shown.cohorts):,} cohorts; {left_out:,} earlier ones are left out."
+    limit = f" Showing the last {len(shown.cohorts):,} of {len(triangle.cohorts):,} cohorts."
     return (
         f"<style>{_colours(theme)}{_STYLE}{_PRINT % _print_size(shown)}</style>"
         f'<div class="custdyn-cohorts" role="region" aria-label="Cohorts" tabindex="0">'

@@ -112,7 +112,7 @@ def _cells(view: TableView, row: TableRow) -> str:
 
 
 def _number(cell: Cell) -> str:
-    """Return the rest of a cell's start tag and the cell's content: the number with its change below."""
+    """Return the rest of a cell's start tag and the cell's content: the number with its change below it."""
     number = number_html(cell.text, THOUSANDS)
     if not cell.change:
         return f">{number}"

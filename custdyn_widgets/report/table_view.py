@@ -137,7 +137,7 @@ class TableView:
 
     @cached_property
     def numbers(self) -> tuple[Column, ...]:
-        """The number columns except those of the comparison, one for each of `TableRow.cells`."""
+        """The number columns without earlier values and changes; one for each of `TableRow.cells`."""
         return tuple(self.columns[position] for position in value_positions(self.columns))
 
     @cached_property
@@ -216,7 +216,7 @@ def table_view(
 
 
 def _type_note(client_type: str) -> str:
-    """Return the note on which client types are counted, because "Clients - All" could mean all types."""
+    """Return the note on which client types are counted; "Clients - All" alone could mean all types."""
     if client_type == "all":
         return "Clients of all types are counted."
     name = client_type.replace("_", " ").capitalize()

@@ -197,7 +197,7 @@ class CustomerDynamics:
             return  # the error is on screen
 
     def _show_changes(self) -> None:
-        """Offer the earlier snapshots of the source, with those of the form's query first."""
+        """Offer the source's earlier snapshots, starting with those of the form's query."""
         query = self._form.query()
         asked = query.to_dict() if query else None
         self._view.changes.offer(self._sources.source, self._sources.open().name, asked)

@@ -49,7 +49,7 @@ class ChangedClientList:
         """Return the view as JSON values, with its lines as printable text."""
         table, view = self.table(), self.view
         by_row = len(self._clients.lines) > self._clients.count
-        again = " A client is listed once for each row of the report in which its contribution changed."
+        again = " A client is listed once for each row where its contribution changed."
         return {
             "title": self.title,
             "columns": [[printable(heading), True] for heading in self._clients.line_headings],

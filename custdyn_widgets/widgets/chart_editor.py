@@ -46,8 +46,8 @@ class ChartEditor:
     def open(self, report: Report, choice: Mapping[str, Any]) -> None:
         """Show the controls for a report, filled with an earlier choice. An empty choice keeps their values.
 
-        At first, no column is chosen. If the report lacks x because its grouping is different, x becomes its
-        first heading.
+        At first, no column is chosen. If the report lacks x because its grouping is different, x becomes the
+        report's first heading.
         """
         names = [column.name for column in report.columns]
         places = [*(report.headings or [COLUMNS]), *names]

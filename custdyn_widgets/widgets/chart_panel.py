@@ -65,7 +65,7 @@ class ChartPanel:
 
     @staticmethod
     def prepare() -> None:
-        """Load the drawing library before the first chart, because loading takes a second."""
+        """Load the drawing library ahead of time, because loading it takes a second."""
         browser_library()
 
     def draw(self, report: Report, name: str) -> None:

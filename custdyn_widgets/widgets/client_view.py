@@ -95,7 +95,7 @@ def first_view(clicked: Column | None, *, compared: bool) -> ClientView:
 
 
 def chosen_clients(table: pd.DataFrame, view: ClientView) -> pd.DataFrame:
-    """Return the clients that have the view's flag or movement, and a balance with its sign."""
+    """Return the clients that have the view's flag or movement and whose balance has the view's sign."""
     if view.only in FLAGS and view.only in table:
         table = table[table[view.only] == 1]
     elif view.only in MOVEMENTS and "Movement" in table:
@@ -126,7 +126,7 @@ def change_view(view: ClientView, asked: Mapping[str, Any]) -> None:
 
 
 def found_lines(table: pd.DataFrame, view: ClientView, searched: Sequence[str]) -> pd.DataFrame:
-    """Return the lines in which a searched column contains the search text, in the order of the view."""
+    """Return the lines where a searched column contains the search text, in the view's order."""
     if wanted := view.search.strip().casefold():
         found = [
             any(wanted in str(text).casefold() for text in texts)

@@ -87,7 +87,7 @@ def typed_conditions(text: str, columns: Callable[[], Sequence[Column]]) -> tupl
 
 
 def in_dialog(error: CustDynError) -> CustDynError:
-    """Return an error about a condition with a shorter message and its field's name in the dialog."""
+    """Return an error about a condition, with its message shortened and its field named as in the dialog."""
     field = error.field or ""
     if not field.startswith(f"{ALERT_IF}["):
         return error

@@ -171,7 +171,7 @@ class DifferencePanel(Panel):
 
 
 def earlier_snapshots(store: Store, source: str, query: Mapping[str, Any] | None) -> list[Earlier]:
-    """Return the newest visible snapshots of a source, with those of a query first."""
+    """Return a source's newest visible snapshots, starting with those of a query."""
     found = []
     for snapshot_id in store.ids():
         try:

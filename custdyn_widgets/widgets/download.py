@@ -71,9 +71,9 @@ class Download(anywidget.AnyWidget):
 def report_file(report: Report, kind: str, *, total: bool = False, link: str = "") -> File:
     """Return a report as a file: `csv`, `csv-excel`, `xlsx` or `pdf`.
 
-    Like an email attachment, the file is named after the interval, followed by the first characters of
-    the snapshot's id if the report's `link` is given. `total` adds the Total to a CSV; workbooks and PDFs
-    always include it.
+    Like an email attachment, the file is named after the interval and, if the report's `link` is given, the
+    first characters of the snapshot's id. `total` adds the Total to a CSV; workbooks and PDFs always include
+    it.
 
     Raises
     ------

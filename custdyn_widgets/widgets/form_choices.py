@@ -91,7 +91,7 @@ class Choices:
         self._offer_currencies()
 
     def remove_missing(self) -> list[str]:
-        """Return to the default currency if the chosen one is not in the data, and describe the change."""
+        """Revert to the default currency if the chosen one is not in the data, and describe the change."""
         chosen = self.currency.value
         if not chosen or chosen in self._present():
             return []

@@ -29,7 +29,7 @@ class Control(anywidget.AnyWidget):
     options
         The value and label of each option of a choice.
     least, most
-        The bounds of a number. They are only hints: values beyond them are also sent.
+        The bounds of a number. They are only hints: values beyond them are sent too.
     label, tooltip
         The label above the control, and the tooltip.
     error

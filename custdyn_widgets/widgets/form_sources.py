@@ -220,7 +220,7 @@ class FormSources:
             self._result.set_status("Stopping …")
 
     def _remaining(self, name: str) -> str:
-        """Return a sentence that says which data reports use after an unsuccessful sync."""
+        """Return a sentence about the data that reports use after an unsuccessful sync."""
         read_at = last_synced(name)
         if read_at is None:
             return f"Source {shown(name)} has not been read yet."
@@ -232,7 +232,7 @@ class _StoppedError(CustDynError):
 
 
 class _Stoppable(Steps):
-    """Shows the progress of a sync, and ends it at its next step if the user has stopped it."""
+    """Shows the progress of a sync, and ends the sync at its next step if the user has stopped it."""
 
     def __init__(self, result: ResultPanel, stop: threading.Event) -> None:
         super().__init__(result)

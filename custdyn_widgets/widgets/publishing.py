@@ -53,7 +53,8 @@ class Published:
     link
         The link, or "" if nothing was published.
     words
-        A message for the user if there is no link, if no viewer responds to it, or if others cannot open it.
+        A message for the user if there is no link, if no viewer responds to the link, or if others cannot
+        open it.
     page
         The frozen page to open if no viewer responds to the link, otherwise None.
     """

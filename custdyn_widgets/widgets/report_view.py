@@ -68,12 +68,15 @@ class ReportView:
         ]
 
     def prepare(self) -> None:
-        """Start the publishing process ahead of time, so that the first link does not wait for it."""
+        """Start the publishing process ahead of time, so that the first link does not have to wait for it."""
         if self._publisher and self._loop is not None:
             run_soon(self._loop, self._publisher.start, _QUIET_S)
 
     def show(self, report: Report, mart: OpenedMart, output: str, page: str) -> None:
-        """Show a report and the data behind it as a table, or download it in the given browser page."""
+        """Show a report as a table, or download it in the given browser page.
+
+        `mart` contains the data behind the report.
+        """
         self.report = report
         self.clients.set_report(report, mart)
         self.changes.close_panel()
@@ -119,7 +122,10 @@ class ReportView:
                 self.panel.end_status("chart")
 
     def _redraw(self, report: Report, output: str) -> None:
-        """Draw the requested or last chart. If the report cannot show it, keep it for a later report."""
+        """Draw the requested chart or, if there is none, the last one.
+
+        If the report cannot show it, keep it for a later report.
+        """
         choice = self.chart()
         if choice and report.rows and output == "web":
             self.charts.restore(report, choice)

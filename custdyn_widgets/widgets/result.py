@@ -97,7 +97,7 @@ class ResultPanel(anywidget.AnyWidget):
             self.set_status(self._counted, about="report")
 
     def set_outdated(self, words: str) -> None:
-        """Show that the report is for a query other than the form's; "" removes the message."""
+        """Show why the report is outdated; "" removes the message."""
         self._outdated = printable(words)
 
     def set_error(self, words: str) -> None:

@@ -28,8 +28,8 @@ def shown_report(report: Report) -> dict[str, Any]:
     """Return a report as JSON values: printable strings and sort keys.
 
     A sort key is an integer as a string, so that the browser compares amounts exactly. None, for an undefined
-    average, comes last in both directions. At most 2,000 rows are included; a note says if there are more.
-    Another note says if the browser draws only the rows in view.
+    average, comes last in both directions. At most 2,000 rows are included; if there are more, a note
+    says so. Another note is shown if the browser draws only the rows in view.
     """
     view = table_view(report, max_rows=MAX_ROWS, limit_note=_LIMIT_NOTE)
     return {
@@ -87,7 +87,7 @@ def _label_order(label: str) -> tuple[bool, str]:
 
 
 def _value_key(value: Value) -> str | None:
-    """Return a value's sort key: counts are unchanged, amounts are in millionths. No column has both."""
+    """Return a value's sort key: counts are unchanged, and amounts are in millionths. No column has both."""
     if isinstance(value, Decimal):
         return f"{value:.6f}".replace(".", "")
     return None if value is None else str(value)

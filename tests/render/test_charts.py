@@ -290,7 +290,7 @@ def test_without_a_time_grouping_x_is_the_package():
 
 def test_of_many_packages_the_largest_are_drawn_and_the_chart_says_so():
     svg = report_charts(by_package(tuple(f"Package {i:02}" for i in range(60))))["Packages: Renew Total"]
-    assert "24 largest of 60; the table has them all." in "".join(ET.fromstring(svg).itertext())
+    assert "The 24 largest of 60; the table has them all." in "".join(ET.fromstring(svg).itertext())
     assert "Package 59" in texts(svg)
     assert "Package 00" not in texts(svg)
 

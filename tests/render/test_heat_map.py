@@ -111,7 +111,7 @@ def test_the_smallest_letters_of_a_printed_triangle_have_three_points() -> None:
 def test_only_the_last_of_very_many_cohorts_are_shown_with_a_note() -> None:
     html = triangle_html(triangle_of(MAX_COHORTS + 4))
     assert html.count('<th scope="row">') == MAX_COHORTS
-    assert f"Showing the last {MAX_COHORTS} cohorts; 4 earlier ones are left out." in html
+    assert f"Showing the last {MAX_COHORTS} of {MAX_COHORTS + 4} cohorts." in html
     assert '<th scope="col">119</th>' in html
     assert '<th scope="col">120</th>' not in html  # empty for all of those
     assert "are left out" not in triangle_html(triangle_of(MAX_COHORTS))

@@ -243,7 +243,7 @@ def test_at_most_40_series_are_drawn_and_notes_count_the_others(count: int, grey
     report = make_report(1, NAMES[:count])
     expected = [
         *([f"In grey: {grey} more packages, the smallest in each chart."] if grey else []),
-        *([f"{left_out} of them are not drawn; the table has them."] if left_out else []),
+        *([f"Not drawn: {left_out} of them; the table has them all."] if left_out else []),
         "Partial: the figures run up to 2022-12-16 08:30:00 UTC, the time of the report; "
         "the interval ends at 2022-12-31 23:59:59.",
         "2021-01: cut short by the interval's start or end, or by the time of the report.",

@@ -133,7 +133,7 @@ def test_with_too_many_points_only_the_largest_series_are_drawn(
     rows = {label: (int(label[1][1:]) + 1, Decimal(0), None, None) for label in labels}
     found = of_months(rows, QTY, joined=True)
     assert {point.series for point in found.values} == {f"P{i}" for i in range(8 - kept, 8)}
-    note = "1 smaller series are not drawn; the table has them."
+    note = "Smaller series not drawn: 1; the table has them all."
     assert found.notes == (() if kept == 8 else (note,))
     few = {label: values for label, values in rows.items() if label[1] != "P0"}
     monkeypatch.setattr(points, name, 1)
@@ -154,7 +154,7 @@ def test_of_more_than_24_categories_the_largest_remain_in_their_order() -> None:
     found = points_of(report, "Package Name", [QTY], joined=False)
     assert found.categories == tuple(f"P{i:02}" for i in range(1, 25))
     assert {point.x for point in found.values} == set(found.categories)
-    assert found.notes == ("24 largest of 25; the table has them all.",)
+    assert found.notes == ("The 24 largest of 25; the table has them all.",)
     whole = replace(report, rows=report.rows[1:])
     assert points_of(whole, "Package Name", [QTY], joined=False).notes == ()
     months = {(f"20{i // 12 + 10}-{i % 12 + 1:02}",): (1,) for i in range(25)}

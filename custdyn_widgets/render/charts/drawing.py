@@ -45,7 +45,7 @@ def chart(report: Report, name: str) -> alt.TopLevelMixin:
     Raises
     ------
     QueryError
-        If there is no preset with this name, or the report lacks one of its columns or has no rows.
+        If there is no preset with this name, or the report lacks one of the preset's columns or has no rows.
     """
     return _altair(preset_spec(report, name))
 
@@ -94,7 +94,7 @@ def _drawn(spec: str) -> str:
 
 
 def chart_png(svg: str) -> bytes:
-    """Return an inert drawing as PNG, at twice its size, in dark on white so that it is readable anywhere."""
+    """Return an inert drawing as PNG at twice its size, dark on white so that it is readable anywhere."""
     import vl_convert  # imported late because it loads a JavaScript engine
 
     inked = svg.replace(f'color="{INK}"', f'color="{_DARK_INK}"', 1)
@@ -113,7 +113,7 @@ def browser_library() -> str:
 
 
 def start_engine() -> None:
-    """Start the JavaScript engine in a thread before the first chart, because this takes half a second."""
+    """Start the JavaScript engine in a thread ahead of time, because starting it takes half a second."""
 
     def start() -> None:
         with contextlib.suppress(Exception):  # drawing the first chart will raise the error again

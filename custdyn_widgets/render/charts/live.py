@@ -16,7 +16,7 @@ from custdyn_widgets.render.charts.vegalite import NUMBER_ROOM
 _DAY = 86_400_000  # milliseconds
 _MIDNIGHT = "utchours(datum.value) == 0"
 # For each label length: the time unit, its format, the minimum step of the axis, and a test for the start
-# of a unit. When zoomed in, labels at other positions would show the same unit twice.
+# of a unit. On a zoomed axis, labels at other positions would show the same unit twice.
 _UNITS = {
     4: ("utcyear", "%Y", 366 * _DAY, f"utcdayofyear(datum.value) == 1 && {_MIDNIGHT}"),
     7: ("utcyearmonth", "%Y-%m", 31 * _DAY, f"utcdate(datum.value) == 1 && {_MIDNIGHT}"),
@@ -104,7 +104,7 @@ def _make_room_for_numbers(live: dict[str, Any], units: list[dict[str, Any]]) ->
 
 
 def _instant(label: str) -> int:
-    """Return the start of a label's unit, in milliseconds since 1970 in UTC."""
+    """Return the start of the year, month or day that a label names, in milliseconds since 1970 in UTC."""
     year, month, day = map(int, (label + "-01-01").split("-")[:3])
     return int(datetime(year, month, day, tzinfo=UTC).timestamp() * 1000)
 

@@ -40,7 +40,7 @@ def are_crowded(names: Collection[str]) -> bool:
 
 
 def fitting_columns(names: Iterable[str]) -> dict[str, str]:
-    """Return each column's name as drawn on two lines, `group: label`."""
+    """Return each column's name, `group: label`, with each part shortened to fit on its own line."""
     split = {name: name.split(": ", 1) for name in names}
     lines = [
         fitting_names((parts[i] for parts in split.values() if i < len(parts)), AXIS_ROOM) for i in (0, 1)

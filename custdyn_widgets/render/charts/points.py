@@ -79,7 +79,7 @@ class Points:
 
     @cached_property
     def legend(self) -> dict[str, str]:
-        """The coloured series' names as shown in a legend, which also differ from the grey series' names."""
+        """The coloured series' names as shown in a legend, distinct even from the grey series' names."""
         names = (*self.series, *self.others)
         if not self.has_long_names:
             shown = _isolated(fitting_names(names, LEGEND_ROOM))
@@ -137,13 +137,13 @@ def points_of(report: Report, x: str, columns: Sequence[Column], *, joined: bool
     ranked = _ranked(names, found) if is_shared else names
     fills = joined and x in _TIME_HEADINGS
     kept, dropped = _within_limit(ranked, found, len(_categories(x, found)) if fills else 1)
-    notes = [*cut, *([f"{dropped:,} smaller series are not drawn; the table has them."] if dropped else [])]
+    notes = [*cut, *([f"Smaller series not drawn: {dropped:,}; the table has them all."] if dropped else [])]
     if dropped:
         drawn = set(kept)
         found = [p for p in found if p.series in drawn]
     categories = _categories(x, found)
     if categories and x not in _TIME_HEADINGS and len(categories) > MAX_CATEGORIES:
-        notes.append(f"{MAX_CATEGORIES} largest of {len(categories):,}; the table has them all.")
+        notes.append(f"The {MAX_CATEGORIES} largest of {len(categories):,}; the table has them all.")
         categories = _largest(categories, found)
         largest = set(categories)
         found = [p for p in found if p.x in largest]
@@ -163,8 +163,8 @@ def _isolated(names: Mapping[str, str]) -> dict[str, str]:
 def shown_names(report: Report) -> dict[str, str]:
     """Map row labels to distinct names for charts.
 
-    Names are on a single line; long ones are shortened so that they still differ. Names that would look the
-    same are numbered.
+    Names are on a single line; long ones are shortened but still differ. Names that would look the same are
+    numbered.
     """
     printed: dict[str, str] = {}
     taken: set[str] = set()
@@ -249,7 +249,7 @@ def _by_colour(
 def _within_limit(ranked: list[str], found: Sequence[Point], categories: int) -> tuple[list[str], int]:
     """Return the series to draw, and how many were left out.
 
-    Even a few points can have so many series and categories that filling gaps with zeros adds far too many.
+    Even a few points can have so many series and categories that filling gaps adds far too many zeros.
     """
     fits = len(found) <= MAX_POINTS and len(ranked) * categories <= MAX_FILLED
     if fits or len(ranked) <= MAX_SERIES:

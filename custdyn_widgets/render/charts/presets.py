@@ -62,7 +62,7 @@ PRESETS: dict[str, Preset] = {
     for preset in (
         Preset(
             "Clients - Active: Qty", ("Clients - Active: Qty",), "line",
-            "Clients alive at the end of each row with a paid use within the active duration.",
+            "Clients that are alive at the end of each row and had a paid use within the active duration.",
         ),
         Preset(
             "Balance Refill: Total", ("Balance Refill: Total",), "bar",
@@ -154,7 +154,7 @@ def own_presets() -> dict[str, Preset]:
 
 
 def presets_of(report: Report) -> dict[str, Preset]:
-    """Return the presets, from this process or the report itself, for which the report has all columns."""
+    """Return the presets, from this process or the report itself, whose columns are all in the report."""
     carried = {name: Preset.read_from(name, spec) for name, spec in report.charts.items()}
     own = {name: preset for name, preset in carried.items() if preset is not None}
     known = {**PRESETS, **{name: bridge for name, bridge in BRIDGES.items() if name not in PRESETS}, **own}

@@ -125,7 +125,7 @@ def _allowed_attributes(element: ET.Element, prefix: str) -> dict[str, str]:
 
 
 def _as_dot(name: str, attributes: dict[str, str]) -> tuple[str, dict[str, str]]:
-    """Replace a path that draws a circle with a `circle` element, which is a third as long."""
+    """Turn a path that draws a circle into a `circle` element, which is a third as long."""
     dot = _DOT.fullmatch(attributes.get("d", "")) if name == "path" else None
     at = _AT.fullmatch(attributes.get("transform", "")) if dot else None
     if not dot or not at:

@@ -34,6 +34,6 @@ def chart_html(title: str, svg: str) -> str:
 
 
 def _needs_shaping(character: str) -> bool:
-    """Return whether a character is written from right to left, or joined to the one before it."""
+    """Return whether a character is written from right to left, or joined to the preceding character."""
     is_joined = unicodedata.category(character)[0] == "M"
     return is_joined or unicodedata.bidirectional(character) in ("R", "AL")

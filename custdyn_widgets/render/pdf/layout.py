@@ -73,7 +73,7 @@ class Layout:
 
 
 def lay_out(view: TableView, paper: str) -> Layout:
-    """Return the layout with the fewest parts, and among those the one with the largest font.
+    """Return the layout with the fewest parts or, if several have that number, the one with the largest font.
 
     Portrait is chosen if the entire table fits at a comfortable size.
 
@@ -99,7 +99,7 @@ def lay_out(view: TableView, paper: str) -> Layout:
 
 
 def _widths(letters: tuple[list[int], list[int]], size: float) -> tuple[list[float], list[float]]:
-    """Return the widths of the label columns and of the number columns at a font size, in points."""
+    """Return the widths, in points, of the label columns and of the number columns at a font size."""
     labels, numbers = ([count * _DIGIT * size + _PADDING for count in counts] for counts in letters)
     return labels, numbers
 

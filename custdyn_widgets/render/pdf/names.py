@@ -10,7 +10,7 @@ _ISOLATED = re.compile(r"<bdi>([^<]*)</bdi>")
 
 
 def with_directions(html: str) -> str:
-    """Mark each isolated name whose first letter is written from right to left, as browsers do."""
+    """Mark each isolated name as right-to-left if its first letter is; browsers detect this themselves."""
     return _ISOLATED.sub(_with_direction, html)
 
 

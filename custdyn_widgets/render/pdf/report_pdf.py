@@ -66,7 +66,7 @@ def to_pdf(
     paper
         `A4` or `letter`.
     identity
-        Text for the footer of each sheet that identifies the report, such as its link.
+        Text that identifies the report, such as its link, for the footer of each sheet.
 
     Returns
     -------

@@ -132,7 +132,7 @@ def _watch_logs(sheets: int) -> Iterator[set[str]]:
 
 @contextlib.contextmanager
 def _filtered(logger: logging.Logger, listener: Callable[[logging.LogRecord], bool]) -> Iterator[None]:
-    """Pass a logger's records only to a listener."""
+    """Pass a logger's records to a listener and nowhere else."""
     level, was_disabled = logger.level, logger.disabled
     logger.setLevel(logging.INFO)
     logger.disabled = False

@@ -47,7 +47,10 @@ def write_charts(book: Any, report: Report) -> None:
 
 
 def _anchor(index: int, notes: int) -> AbsoluteAnchor:
-    """Return the position of a chart, two per row; absolute, because column widths vary between programs."""
+    """Return the position of a chart; each row has two charts.
+
+    It is absolute, because column widths vary between programs.
+    """
     x = (index % 2) * (WIDTH + _GAP) + _GAP / 2
     y = (notes + 3) * _ROW + index // 2 * (HEIGHT + _GAP)
     left, top, width, height = (round(centimetres * _EMU) for centimetres in (x, y, WIDTH, HEIGHT))
@@ -64,7 +67,7 @@ def _notes(report: Report, drawings: Sequence[Drawing]) -> list[str]:
         notes.append(f"In grey: {folded:,} more {names}, the smallest in each chart.")
     left_out = max(drawing.left_out for drawing in drawings)
     if left_out:
-        notes.append(f"{left_out:,} of them are not drawn; the table has them.")
+        notes.append(f"Not drawn: {left_out:,} of them; the table has them all.")
     if report.is_partial:
         notes.append(cut_note(report))
     if report.query.time_group and any(row.partial for row in report.rows):

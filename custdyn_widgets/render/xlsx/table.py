@@ -69,7 +69,7 @@ def write_table(sheet: Any, report: Report) -> None:
 
 
 def _spread_over_pages(sheet: Any, report: Report) -> None:
-    """Print a table with many columns several pages wide; on one page it would be too small to read."""
+    """Spread a table with many columns over several pages; on one page, it would be too small to read."""
     count = len(report.columns)
     if count <= _MOST_COLUMNS_ON_A_PAGE:
         return
@@ -128,7 +128,7 @@ def fits_a_double(value: Value) -> bool:
 
 
 def _notes(report: Report, view: TableView) -> list[str]:
-    """Return the lines between title and headings: the query, and notes for the reader."""
+    """Return the lines between the title and the headings: the query, and notes for the reader."""
     notes = [report.query.describe() + f". Amounts in {report.currency}."]
     if report.message:
         notes.append(report.message)
@@ -221,7 +221,7 @@ class _Line:
         return put_text((self._tall if _is_tall(label) else self._texts)[index], label)
 
     def _first(self, row: TableRow) -> Cell:
-        """Return the first label, as a date if it is a time; a partial bucket shows an asterisk."""
+        """Return the first label, as a date if it is a time, with an asterisk if the bucket is partial."""
         label = row.source.labels[0]
         begins = None if row.is_total else date_label(self._report, label)
         if begins is None:
