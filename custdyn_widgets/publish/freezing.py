@@ -57,8 +57,8 @@ def freeze(
     """Freeze a report permanently; call this once, in the last cell of a notebook.
 
     The chart presets registered in this process are frozen with the report. A difference between reports can
-    be frozen too, at any time: its link shows the cells that differ and how many clients changed, but not
-    their names.
+    also be frozen, and at any time: its link shows the cells that differ and how many clients changed, but
+    not their names.
 
     Parameters
     ----------
@@ -69,8 +69,7 @@ def freeze(
     sections
         The author's own cells around the report, already made inert. Not used for a difference.
     pdf
-        Whether the snapshot gets a PDF of the page, even if the settings do not ask for one. Not used for a
-        difference.
+        Whether to add a PDF of the page even if the settings do not ask for one. Not used for a difference.
 
     Raises
     ------
@@ -178,11 +177,11 @@ def manifest_of(report: Report, files: Iterable[str] = (), *, has_pdf: bool = Fa
     names = set(files)
     if names and "report.xlsx" not in names:
         warnings.append(
-            f"There is no XLSX: the report is too large for it ({len(report.rows):,} rows); use the CSV."
+            f"There is no XLSX: the report is too large for one ({len(report.rows):,} rows); use the CSV."
         )
     if names and has_pdf and PDF not in names:
         warnings.append(
-            f"There is no PDF: the report is too long for it ({len(report.rows):,} rows); use the CSV."
+            f"There is no PDF: the report is too long for one ({len(report.rows):,} rows); use the CSV."
         )
     copied = (
         "role", "generated_at", "duration_ms", "as_of", "data_as_of", "source", "clients", "transactions",

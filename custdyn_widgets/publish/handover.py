@@ -1,10 +1,11 @@
 """The staging folder that `custdyn run` passes to a notebook's kernel.
 
 In a kernel that has this folder in its environment, `freeze` does not publish the report. Instead, it writes
-its JSON and its charts to a file in the folder. Only this file proves that the notebook ran to completion,
-because papermill reports success even if the kernel was killed. The process that runs the notebook reads the
-report from the file, renders the page with the author's cells, and publishes it. The file includes the
-charts because drawing them again in a second JavaScript engine would take a fifth of a run's time.
+the report's JSON and charts to a file in the folder. Only this file proves that the notebook ran to
+completion, because papermill reports success even if the kernel was killed. The process that runs the
+notebook reads the report from the file, renders the page with the author's cells, and publishes it. The file
+includes the charts because drawing them again in a second JavaScript engine would take a fifth of a run's
+time.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ class Retention:
     Raises
     ------
     SavedQueryError
-        If none is given, or one is invalid.
+        If no limit is given, or if one is invalid.
     """
 
     keep_last: int | None = None
@@ -151,9 +151,9 @@ def parse_recipients(key: str, value: object) -> tuple[str, ...]:
 
 
 def recover_failure_recipients(data: bytes) -> tuple[str, ...]:
-    """Return the failure recipients listed in an invalid saved query's file; empty if none can be read.
+    """Return the failure recipients listed in an invalid saved query's file, or () if none can be read.
 
-    The file may not be valid JSON or UTF-8, or may end in the middle of the list, so only the complete
+    The file need not be valid JSON or UTF-8, and may end in the middle of the list, so only the complete
     strings in the list are parsed. Invalid addresses are left out.
     """
     text = data.replace(b"\0", b"").decode(errors="replace")  # in UTF-16, every other byte of ASCII text is 0

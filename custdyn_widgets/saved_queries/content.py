@@ -233,7 +233,7 @@ class SavedQuery:
         }
 
     def to_bytes(self) -> bytes:
-        """Return the content of the saved query's file: always the same bytes, readable in a diff."""
+        """Return the content of the saved query's file: the same bytes every time, and readable in a diff."""
         whole = self.to_dict()
         for key, value in whole.items():
             try:
@@ -251,8 +251,8 @@ class SavedQuery:
 def name_for(title: str) -> str:
     """Return the name for a title: at most 80 lowercase ASCII letters, digits and hyphens.
 
-    Accents are dropped. If other letters or digits are lost, nothing is left or the title is too long, the
-    name ends with a short hash of the title, so that different titles get different names.
+    Accents are dropped. If other letters or digits are lost, if nothing is left, or if the title is too long,
+    the name ends with a short hash of the title, so that different titles get different names.
     """
     same = unicodedata.normalize("NFC", title)
     plain = unicodedata.normalize("NFKD", same.casefold())

@@ -1,7 +1,7 @@
 """The folders of saved queries: listing, loading, saving and deleting their files.
 
-There are two folders, the user's own and the shared one. A name in both refers to the user's own saved
-query. Intervals are stored as given: a preset moves with the date, while a period is fixed.
+There are two folders, the user's own and the shared one. A name that exists in both refers to the user's
+own saved query. Intervals are stored as given: a preset moves with the date, while a period is fixed.
 
 Other users may write these files, so an invalid file is reported by name and does not hide the others. Files
 are written atomically and never replace a version that the user has not seen.
@@ -51,7 +51,7 @@ class Stored:
 
 @dataclass(frozen=True)
 class ListedQuery:
-    """An entry in a listing: a saved query, or the error in a file or folder; a folder has no name."""
+    """An entry in a listing: a saved query, or the error in a file or folder; a folder's `name` is empty."""
 
     name: str
     title: str
@@ -96,7 +96,7 @@ def load(name: str, place: Place | None = None, *, settings: Settings | None = N
 
 
 def failure_recipients(name: str, *, settings: Settings | None = None) -> tuple[str, ...]:
-    """Return the failure recipients of an invalid saved query; empty if none can be read."""
+    """Return the failure recipients of an invalid saved query, or () if none can be read."""
     for folder in _folders_to_search(name, None, settings).values():
         with contextlib.suppress(FileNotFoundError, SavedQueryError):
             return recover_failure_recipients(_read(folder, name))

@@ -18,13 +18,13 @@ _LITERAL = {"{{": "{", "}}": "}"}
 
 
 def check_subject(value: object) -> None:
-    """Reject anything but a line of text with known placeholders."""
+    """Reject anything but a line of text whose placeholders are all known."""
     check_text("subject", value, MAX_SUBJECT_LENGTH)
     _check("subject", str(value))
 
 
 def check_opening(value: object) -> None:
-    """Reject anything but text with known placeholders."""
+    """Reject anything but text whose placeholders are all known."""
     check_text("opening", value, MAX_OPENING_LENGTH, lines=True)
     _check("opening", str(value))
 

@@ -55,7 +55,7 @@ class Address:
     owner
         The user id of the account that created the address and publishes the snapshots.
     renamed
-        When each earlier name was given up; another saved query may have that name now.
+        When each earlier name was given up; another saved query may now have that name.
     """
 
     token: str
@@ -84,7 +84,7 @@ def is_token(text: object) -> bool:
 
 
 def make_address(store: Path, saved_query: str, since: datetime) -> Address:
-    """Create an address for a saved query of the current account.
+    """Create an address for one of the current account's saved queries.
 
     Raises
     ------
@@ -93,7 +93,7 @@ def make_address(store: Path, saved_query: str, since: datetime) -> Address:
     """
     token = base64.b32encode(secrets.token_bytes(25)).decode("ascii").lower()
     now = datetime.now(UTC).replace(microsecond=0)
-    return _stored(store, Address(token, (saved_query,), since, now, os.geteuid()), "made")
+    return _stored(store, Address(token, (saved_query,), since, now, os.geteuid()), "created")
 
 
 def rename_address(store: Path, address: Address, saved_query: str) -> Address:
@@ -112,7 +112,7 @@ def rename_address(store: Path, address: Address, saved_query: str) -> Address:
 
 
 def revoke_address(store: Path, address: Address) -> None:
-    """Revoke an address permanently; it stops working at the next request.
+    """Revoke an address permanently; it stops working on the next request.
 
     Raises
     ------

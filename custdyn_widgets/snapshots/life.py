@@ -21,7 +21,7 @@ _ALL_IDS = "`custdyn snapshots list` shows all ids in full."
 
 
 def revoke(store: Store, snapshot_id: str) -> State | None:
-    """Revoke a snapshot permanently; its link stops working at the next request.
+    """Revoke a snapshot permanently; its link stops working on the next request.
 
     Revoking a snapshot again keeps the original time but writes the state again, because the first write may
     not have reached the disk. A damaged state, which also hides the snapshot, is replaced.
@@ -57,7 +57,7 @@ def expire(store: Store, snapshot_id: str, at: datetime | None) -> State:
     store, snapshot_id
         The snapshot.
     at
-        The time, truncated to the second; None if it never expires.
+        The time, truncated to the second; None for a snapshot that never expires.
 
     Returns
     -------
@@ -69,7 +69,8 @@ def expire(store: Store, snapshot_id: str, at: datetime | None) -> State:
     SnapshotNotFoundError
         If the snapshot does not exist.
     SnapshotError
-        If its state is damaged (it is then left unchanged), or if the new state could not be written.
+        If its state is damaged (in which case it is left unchanged), or if the new state could not be
+        written.
     """
     with _changing(store, snapshot_id, "given an expiry"):
         try:

@@ -43,7 +43,7 @@ class Entry:
 
 
 def entries(store: Store, ids: Iterable[str] | None = None) -> list[Entry]:
-    """Return entries for the given or all snapshots: newest first, then hidden and damaged ones."""
+    """Return entries for the given snapshots (default: all): newest first, hidden and damaged ones last."""
     found = []
     for snapshot_id in store.ids() if ids is None else ids:
         with contextlib.suppress(SnapshotNotFoundError):  # deleted in the meantime

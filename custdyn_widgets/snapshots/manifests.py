@@ -1,4 +1,4 @@
-"""A snapshot's manifest, the id derived from it, and the comparison of a folder with it."""
+"""A snapshot's manifest: creating, parsing and checking it, and checking the files against it."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def sealed(
             )
     _check_amount(len(files), MAX_FILES, "files")
     size = sum(map(len, files.values())) + (len(evidence.data) if evidence else 0)
-    _check_amount(size, MAX_BYTES, "bytes of files")
+    _check_amount(size, MAX_BYTES, "bytes in its files")
     own: dict[str, object] = {
         "format": FORMAT,
         "nonce": secrets.token_hex(16),
@@ -71,7 +71,7 @@ def sealed(
     if evidence:
         own["evidence"] = {**_entry(evidence.data), "nonce": evidence.nonce}
     data = canonical_json({**manifest, **own})
-    _check_amount(len(data), MAX_MANIFEST_BYTES, "bytes of manifest")
+    _check_amount(len(data), MAX_MANIFEST_BYTES, "bytes in its manifest")
     return data
 
 
@@ -116,7 +116,7 @@ def parsed(data: bytes, snapshot_id: str) -> dict[str, Any]:
 
 
 def compared(folder: int, name: str, entry: Mapping[str, Any]) -> tuple[str, bytes]:
-    """Return the problem with a file, or an empty string if it has none, and the file's bytes."""
+    """Return the problem with a file (an empty string if it has none) and the file's bytes."""
     try:
         with open_plain_file(folder, name) as file:
             size = file_size(file)
@@ -150,7 +150,7 @@ def check_manifest(folder: int, snapshot_id: str) -> None:
 
 
 def folder_problems(folder: int, snapshot_id: str) -> Iterator[tuple[str, str]]:
-    """Yield the name and the problem of each faulty file in an open snapshot folder."""
+    """Yield the name of each faulty file in an open snapshot folder, and the problem with it."""
     try:
         entries = stored_files(read_manifest(folder, snapshot_id))
     except SnapshotDamagedError as error:

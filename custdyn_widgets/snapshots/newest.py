@@ -38,7 +38,7 @@ class _Made:
 
 @dataclass
 class _Shelf:
-    """A two-letter folder: its modification time (-1 until settled), ids and snapshots by saved queries."""
+    """A two-letter folder: modification time (-1 until settled), ids, and snapshots made by saved queries."""
 
     changed_ns: int
     known: set[str]
@@ -46,7 +46,7 @@ class _Shelf:
 
 
 class NewestSnapshots:
-    """An index of the snapshots that saved queries made, updated from the store at each request."""
+    """An index of the snapshots that saved queries made, updated from the store on each request."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -57,8 +57,8 @@ class NewestSnapshots:
         """Return the id of the newest visible snapshot for an address; None if there is none.
 
         The newest is the one whose report is for the latest time, so that repeating a run for an earlier time
-        does not change where the address leads. Among several for the same time, it is the one generated
-        last.
+        does not change where the address leads. If several are for the same time, it is the one
+        generated last.
 
         Raises
         ------

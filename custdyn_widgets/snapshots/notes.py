@@ -69,8 +69,8 @@ def withdraw_note(store: Store, snapshot_id: str, number: int) -> Act:
     Raises
     ------
     SnapshotError
-        If there is no such note, the snapshot does not exist or belongs to another account, or the withdrawal
-        cannot be stored.
+        If there is no such note, if the snapshot does not exist or belongs to another account, or if the
+        withdrawal cannot be stored.
     """
     _check(store, snapshot_id)
     notes = notes_on(store.folder, snapshot_id).notes

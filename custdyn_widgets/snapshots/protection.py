@@ -2,7 +2,8 @@
 
 Every shared folder belongs to root and is sticky, so that members of the group can add files but cannot
 replace or delete others' files. Readers need access only to the folder above the store, so a viewer needs
-no write permission. Others may write to the store while root protects it, so no symbolic links are followed.
+no write permission. Others may write to the store while root is protecting it, so no symbolic links are
+followed.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ _SHELVES = tuple(map("".join, itertools.product(_DIGITS, _DIGITS)))
 
 
 def protect(store: Path, group: str) -> int:
-    """Protect a store, new or existing, and return the number of its snapshots; run this as root.
+    """Protect a store, new or existing, and return how many snapshots it contains; run this as root.
 
     Snapshots keep their owners. States from earlier versions, which any member of the group may have written,
     are given to their snapshots' owners, so that revoked snapshots stay revoked.
@@ -46,7 +47,7 @@ def protect(store: Path, group: str) -> int:
     Raises
     ------
     SnapshotError
-        If the current account is not root, the group does not exist, or something cannot be changed.
+        If the current account is not root, if the group does not exist, or if something cannot be changed.
     """
     if os.geteuid() != 0:
         raise SnapshotError("Only root can protect a store: run this as root.", field="snapshots")

@@ -41,10 +41,10 @@ class Rule:
     before
         Met by snapshots generated before this time.
     keep_last
-        Met by all snapshots except the newest visible ones for each query, up to this number. Revoked and
+        Met by all snapshots except, for each query, up to this many of the newest visible ones. Revoked and
         expired snapshots always meet it.
     max_bytes
-        Met by the oldest snapshots, until the remaining ones take up at most this many bytes.
+        Met by just enough of the oldest snapshots for the others to take up at most this many bytes.
     """
 
     before: datetime | None = None
@@ -54,7 +54,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Plan:
-    """The snapshots a rule deletes, newest first, how many it keeps, and how many of these are damaged."""
+    """The snapshots a rule deletes (newest first), how many it keeps, and how many of those are damaged."""
 
     to_delete: Sequence[Entry]
     kept: int
@@ -165,7 +165,7 @@ def delete(store: Store, snapshot_id: str, why: str = "") -> None:
     if not (recorded or _recorded(store, snapshot_id, why)):  # a full disk may have space now
         raise SnapshotError(
             f"{snapshot_id} was deleted, but this was not recorded: the store's acts/ cannot be written to. "
-            "Make acts/ writable for this account.",
+            "Make acts/ writable by this account.",
             field="id",
         )
 
@@ -206,5 +206,5 @@ def _dated(store: Store, snapshot_id: str) -> _Dated:
 
 
 def _series(manifest: dict[str, Any]) -> bytes:
-    """Return a key shared by snapshots of the same query and source that the same saved query made."""
+    """Return a key shared by snapshots with the same query, source and saved query."""
     return canonical_json([manifest.get("query"), manifest.get("source"), manifest.get("saved_query")])

@@ -1,4 +1,4 @@
-"""Signatures of snapshots, and the public keys for them, kept outside the snapshots' folders and hashes.
+"""Signatures of snapshots and the public keys for them, which no snapshot's folder or hash includes.
 
     signatures/<first two>/<id>.json   the public key and the signature, as `{"key": …, "signature": …}`
     keys/<public key>.json             when the key first signed a snapshot in this store
@@ -76,7 +76,7 @@ def public_manifest(snapshot_id: str, manifest: Mapping[str, Any]) -> bytes:
 
 
 def sign(store: Store, snapshot_id: str, signer: Signer, *, replace: bool = False) -> bool:
-    """Sign a visible snapshot and publish the public key; return whether anything was written.
+    """Sign a visible snapshot and publish the public key; return whether a signature was written.
 
     Parameters
     ----------
@@ -103,8 +103,8 @@ def sign(store: Store, snapshot_id: str, signer: Signer, *, replace: bool = Fals
         present = None
     if present is not None and present.key != signer.public and not replace:
         raise SnapshotError(
-            f"{snapshot_id} is already signed, with the key {present.key}. Use --replace to sign it again "
-            "with the current key.",
+            f"{snapshot_id} is already signed with another key, {present.key}. Use --replace to sign it "
+            "again with the current key.",
             field="id",
         )
     signed = present is not None and present.key == signer.public
@@ -174,7 +174,7 @@ def signature_problems(store: Store, ids: list[str]) -> list[Problem]:
 
 
 def published_keys(store: Path) -> list[PublishedKey]:
-    """Return the public keys that signed snapshots in a store, newest first; invalid files are left out."""
+    """Return the public keys that signed snapshots in a store, newest first; other files are ignored."""
     found = []
     try:
         with folder_below(store, _KEYS) as folder:

@@ -37,7 +37,7 @@ def new_key(path: Path, store: Path) -> SigningKey:
     Raises
     ------
     SettingsError
-        If the file exists, is in the store or in a Git checkout, or cannot be written.
+        If the file already exists, is in the store or in a Git checkout, or cannot be written.
     """
     ed25519, serialization = _cryptography()
     _check_place(path, store)
@@ -50,8 +50,8 @@ def new_key(path: Path, store: Path) -> SigningKey:
         write_whole(path, data, new=True, private=True)
     except FileExistsError:
         raise SettingsError(
-            f"The file {path} exists and was not changed. Choose another name for the new key, and keep the "
-            "old one while it may still be needed.",
+            f"The file {path} already exists and was not changed. Choose another name for the new key, and "
+            "keep the old key for as long as it may be needed.",
             field=_FIELD,
         ) from None
     except OSError as error:
@@ -85,7 +85,7 @@ def load_key(path: Path, store: Path) -> SigningKey:
     if not stat.S_ISREG(found.st_mode) or found.st_mode & 0o077:
         raise SettingsError(
             f"The signing key {path} must be a file that no other user can read: run chmod 600 on it. If "
-            "others could read it, make a new key.",
+            "others may have read it, make a new key.",
             field=_FIELD,
         )
     return SigningKey(_parsed(path, data, *modules))
@@ -98,7 +98,7 @@ def _parsed(path: Path, data: bytes, ed25519: Any, serialization: Any) -> Any:
         private = None
     if not isinstance(private, ed25519.Ed25519PrivateKey):
         raise SettingsError(
-            f"The signing key {path} is not an Ed25519 private key in PEM without a password. Make one with "
+            f"The signing key {path} is not an unencrypted Ed25519 private key in PEM. Make one with "
             "`custdyn snapshots key new`.",
             field=_FIELD,
         ) from None

@@ -1,4 +1,4 @@
-"""A snapshot's state, kept outside its folder and its hash: when it was revoked and when it expires.
+"""A snapshot's state, which its folder and hash do not include: when it was revoked and when it expires.
 
 A state is replaced atomically, by one writer at a time. A revocation is also kept in a separate file, so that
 an older state restored from a backup does not revive a revoked link. Pruning keeps both.
@@ -53,7 +53,7 @@ def read_state(store: Path, snapshot_id: str) -> State:
     Raises
     ------
     SnapshotDamagedError
-        If either cannot be read or parsed; the snapshot must then not be shown.
+        If either cannot be read or parsed; in that case, the snapshot must not be shown.
     """
     try:
         state = _parsed_state(_bytes(store, snapshot_id, (_STATES, snapshot_id[:2]), ".json"))
@@ -75,7 +75,7 @@ def changing_states(store: Path) -> Iterator[None]:
     Raises
     ------
     OSError
-        If the folder cannot be locked, or another process holds the lock for ten seconds.
+        If the folder cannot be locked, or if another process holds the lock for ten seconds.
     """
     make_folder(store / _STATES)
     # Open the folder first, so that no lock is created through a link.

@@ -55,7 +55,7 @@ _REMEMBERED = 256
 
 @dataclass(frozen=True)
 class Problem:
-    """A problem found by `Store.verify`; `id` or `file` is empty if it does not concern a particular one."""
+    """A problem found by `Store.verify`; `id` or `file` is empty if the problem does not concern one."""
 
     id: str
     file: str

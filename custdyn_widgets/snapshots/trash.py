@@ -54,7 +54,7 @@ def remove(root: Path, place: str, name: str) -> None:
 
 
 def sweep(root: Path) -> tuple[int, list[str]]:
-    """Remove leftovers from killed processes; return their number and a message for each failure."""
+    """Remove leftovers from killed processes; return how many were removed and a message for each failure."""
     swept, failed = 0, []
     for place, leftovers in ((TRASH, _in_trash), (TMP, _in_tmp)):
         try:

@@ -158,7 +158,7 @@ def test_a_snapshot_signed_by_another_key_is_replaced_on_request(
     monkeypatch.setenv("CUSTDYN_SIGNING_KEY", str(tmp_path / "new.pem"))
     refused = run("sign", snapshot_id, "not-an-id")
     assert refused.exit_code == 1
-    assert "already signed, with the key" in refused.stderr
+    assert "already signed with another key" in refused.stderr
     assert run("sign", "--replace", snapshot_id).exit_code == 0
 
 

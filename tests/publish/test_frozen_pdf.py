@@ -96,7 +96,7 @@ def test_a_report_that_is_too_long_is_frozen_without_it_and_says_so(
     files = report_files(report, paper="A4")
     assert "report.pdf" not in files
     warnings = manifest_of(report, files, has_pdf=True)["warnings"]
-    assert warnings[-1] == "There is no PDF: the report is too long for it (1 rows); use the CSV."
+    assert warnings[-1] == "There is no PDF: the report is too long for one (1 rows); use the CSV."
     assert warnings[:-1] == manifest_of(report, files)["warnings"]
     result = custdyn("query", *QUERY, "--format", "pdf", "--freeze", "-o", "long.pdf")
     assert (result.exit_code, Path("long.pdf").exists()) == (1, False)

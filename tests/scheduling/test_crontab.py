@@ -82,7 +82,7 @@ def test_what_the_clock_cannot_say_is_explained(cron: str, zone: str, clock: str
         convert_schedule(Schedule(cron, zone), clock, NOW)
     message = caught.value.message
     assert why in message
-    assert f"{cron!r} in {zone} cannot be expressed for cron in {clock}" in message
+    assert f"{cron!r} in {zone} cannot be converted for cron in {clock}" in message
     assert f"Set the schedule's timezone to {clock}" in message
 
 

@@ -99,7 +99,7 @@ def test_what_is_exactly_as_large_as_allowed_is_stored_and_read_and_one_more_is_
     snapshot_id = store.publish({}, {LONGEST: b"123", "b": b"45"}, evidence)
     assert store.read(snapshot_id, LONGEST) == b"123"
     assert store.publish({}, {LONGEST: b"1234567890"})
-    with pytest.raises(SnapshotError, match="at most 10 bytes of files, but this one has 11"):
+    with pytest.raises(SnapshotError, match="at most 10 bytes in its files, but this one has 11"):
         sealed({}, {"a": b"123", "b": b"456"}, evidence)
     with pytest.raises(SnapshotError, match="at most 2 files, but this one has 3"):
         sealed({}, {"a": b"", "b": b"", "c": b""}, evidence)
@@ -109,7 +109,9 @@ def test_what_is_exactly_as_large_as_allowed_is_stored_and_read_and_one_more_is_
     length = len(sealed({}, {}))
     monkeypatch.setattr(manifests, "MAX_MANIFEST_BYTES", length)
     assert len(sealed({}, {})) == length
-    with pytest.raises(SnapshotError, match=f"{length:,} bytes of manifest, but this one has {length + 6:,}"):
+    with pytest.raises(
+        SnapshotError, match=f"{length:,} bytes in its manifest, but this one has {length + 6:,}"
+    ):
         sealed({"a": 1}, {})
 
 

@@ -120,7 +120,7 @@ def test_after_a_change_of_keys_the_old_key_verifies_what_it_signed(signed: Sign
     code, [problem] = verdict_of(tmp_path, signed.zip, new.public)
     assert code == 1
     assert problem.startswith(f"The ZIP is signed with a key other than the given one: {signed.key.public}.")
-    assert "use the operator's key from that time" in problem
+    assert "use the operator's key from the time of signing" in problem
     assert verdict_of(tmp_path, newer, signed.key.public)[0] == 1
     both = b"".join(pem(one.key) for one in signatures.published_keys(signed.store.folder))
     (tmp_path / "keys.pem").write_bytes(both)

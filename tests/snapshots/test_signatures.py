@@ -103,7 +103,7 @@ def test_another_file_is_not_a_key_and_is_not_quoted(tmp_path: Path, content: by
     path = tmp_path / "key.pem"
     path.write_bytes(content)
     path.chmod(0o600)
-    with pytest.raises(SettingsError, match="is not an Ed25519 private key") as caught:
+    with pytest.raises(SettingsError, match="is not an unencrypted Ed25519 private key") as caught:
         signing.load_key(path, tmp_path / "store")
     assert "hunter2" not in caught.value.message
 
@@ -146,7 +146,9 @@ def test_signing_changes_nothing_of_the_snapshot(signed: Signed) -> None:
 
 def test_another_key_replaces_a_signature_only_if_asked(signed: Signed, tmp_path: Path) -> None:
     other = signing.new_key(tmp_path / "other.pem", signed.store.folder)
-    with pytest.raises(SnapshotError, match=f"already signed, with the key {signed.key.public}.*--replace"):
+    with pytest.raises(
+        SnapshotError, match=f"already signed with another key, {signed.key.public}.*--replace"
+    ):
         signatures.sign(signed.store, signed.id, other)
     found = signatures.signature_of(signed.store, signed.id)
     assert found is not None

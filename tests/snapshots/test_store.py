@@ -480,10 +480,10 @@ def test_more_than_a_snapshot_takes_is_refused_in_words(
     with pytest.raises(SnapshotError, match="1,000 files, but this one has 1,001"):
         store.publish(MANIFEST, {f"chart-{n}.svg": b"" for n in range(1_001)})
     monkeypatch.setattr(manifests, "MAX_BYTES", 100)
-    with pytest.raises(SnapshotError, match="can have at most 100 bytes of files"):
+    with pytest.raises(SnapshotError, match="can have at most 100 bytes in its files"):
         store.publish(MANIFEST, FILES)
     monkeypatch.setattr(manifests, "MAX_MANIFEST_BYTES", 100)
-    with pytest.raises(SnapshotError, match="100 bytes of manifest"):
+    with pytest.raises(SnapshotError, match="100 bytes in its manifest"):
         store.publish(MANIFEST, {})
     assert store.ids() == []
 

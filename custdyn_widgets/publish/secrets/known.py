@@ -18,8 +18,8 @@ The search looks for the text of:
 
 A secret of eight characters or more is found even within a word. One of six or seven characters, or one
 that consists only of digits, is found only as a separate word or number, because it may occur by chance in
-words and amounts. Shorter ones are ignored, because the password `2021` would block every report for that
-year. A password identical to the role or to a source's name is ignored unless the user name precedes it,
+words and amounts. Shorter ones are ignored, because a password such as `2021` would block every report for
+that year. A password identical to the role or to a source's name is ignored unless the user name precedes it,
 because reports show both.
 
 Only complete paths are found: `/home/anna` is not found in `/home/annabel` or `/old/home/anna`. A path with a
@@ -116,7 +116,7 @@ def known_secrets(
     Raises
     ------
     SnapshotError
-        If `connections.ini` cannot be parsed, so its secrets are unknown.
+        If `connections.ini` cannot be parsed, which leaves its secrets unknown.
     """
     env = os.environ if environ is None else environ
     home = _home() if home is None else home
@@ -178,7 +178,7 @@ def _of_webhook(url: str) -> Iterator[Secret]:
 
 
 def _address(whose: str, url: str) -> Iterator[Secret]:
-    """Yield the secrets in an address, passwords first because they describe the problem more precisely."""
+    """Yield the secrets in an address, with passwords first for a more precise error message."""
     yield from _passwords_in(whose, url)
     parts = _URL.fullmatch(url)
     if not parts or not parts["rest"]:
@@ -227,7 +227,7 @@ def _of_client_files(home: Path) -> Iterator[Secret]:
 
 
 def _content(file: Path) -> str:
-    """Return the text of a file; empty if it cannot be read, because then no report can contain it."""
+    """Return the text of a file, or "" if it cannot be read, in which case no report can contain it."""
     try:
         return file.expanduser().read_text(encoding="utf-8", errors="surrogateescape")
     except (OSError, RuntimeError):  # RuntimeError: no account has the name after ~
@@ -239,7 +239,7 @@ def _of_connections(home: Path) -> Iterator[Secret]:
     parser = configparser.ConfigParser(interpolation=None)
     try:
         parser.read_string((home / _CONNECTIONS).read_text(encoding="utf-8"))
-    except OSError:  # missing or unreadable, so no notebook of this user has read it either
+    except OSError:  # missing or unreadable, so this user's notebooks cannot read it either
         return
     except (UnicodeDecodeError, configparser.Error):  # the parser's message would show the line
         raise SnapshotError.not_published(

@@ -50,7 +50,7 @@ def texts(name: str, data: bytes) -> Iterator[str]:
         yield text
         packed.update(_BASE64.findall(text))
     for inner in packed:
-        with contextlib.suppress(binascii.Error):  # truncated, so it cannot be unpacked
+        with contextlib.suppress(binascii.Error):  # truncated, so it cannot be decoded
             yield from texts(".svg", base64.b64decode(inner))
 
 

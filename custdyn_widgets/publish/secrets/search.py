@@ -1,10 +1,10 @@
 """The search for secrets in files before they are published.
 
-A snapshot is permanent, and anyone with the link can read it. If a password is in a package name, or a path
-is in a note, the search finds it and nothing is published. An address with a password, or an entry such as
-`{'password': '…'}`, is rejected even if it is not a known secret.
+A snapshot is permanent, and anyone with the link can read it. If a package name contains a password, or a
+note contains a path, the search finds it and nothing is published. An address with a password, or an entry
+such as `{'password': '…'}`, is rejected even if it is not a known secret.
 
-A login is also found if it is split across lines, by formatting or by invisible characters. However, an
+A login is found even if it is split by formatting, by invisible characters or across lines. However, an
 address that looks complete is not joined with an email address on the next line, because together they would
 look like a login.
 """

@@ -45,7 +45,7 @@ def parse_bound(field: str, value: object) -> Bound:
     Raises
     ------
     SavedQueryError
-        If it is not a number or a percentage, or has too many digits.
+        If it is neither a number nor a percentage, or has too many digits.
     """
     if isinstance(value, Bound):
         return value

@@ -1,4 +1,4 @@
-"""Checking that a report has its conditions' columns before anything is saved, frozen or sent."""
+"""Checking that a report has the columns named in conditions, before anything is saved, frozen or sent."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def check_columns(conditions: Sequence[Condition], columns: Iterable[Column]) ->
     Raises
     ------
     SavedQueryError
-        If a column is missing, or a percentage is the bound for an amount or a count.
+        If a column is missing, or if the bound for an amount or a count is a percentage.
     """
     by_name = {column.name: column for column in columns}
     for number, condition in enumerate(conditions):

@@ -25,7 +25,7 @@ _REQUIRED = {
     "column": 'the name of a column such as "Clients - Active: Qty"',
     "row": "total, last or any",
 }
-# Presets whose report has a single row when grouped by time, so that there is no previous row.
+# Presets whose report has a single row when grouped by time, so there is no previous row.
 _DAYS, _MONTHS = ("today", "yesterday"), ("this_month", "last_month")
 _YEARS = ("this_quarter", "last_quarter", "this_year", "last_year")
 _SINGLE_ROW = {"date": _DAYS, "month": (*_DAYS, *_MONTHS), "year": (*_DAYS, *_MONTHS, *_YEARS)}
@@ -117,12 +117,12 @@ def parse_alert_if(value: object) -> tuple[Condition, ...]:
 
 
 def check_against_query(conditions: Sequence[Condition], query: ReportQuery) -> None:
-    """Reject conditions on rows that no report of this query can have.
+    """Reject conditions on rows that a report on this query can never have.
 
     Raises
     ------
     SavedQueryError
-        If the row of a condition, or the row to compare it with, can never exist.
+        If a condition's row, or the row to compare it with, can never exist.
     """
     for number, condition in enumerate(conditions):
         field = f"alert_if[{number}]"
@@ -141,7 +141,7 @@ def check_against_query(conditions: Sequence[Condition], query: ReportQuery) -> 
 
 
 def _without_row_before(condition: Condition, query: ReportQuery) -> str:
-    """Return the reason why no row can be compared with the previous row, or "" if one can."""
+    """Return why the condition cannot compare a row with the previous row, or "" if it can."""
     if condition.row == "total":
         return "cannot be measured against the previous row, because the Total has none"
     if query.time_group is None:

@@ -23,7 +23,7 @@ _MIN_RUN = 3  # at least this many consecutive numbers are written as a range
 
 
 def convert_schedule(schedule: Schedule, zone: str, now: datetime) -> list[Schedule]:
-    """Return schedules in another time zone that together run at the same times.
+    """Return schedules in another time zone that together run at the same times as this schedule.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def convert_schedule(schedule: Schedule, zone: str, now: datetime) -> list[Sched
     Raises
     ------
     SavedQueryError
-        If the schedule cannot be converted; the error shows the first difference.
+        If the schedule cannot be converted; the error says why, for example by showing the first difference.
     """
     plain = Schedule(_in_numbers(schedule.cron), schedule.timezone)
     if zone == schedule.timezone:
@@ -57,7 +57,7 @@ def convert_schedule(schedule: Schedule, zone: str, now: datetime) -> list[Sched
 
 def _impossible(schedule: Schedule, zone: str, why: str) -> SavedQueryError:
     return SavedQueryError(
-        f"schedule: {schedule.cron!r} in {schedule.timezone} cannot be expressed for cron in {zone}: {why}. "
+        f"schedule: {schedule.cron!r} in {schedule.timezone} cannot be converted for cron in {zone}: {why}. "
         f"Set the schedule's timezone to {zone}, or use a scheduler that supports time zones "
         "(jupyter-scheduler, Airflow).",
         field="schedule",

@@ -91,7 +91,7 @@ def times(cron: str) -> Times:
     Raises
     ------
     SavedQueryError
-        If cron would reject the expression, or it matches no day.
+        If cron would reject the expression, or if it matches no day.
     """
     texts = _split(cron)
     minutes, hours, days, months, weekdays = (

@@ -101,7 +101,7 @@ def check_zip(path: Path, keys: Collection[str] = ()) -> Verdict:
 
 
 def shown(text: str) -> str:
-    """Return text from a ZIP for a terminal: on one line, shortened, and without control characters."""
+    """Return text from a ZIP for display: on one line, shortened, and without control characters."""
     plain = "".join(c if c.isprintable() else "\ufffd" for c in text[:_MAX_SHOWN])
     return plain if len(text) <= _MAX_SHOWN else f"{plain}…"
 
@@ -156,7 +156,7 @@ def _named(entries: list[Entry], problems: list[str]) -> dict[str, Entry]:
 
 
 def _compared(file: BinaryIO, entry: Entry | None, listed: Mapping[str, Any] | None) -> tuple[str, int]:
-    """Return the problem with a file, or "" if it has none, and the file's checksum."""
+    """Return the problem with a file ("" if it has none) and the file's checksum."""
     if listed is None:
         return "is not listed in the manifest", 0
     if entry is None:
@@ -188,7 +188,7 @@ def _check_signature(data: bytes, seal: Mapping[str, bytes], keys: Collection[st
         if keys and not verdict.is_trusted:
             problems.append(
                 f"The ZIP is signed with a key other than the given one: {key}. If the operator has since "
-                "changed keys, use the operator's key from that time."
+                "changed keys, use the operator's key from the time of signing."
             )
     elif any(is_signed(data, signature, other) for other in keys):
         problems.append(f"{PUBLIC_KEY} has been changed; the signature was made with the given key.")

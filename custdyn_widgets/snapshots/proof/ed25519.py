@@ -53,7 +53,7 @@ def keys_in(data: bytes) -> list[str]:
     Raises
     ------
     ValueError
-        If the file contains no public key, or one that is not an Ed25519 key.
+        If the file contains no public key, or contains one that is not an Ed25519 key.
     """
     if b"\0" in data:  # for example, the ZIP itself, which contains the sender's key
         raise ValueError("is not a text file with public keys")
