@@ -423,14 +423,14 @@ def test_a_few_values_that_cannot_be_read_are_faults_of_the_check(tmp_path: Path
 
 def test_files_without_headings_are_named(tmp_path: Path) -> None:
     folder = write(tmp_path / "export", {name: rows[1:] for name, rows in tables().items()})
-    with pytest.raises(SourceError, match=r"customers: the headings seem to be missing, because .* '1001'"):
+    with pytest.raises(SourceError, match=r"customers: the first row contains '1001', so the headings seem"):
         draft_mapping(folder)
 
 
 def test_a_ledger_without_headings_does_not_lose_its_first_row(tmp_path: Path) -> None:
     data = tables()
     del data["calls"][0]
-    with pytest.raises(SourceError, match=r"calls: the headings seem to be missing, because .* '9000'"):
+    with pytest.raises(SourceError, match=r"calls: the first row contains '9000', so the headings seem"):
         draft_mapping(write(tmp_path / "export", data))
 
 

@@ -292,7 +292,7 @@ def test_bytes_are_not_guessed_to_be_text(mariadb: Database) -> None:
     create(mariadb)
     mariadb.run("ALTER TABLE clients ADD name varbinary(20)")
     define("shop", mariadb.url)
-    with pytest.raises(SourceError, match=r"generic, clients: the column name returns bytes, not text\."):
+    with pytest.raises(SourceError, match=r"generic, clients: the column name contains bytes, not text\."):
         sync_source("shop")
 
 

@@ -96,8 +96,8 @@ def test_a_column_that_the_select_does_not_return(old_mart: Database) -> None:
     select = "SELECT transaction_id, client_id, at, kind, amount AS amounts FROM transactions"
     map_with("shop", old_mart.url, transactions=select)
     assert failure() == (
-        "mine.sql, transactions: the SELECT does not return the column amount. It returns 'amounts': write "
-        "AS amount."
+        "mine.sql, transactions: the SELECT does not return the column amount. It returns 'amounts' "
+        "instead: rename that column with AS amount."
     )
 
 

@@ -117,9 +117,9 @@ def test_columns_of_a_mart_are_read_and_others_left_out() -> None:
         (Returns(*REQUIRED[1:]), f"does not return the column {REQUIRED[0]}. Add … AS {REQUIRED[0]}."),
         (
             Returns(*REQUIRED[1:], f"{REQUIRED[0]}s"),
-            f"{REQUIRED[0]}. It returns '{REQUIRED[0]}s': write AS {REQUIRED[0]}.",
+            f"{REQUIRED[0]}. It returns '{REQUIRED[0]}s' instead: rename that column with AS {REQUIRED[0]}.",
         ),
-        (Returns(*REQUIRED, family="bytes"), f"own.sql: the column {REQUIRED[0]} returns bytes, not text."),
+        (Returns(*REQUIRED, family="bytes"), f"own.sql: the column {REQUIRED[0]} contains bytes, not text."),
     ],
 )
 def test_a_select_without_a_column_or_with_one_twice_is_an_error(session: Returns, words: str) -> None:

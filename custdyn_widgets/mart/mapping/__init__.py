@@ -1,1 +1,1 @@
-"""Mappings: SELECT statements that turn the tables of another system into those of a mart."""
+"""Mappings: SELECT statements that turn another system's tables into the tables of a mart."""

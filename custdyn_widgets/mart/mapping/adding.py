@@ -111,6 +111,6 @@ def _append(sources: Path, source: Source, values: Mapping[str, str]) -> None:
 
 
 def _shorter_path(path: Path, folder: Path) -> str:
-    """Return a path relative to a folder, or an absolute path if that is shorter."""
+    """Return a path relative to a folder, or the absolute path if that is shorter."""
     whole = str(path.absolute())
     return min(os.path.relpath(whole, folder.absolute()), whole, key=len)

@@ -37,7 +37,7 @@ class Amount:
 
 
 def find_time(columns: Sequence[Column]) -> Choice | None:
-    """Choose a column of times, or combine a column of dates with one of times of day."""
+    """Choose a column of times, or combine a column of dates with a column of times of day."""
     times = [c for c in columns if c.is_time]
     column = pick(times, "at", lambda c: c.has_clock and not c.is_midnight)
     column = column or pick(times, "at", lambda c: c.is_time) or next(iter(times), None)
@@ -108,7 +108,7 @@ def lacking(columns: Sequence[Column]) -> str:
 
 
 def _unread(columns: Sequence[Column], wanted: str, what: str) -> str:
-    """Return why a column cannot be read as times or amounts, although its heading suggests them."""
+    """Return why a column whose heading suggests times or amounts cannot be read as such."""
     column = pick(columns, wanted, lambda c: bool(c.values) and not c.is_time)
     if column is None or heading_rank(column, wanted) > len(columns) + 20:
         return ""

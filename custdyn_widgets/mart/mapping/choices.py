@@ -48,7 +48,7 @@ def heading_rank(column: Column, wanted: str) -> int:
 
 
 def pick(columns: Iterable[Column], wanted: str, fits: Callable[[Column], bool]) -> Column | None:
-    """Return the fitting column whose heading matches best, or None if there is none."""
+    """Return the suitable column with the best-matching heading, or None if there is none."""
     found = [c for c in columns if rank(c.plain, wanted) is not None and fits(c)]
     return min(found, key=lambda c: heading_rank(c, wanted), default=None)
 
@@ -86,7 +86,7 @@ def time_by_heading(name: str, column: Column) -> Choice:
 
 
 def cases(name: str, column: Column, words: Mapping[str, tuple[str, ...]], other: str) -> Choice:
-    """Choose a CASE that converts a column's values to those of a mart.
+    """Choose a CASE that converts a column's values to the values that a mart uses.
 
     If the CASE lists all values in the sample, it leaves other values unchanged, so that checks report them.
     """

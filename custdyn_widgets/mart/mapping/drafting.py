@@ -54,7 +54,7 @@ class Draft(Guesses):
         )
 
     def save(self, mapping: str | Path) -> Source:
-        """Write the mapping to a file, and return the source that uses it.
+        """Write the mapping to a file, and return a source that uses it.
 
         An existing file is not overwritten, so edits to it are not lost.
 
@@ -168,7 +168,7 @@ def _rows_of_rare_kinds(
 
 
 def _column(column: Column) -> Column:
-    """Return a column in which a word such as NULL among numbers or times counts as blank."""
+    """Return a column, treating a word such as NULL as blank if it occurs among numbers or times."""
     words = {value for value in column.values if null_word(value)}
     if len(words) == 1:
         (null,) = words
@@ -181,7 +181,7 @@ def _column(column: Column) -> Column:
 
 
 def _overlap(connection: duckdb.DuckDBPyConnection, column: Column, other: Column) -> float:
-    """Return the share of up to 100,000 distinct values of a column that occur in another column."""
+    """Return the share of a column's distinct values (at most 100,000) that occur in another column."""
     known = connection.sql(f"FROM {identifier(other.table)}").project(f"CAST({other.sql} AS VARCHAR) AS v")
     values = connection.sql(f"FROM {identifier(column.table)}").project(f"CAST({column.sql} AS VARCHAR) AS v")
     values = values.filter("v IS NOT NULL").distinct().limit(_COMPARED)

@@ -52,7 +52,7 @@ class ExportedFile:
 def exported_files(path: Path) -> list[ExportedFile]:
     """Return the files of an export: all CSV, Parquet and Excel files in a folder, or a single file.
 
-    The files in a subfolder, such as those that Spark writes, are parts of one table.
+    The files in a subfolder, such as a folder written by Spark, are parts of one table.
 
     Raises
     ------
@@ -99,7 +99,8 @@ def _parts_in(folder: Path) -> Iterator[ExportedFile]:
     inner = sorted(folder.iterdir())
     if any(file.name == "_temporary" for file in inner):
         raise SourceError(
-            f"{shown(folder.name)} is still being written, or writing it failed. Wait, or write it again.",
+            f"{shown(folder.name)} is incomplete: it is still being written, or the write failed. Wait, or "
+            "write it again.",
             field="source",
         )
     if partition := next((file for file in inner if "=" in file.name and file.is_dir()), None):
@@ -149,7 +150,7 @@ def table_name(stem: str) -> str:
 
 
 def delimiter_of(text: Path, name: str) -> str:
-    """Return the delimiter with which all rows of a UTF-8 CSV file have the same number of cells.
+    """Return the delimiter that gives every row of a UTF-8 CSV file the same number of cells.
 
     Parameters
     ----------

@@ -109,7 +109,7 @@ def amount_form(values: Sequence[tuple[str, str, str]]) -> Form | None:
 
 
 def time_form(values: Sequence[str], syntax: Syntax = DUCKDB) -> Form | None:
-    """Return how a mapping reads times in formats that a mart does not allow, or None if it cannot."""
+    """Return how a mapping reads times in formats that a mart does not allow, or None if it cannot do so."""
     return (_named_months(values) if syntax == DUCKDB else None) or _numbers_as_times(values, syntax)
 
 
@@ -145,7 +145,7 @@ def _format(match: re.Match[str]) -> str:
 
 
 def _numbers_as_times(values: Sequence[str], syntax: Syntax) -> Form | None:
-    """Return how to read numbers such as 20260105, 20260105093000 or seconds since 1970."""
+    """Return how to read numbers, such as 20260105, 20260105093000 or seconds since 1970, as times."""
     if values and all(map(_COMPACT.fullmatch, values)) and len(set(map(len, values))) == 1:
         clock = len(values[0]) == 14
         return Form(syntax.digits_as_time(has_clock=clock), "times written as digits", clock, family="naive")
@@ -166,7 +166,7 @@ def _numbers_as_times(values: Sequence[str], syntax: Syntax) -> Form | None:
 
 
 def two_digit_years(values: Sequence[str]) -> Form | None:
-    """Return how to read dates with two-digit years, such as 31/01/26, or None if the year may be first."""
+    """Return how to read dates with two-digit years, such as 31/01/26, or None if the year may come first."""
     found = [match for value in values if (match := _TWO_DIGITS.fullmatch(value))]
     if not found or any(int(match[2]) > 68 for match in found):
         return None

@@ -30,7 +30,7 @@ _NO_TIME = "1970-01-01"
 def guess_tables(
     tables: Mapping[str, Sequence[Column]], overlap: Overlap, currency: str | None, *, partly: bool = False
 ) -> tuple[list[TableGuess], dict[str, str]]:
-    """Guess the SELECTs for the tables of a mart; also return the unused tables, with the reasons.
+    """Guess the SELECTs for the tables of a mart; also return the unused tables and why they are unused.
 
     Parameters
     ----------
@@ -82,8 +82,8 @@ def _no_transactions(clients: str, key: Column, unused: Mapping[str, str], *, pa
     """Return a blank SELECT for the transactions, or raise an error that says why no table contains them."""
     reasons = "".join(f" In {name}, {why}." for name, why in unused.items() if why)
     why = (
-        "No table seems to contain transactions, which have times, amounts, and a column that refers to "
-        f"{shown(key.name)} in {clients}.{reasons}"
+        "No table seems to contain transactions; such a table has times, amounts, and a column that refers "
+        f"to {shown(key.name)} in {clients}.{reasons}"
     )
     if not partly:
         raise SourceError(f"{why} {_BY_HAND}", field="mapping")
@@ -97,15 +97,16 @@ def _blank(table: str, why: str) -> TableGuess:
 
 
 def _find_clients(tables: Mapping[str, Sequence[Column]], overlap: Overlap) -> tuple[str, Column]:
-    """Return the table most likely to contain clients, and the unique column that others refer to most."""
+    """Return the most likely table of clients, and its unique column that other tables refer to most."""
     scores = {name: _client_score(name, columns) for name, columns in tables.items()}
     best = max(scores, key=lambda name: scores[name], default=None)
     if best is None or scores[best] < 3:
         names = ", ".join(map(shown, tables))
         reasons = [f" {name}: {why}." for name, of in tables.items() if (why := _without_headings(of))]
         raise SourceError(
-            f"None of the tables {names} seems to contain the clients. Their table needs a column of ids, "
-            f"and English headings such as name, currency and created.{''.join(reasons)} {_BY_HAND}",
+            f"No table seems to contain the clients. Tables found: {names}. A table of clients needs a "
+            "column of ids, and English headings such as name, currency and created."
+            f"{''.join(reasons)} {_BY_HAND}",
             field="mapping",
         )
     others = [
@@ -127,7 +128,7 @@ def _without_headings(columns: Sequence[Column]) -> str:
     values = [c.name for c in columns if is_amount(c.name) or is_time(c.name)]
     if not values or (len(values) == 1 < len(columns) - 2):  # such as a column for the year 2026
         return ""
-    return f"the headings seem to be missing, because the first row contains {shown(values[0])}; add headings"
+    return f"the first row contains {shown(values[0])}, so the headings seem to be missing; add headings"
 
 
 def _client_score(name: str, columns: Sequence[Column]) -> int:
@@ -181,7 +182,7 @@ def _clients(name: str, columns: Sequence[Column], key: Column, currency: str | 
 def _created_at(column: Column | None) -> Choice:
     if column:
         return time_by_heading("created_at", column)
-    why = "no column has creation times, so all clients exist from the start"
+    why = "no column has creation times, so all clients are assumed to exist from the start"
     return Choice("created_at", f"'{_NO_TIME}'", "please check", why)
 
 

@@ -70,7 +70,7 @@ def _reference(columns: Sequence[Column], key: Column, overlap: Overlap) -> Colu
 
 
 def why_unused(columns: Sequence[Column], clients: Column, overlap: Overlap) -> str:
-    """Return why a table that refers to clients has no transactions, or "" if it does not refer to them."""
+    """Return why a table contains no transactions, or "" if it does not refer to clients."""
     reference = _reference(columns, clients, overlap)
     return lacking([c for c in columns if c is not reference]) if reference else ""
 
@@ -97,7 +97,7 @@ def _of_one_kind(table: str, amount: Amount, package: Column | None) -> list[Cho
         kind = "package_renewal"
         named = Choice("kind", f"'{kind}'", "please check", f"the column {shown(package.name)}")
     elif kind is None:
-        why = f"neither the table {shown(table)} nor a column shows the kind"
+        why = f"neither the table {shown(table)} nor any of its columns shows the kind"
         named = Choice("kind", "'other'", "please check", why)
     if not _has_opposite_sign(kind, amount.numbers):
         return [named, Choice("amount", amount.sql, amount.certainty, amount.why)]
@@ -132,7 +132,7 @@ def _of(kinds: Column, value: str, amount: Amount) -> list[str]:
 
 
 def _has_opposite_sign(kind: str | None, amounts: Sequence[str]) -> bool:
-    """Return whether most amounts of a kind have the opposite of the sign that a mart expects."""
+    """Return whether the sign of most amounts of a kind is the opposite of what a mart expects."""
     share = positive_share(amounts)
     return (kind in _PAID and share > 0.5) or (kind == "refill" and share < 0.5)
 

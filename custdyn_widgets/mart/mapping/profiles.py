@@ -160,7 +160,7 @@ class Column:
 
     @property
     def _number_of_text(self) -> str:
-        """The SQL with which a server reads numbers from text, except ambiguous text such as 1,234."""
+        """The SQL that reads numbers from text on a server, except ambiguous text such as 1,234."""
         mark = self.decimal or decimal_mark([self])
         groups = [
             c for c in _GROUPS + {",": ".", ".": ",", None: ""}[mark] if any(c in v for v in self.numbers)
@@ -283,8 +283,8 @@ def decimal_mark(columns: Sequence[Column]) -> DecimalMark | None:
 def date_order(columns: Sequence[Column]) -> tuple[DateOrder | None, str]:
     """Return the only order of day, month and year that fits all dates, and a value that shows it.
 
-    The order is None if it is ambiguous, or if all dates are in the order of ISO 8601; in the latter case,
-    the value is empty.
+    The order is None if it is ambiguous, or if all dates are in ISO 8601 order; in the latter case, the
+    value is empty.
     """
     example = ""
     for column in columns:

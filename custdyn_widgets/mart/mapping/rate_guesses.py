@@ -16,7 +16,7 @@ _PAIR = re.compile(r"([A-Z]{3})[ /_:-]?([A-Z]{3})", re.ASCII)
 
 
 def guess_rates(tables: Mapping[str, Sequence[Column]]) -> list[TableGuess]:
-    """Return the SELECTs for the tables of quotes whose rates have the most common base."""
+    """Return the SELECTs for exchange rates against the most common base."""
     found = [guess for name, columns in tables.items() for guess in _rates(name, columns)]
     bases = Counter(choice.sql for guess in found for choice in guess.choices if choice.column == "base")
     base = bases.most_common(1)[0][0] if bases else ""

@@ -24,7 +24,7 @@ FILL_IN = "FILL_IN"  # a placeholder in a draft for what could not be guessed
 
 @dataclass(frozen=True)
 class Count:
-    """A number that checks show: a sentence with `{n}` in place of the number, and the SELECT for it."""
+    """A number that checks show: a sentence with `{n}` in its place, and the SELECT that returns it."""
 
     sentence: str
     select: str
@@ -66,8 +66,8 @@ def read_mapping(path: Path) -> Mapping:
     Raises
     ------
     SourceError
-        If the file cannot be read, has no SELECT for clients or transactions, or has a section that is empty
-        or repeated, or for a table that a mart does not have.
+        If the file cannot be read, has no SELECT for clients or transactions, or has a section that is
+        empty, is repeated, or names a table that a mart does not have.
     """
     try:
         data = path.read_bytes()

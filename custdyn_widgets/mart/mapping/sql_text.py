@@ -71,7 +71,7 @@ class Syntax:
         return f"make_timestamptz(CAST({microseconds} AS BIGINT))"
 
     def digits_as_time(self, *, has_clock: bool) -> str:
-        """Return the SQL for a date, or a local time, with `{}` for its digits."""
+        """Return the SQL for a date or a local time, with `{}` for its digits."""
         if self.name == "postgresql":
             digits = "CAST({} AS TEXT)"
             if has_clock:  # the session is in UTC, so the cast changes nothing
@@ -86,7 +86,7 @@ class Syntax:
         return f"any_value({sql})" if self.name == "duckdb" else f"min({self.text(sql)})"
 
     def date(self, sql: str, *, has_clock: bool) -> str:
-        """Return the SQL for the date of a time."""
+        """Return the SQL for the date part of a time."""
         return f"CAST({sql} AS DATE)" if has_clock and self.name != "duckdb" else sql
 
 

@@ -1,4 +1,4 @@
-"""Exported files as DuckDB tables: a view for each file and sheet, and for each table in several files."""
+"""Exported files as DuckDB tables, with a view for each file, sheet and multi-file table."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def read_sheets(path: Path, folder: Path) -> list[Sheet]:
     """Write the visible sheets of a workbook, except empty ones, to a folder as CSV files.
 
     Columns of numbers become decimals with the 15 significant digits that Excel stores, and columns of dates
-    become times. All other columns become text, including whole numbers, which may be ids.
+    become times. All other columns become text, including columns of whole numbers, which may be ids.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def read_sheets(path: Path, folder: Path) -> list[Sheet]:
             for number, sheet in enumerate(book.worksheets):
                 if sheet.sheet_state != "visible":
                     continue
-                sheet.reset_dimensions()  # wrong dimensions, which some programs write, would lose rows
+                sheet.reset_dimensions()  # wrong dimensions, which some programs write, would hide rows
                 place = f"{path.name}, sheet {shown(sheet.title)}"
                 with closing(sheet.iter_rows(values_only=True)) as rows:
                     query = _write(rows, folder / f"{number}.csv", place)
@@ -110,7 +110,7 @@ def _is_value(value: object) -> bool:
 
 
 def _headings(row: Sequence[Any]) -> list[str]:
-    """Return the headings without trailing blanks; other blank and repeated headings get a number."""
+    """Return the headings without trailing blanks; number any other blank or repeated headings."""
     last = max((place for place, value in enumerate(row, start=1) if _is_value(value)), default=0)
     names: list[str] = []
     for place, value in enumerate(row[:last], start=1):

@@ -188,7 +188,8 @@ def _ini(below_home: Path, *, interpolated: bool) -> configparser.RawConfigParse
         pass
     except (UnicodeDecodeError, configparser.Error):  # the parser's message would show the line
         raise SourceError(
-            f"~/{below_home} is not a valid INI file, so the password in it cannot be read. Correct it.",
+            f"~/{below_home} is not a valid INI file, so the password in it cannot be read. Correct the "
+            "file.",
             field="source",
         ) from None
     return parser

@@ -4,7 +4,7 @@ The ledgers are compared month by month using a hash of their rows, and only the
 are compared one by one. Even for large ledgers, this takes little time and memory.
 
 If a mapping generates ids with row_number(), they may move to other rows when a row is added or removed. Rows
-are therefore compared without their ids first: a row that differs only in its id counts as unchanged.
+are therefore first compared without their ids: a row that differs only in its id counts as unchanged.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ class Changes:
     Attributes
     ----------
     new
-        The number of transactions that are later than all transactions of the previous sync.
+        The number of transactions that are later than all transactions in the previous sync.
     past
         The other transactions that were added, removed or changed, by month and kind.
     openings

@@ -65,7 +65,8 @@ def draft_database(source: Source, currency: str | None = None) -> DatabaseDraft
     Raises
     ------
     SourceError
-        If the database cannot be read, its user cannot read any table, or the order of dates is ambiguous.
+        If the database cannot be read, its user cannot read any table, or the order of day and month is
+        ambiguous.
     """
     assert source.url is not None
     login = login_for(source)
@@ -87,7 +88,7 @@ def draft_database(source: Source, currency: str | None = None) -> DatabaseDraft
 def _no_tables(login: Login) -> SourceError:
     more = "; for the tables of another schema, add ?options=-csearch_path%3DSCHEMA to it"
     return SourceError(
-        "The database does not have the tables of any known system, or any other tables that its user can "
+        "The database does not have the tables of any known system, nor any other tables that its user can "
         f"read. Check the url{more if login.kind == 'postgresql' else ''}.",
         field="source",
     )
@@ -105,7 +106,7 @@ def _uses(guess: TableGuess, column: Column) -> bool:
 
 
 def _comparable(guesses: Sequence[TableGuess], sample: Sample) -> Iterator[TableGuess]:
-    """Yield the guesses, in which times of transactions are converted to text if their types differ.
+    """Yield the guesses, with the times of transactions converted to text if their types differ.
 
     Otherwise, the server would apply the session's offset to local times, or reject the UNION.
     """

@@ -15,7 +15,7 @@ from custdyn_widgets.mart.syncing.problems import explained
 
 @dataclass(frozen=True)
 class DetectedSystem:
-    """The billing system of a database, and the number of its tables that the mapping reads."""
+    """The billing system of a database, and the number of tables that its mapping reads."""
 
     system: str
     tables: int
@@ -24,8 +24,8 @@ class DetectedSystem:
 def detect_system(source: Source) -> DetectedSystem | None:
     """Return the system whose shipped mapping reads only tables that a database has.
 
-    If there are several, return the one with the most tables. `generic` means that the database has the
-    tables of a mart; None means that the tables are not those of any known system.
+    If there are several, return the one whose mapping reads the most tables. `generic` means that the
+    database has the tables of a mart; None means that the tables do not belong to any known system.
 
     Raises
     ------
@@ -49,5 +49,5 @@ def detect_system(source: Source) -> DetectedSystem | None:
 
 
 def _names(tables: list[str]) -> list[str]:
-    """Return the names of tables without their schemas and quotes."""
+    """Return the names of tables without their schemas or quotes."""
     return [table.rpartition(".")[2].strip('"`') for table in tables]

@@ -12,12 +12,12 @@ from custdyn_widgets.mart.syncing.session import Session
 
 
 def generic_mapping(session: Session, quoted: Callable[[str], str]) -> Mapping:
-    """Return a mapping for a database that has the tables of a mart, with their known columns.
+    """Return a mapping that selects the known columns from a database with the tables of a mart.
 
     Raises
     ------
     SourceError
-        If the table of clients or of transactions, or a required column, is missing.
+        If the table of clients, the table of transactions or a required column is missing.
     """
     found = session.table_columns(list(TABLES))
     if not found:

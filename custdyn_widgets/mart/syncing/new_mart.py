@@ -1,7 +1,7 @@
-"""Checking a new mart with bounded memory before it replaces the old one.
+"""Checking a new mart in bounded memory before it replaces the old one.
 
-Most marts have no faults, so the ledger is first read in batches, and only 8 bytes for each id remain in
-memory. At the first sign of a fault, the whole mart is checked, so that every fault is reported.
+Most marts have no faults, so the ledger is first read in batches, and only 8 bytes for each id are kept
+in memory. At the first sign of a fault, the whole mart is checked, so that every fault is reported.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def check_new_mart(folder: Path, source: Source, name: str) -> None:
     Raises
     ------
     MartError
-        If it has faults and the source does not quarantine them, or they cannot be quarantined.
+        If it has faults that the source does not quarantine or that cannot be quarantined.
     """
     stored = replace(read_mart(folder), name=name).in_dialect(source.mart_dialect)
     if _has_no_faults(stored):
@@ -51,7 +51,7 @@ def check_new_mart(folder: Path, source: Source, name: str) -> None:
 
 
 def _listed(mart: CheckedMart, name: str) -> Iterator[str]:
-    """List the rejected rows in a file, as the new mart is deleted; yield a sentence with the file's path."""
+    """List the rejected rows in a file that outlives the new mart, and yield a sentence with its path."""
     try:
         _, left_out = leave_out_faulty_rows(mart)
         if left_out is not None:
@@ -62,7 +62,7 @@ def _listed(mart: CheckedMart, name: str) -> Iterator[str]:
 
 
 def _has_no_faults(stored: StoredMart) -> bool:
-    """Return whether a mart certainly has no faults."""
+    """Return whether a mart definitely has no faults."""
     others = check_others(stored)
     if others.faults:
         return False

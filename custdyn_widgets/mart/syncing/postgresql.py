@@ -1,4 +1,4 @@
-"""Reading PostgreSQL: COPY streams the rows as CSV, which Arrow parses as unchanged text."""
+"""Reading PostgreSQL: COPY streams the rows as CSV, which Arrow parses without converting any values."""
 
 from __future__ import annotations
 

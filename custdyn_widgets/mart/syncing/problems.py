@@ -33,7 +33,7 @@ def find_problem(error: Exception, login: Login) -> DriverProblem | None:
 
 @contextmanager
 def explained(login: Login, place: str = "", grants: Callable[[], str] = lambda: "") -> Iterator[None]:
-    """Convert driver errors to a SourceError.
+    """Convert a driver error to a SourceError.
 
     Parameters
     ----------
@@ -67,8 +67,8 @@ def _message(found: DriverProblem, login: Login, place: str, grants: Callable[[]
             return f"{database} rejected the login of user {user}. {_password_help(login)}"
         case "unreachable":
             return (
-                f"{database} cannot be reached{said}. Check the host and port in its url, that the server is "
-                f"running, and that no firewall blocks this machine. {_UNCHANGED}"
+                f"{database} cannot be reached{said}. Check the host and port in its url, and check that "
+                f"the server is running and that no firewall blocks this machine. {_UNCHANGED}"
             )
         case "tls":
             return f"The TLS connection to {database[0].lower()}{database[1:]} failed{said}. {_TLS_HELP}"
@@ -97,7 +97,7 @@ def _message(found: DriverProblem, login: Login, place: str, grants: Callable[[]
         case "waited":
             return (
                 f"{where}Another transaction kept a table locked for {session.LOCK_WAIT_S} seconds{said}. "
-                f"Run the sync again when that transaction has ended. {_UNCHANGED}"
+                f"Run the sync again once that transaction has ended. {_UNCHANGED}"
             )
         case "stopped":
             return (

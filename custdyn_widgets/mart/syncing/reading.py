@@ -73,7 +73,7 @@ class Reading:
 
         Returns
         -------
-        The number of rows of each table.
+        The number of rows in each table.
 
         Raises
         ------

@@ -76,7 +76,7 @@ class Sample:
         return self._as_columns(table, found, cells)
 
     def _read(self, select: str, cells: Mapping[str, list[str | None]]) -> None:
-        """Append the rows of a SELECT to cells."""
+        """Append the rows of a SELECT to the cells."""
         for chunk in self._session.rows(select, self._session.columns(select)):
             for name, values in chunk.items():
                 cells[name] += map(_cell, values)

@@ -85,7 +85,7 @@ def sync_source(name: str, engine: Engine | None = None) -> SyncResult:
     name
         The name of a source in `sources.toml` that has a `url`.
     engine
-        A SQLAlchemy engine with the psycopg or PyMySQL driver, used to connect instead of the URL.
+        A SQLAlchemy engine with the psycopg or PyMySQL driver, used instead of the URL to connect.
 
     Raises
     ------
@@ -111,7 +111,8 @@ def sync_source(name: str, engine: Engine | None = None) -> SyncResult:
 def grants_for(name: str) -> list[str]:
     """Return the GRANT statements that a source's mapping needs.
 
-    The statements are for the user in the URL, on any host. No connection to the database is needed.
+    The statements are for the user in the URL, connecting from any host. No connection to the database is
+    needed.
 
     Raises
     ------

@@ -70,7 +70,7 @@ def plan(session: Session, select: str, spec: MartTable, place: str) -> list[Res
     Raises
     ------
     SourceError
-        If a required column is missing, or a column occurs twice or returns bytes.
+        If a required column is missing, or a column occurs twice or contains bytes.
     """
     found = session.columns(select)
     names = [column.name for column in found]
@@ -82,7 +82,7 @@ def plan(session: Session, select: str, spec: MartTable, place: str) -> list[Res
         if column.required and column.name not in names:
             close = nearest(column.name, [name for name in names if name not in spec.column_names], 1)
             hint = (
-                f"It returns {shown(close[0])}: write AS {column.name}."
+                f"It returns {shown(close[0])} instead: rename that column with AS {column.name}."
                 if close
                 else f"Add … AS {column.name}."
             )
@@ -99,7 +99,7 @@ def _reject_bytes(columns: Sequence[ResultColumn], section: str) -> None:
     for column in columns:
         if column.family == "bytes":
             raise SourceError(
-                f"{section}: the column {column.name} returns bytes, not text. In MySQL, write "
+                f"{section}: the column {column.name} contains bytes, not text. In MySQL, write "
                 "CONVERT(… USING utf8mb4) or HEX(…); in PostgreSQL, write encode(…, 'hex').",
                 field=column.name,
             )

@@ -127,7 +127,7 @@ def _utf_8(values: pa.Array, column: str) -> pa.Array:
 
 
 def _rounded(text: pa.Array) -> tuple[pa.Array, int, Decimal]:
-    """Return amounts rounded half to even to 6 places, the number of rounded ones, and the sum removed."""
+    """Round amounts to 6 places, half to even; return them, how many were rounded, and the sum removed."""
     if (pc.max(pc.binary_length(text)).as_py() or 0) <= _LONGEST:
         try:
             return text.cast(AMOUNT), 0, Decimal(0)
