@@ -220,23 +220,27 @@ MISTAKES: dict[str, tuple[Callable[[Frames], Frames], str, str]] = {
     "commas in tags": (commas_in_tags, "commas_in_tags", "tags have a comma"),
     "local times as UTC": (local_times, "local_times", "may be local times rather than UTC"),
     "local times without offset": (local_times_without_offset, "times_without_offset", "read as UTC"),
-    "calls and daily summaries": (daily_summaries, "summaries", "other usage of the same day"),
+    "calls and daily summaries": (daily_summaries, "summaries", "other usage for the same day"),
     "calls and morning summaries": (summaries_at_the_beginning_of_the_day, "summaries", "the same day"),
     "calls and summaries by local days": (
         summaries_by_the_day_of_another_zone,
         "summaries",
-        "other usage of the same day",
+        "other usage for the same day",
     ),
-    "calls and monthly summaries": (monthly_summaries, "summaries", "other usage of the same month"),
+    "calls and monthly summaries": (monthly_summaries, "summaries", "other usage for the same month"),
     "cut at a limit": (cut_after_ten_thousand, "cut_off", "exactly 10,000 rows, a limit"),
     "cut client by client": (cut_client_by_client, "cut_off", "none of the last 30 clients has a"),
     "cut client by client near the beginning": (
         cut_client_by_client_at_the_beginning,
         "cut_off",
-        "none of the last 50 clients has a transaction, although its rows are sorted by client",
+        "its rows are sorted by client, but none of the last 50 clients has a transaction",
     ),
     "a month twice": (a_month_twice, "repeated_rows", "as if a file had been read twice"),
-    "a file of usage twice": (a_file_of_usage_twice, "repeated_rows", "all of kind usage on 10 of the days"),
+    "a file of usage twice": (
+        a_file_of_usage_twice,
+        "repeated_rows",
+        "all those of kind usage on 10 of the days",
+    ),
     "milliseconds in a smaller unit": (milliseconds_read_as_microseconds, "numbers_as_times", "January 1970"),
     "cents as units": (amounts_in_cents, "cents", "They may be in cents"),
     "client ids shifted down": (shifted_down, "shifted_clients", "If each row had the id of the row below"),
@@ -583,7 +587,7 @@ def test_missing_opening_balances_are_named(mart: Frames) -> None:
     changed = reconciled(mart, lambda b, _: b + pd.Series([Decimal(i * i + 1) for i in range(len(b))]))
     changed["clients"] = changed["clients"].drop(columns="opening_balance")
     [note] = check_source(changed).notes
-    assert "No client has an opening_balance" in note
+    assert "None of these clients has an opening_balance" in note
 
 
 def test_clients_with_faulty_amounts_are_not_compared(mart: Frames) -> None:

@@ -58,9 +58,7 @@ def test_rows_in_the_future_are_counted_with_the_first() -> None:
     mart = ledger(4)
     mart["clients"].loc[mart["clients"].index[-1], "created_at"] = "9999-01-01T00:00:00Z"
     [note] = notes(mart, "future_times")
-    assert note.startswith(
-        "clients, created_at: 1 time is in the future; the first is 9999-01-01T00:00:00Z, in row "
-    )
+    assert note.startswith("clients, created_at: 1 time is in the future: 9999-01-01T00:00:00Z, in row ")
 
 
 @pytest.mark.parametrize(("hours", "is_told"), [(-1, False), (23, False), (25, True)])
@@ -233,7 +231,7 @@ def test_the_note_on_tags_shows_the_first() -> None:
     mart = ledger(1)
     mart["clients"] = mart["clients"].assign(tags=["vip,new", "gold; old, red"])
     assert notes(mart, "commas_in_tags") == [
-        "clients: 2 tags have a comma, the first 'vip,new'. Tags are separated by semicolons, not commas."
+        "clients: 2 tags have a comma; the first is 'vip,new'. Tags are separated by semicolons, not commas."
     ]
 
 
@@ -257,7 +255,7 @@ def test_a_quote_about_the_inverse_of_the_next_one_is_noted() -> None:
     )
     [note] = notes(mart, "inverse_quotes")
     assert note.startswith(
-        "rates: 2 quotes are about the inverse of the next quote for the currency, the first 'EUR' on "
+        "rates: 2 quotes are about the inverse of the next quote for the currency; the first is 'EUR' on "
         "2021-02-01. "
     )
     assert note.figures == {"count": 2}
@@ -285,7 +283,7 @@ def test_a_quote_five_times_the_last_one_or_a_fifth_is_noted(quotes: tuple[str, 
     mart = rated(*(("KES", f"2021-01-0{day}", quote) for day, quote in enumerate(quotes, start=1)))
     [note] = notes(mart, "jumping_quotes")
     assert note.startswith(
-        "rates: 1 quote is at least five times the quote before it, or at most a fifth of it, the first "
+        "rates: 1 quote is at least five times the currency's previous quote, or at most a fifth of it: "
         "'KES' on 2021-01-02. "
     )
 
@@ -348,7 +346,7 @@ def test_times_all_at_midnight_of_another_zone_are_noted(clocks: list[str], name
     [note] = notes(ledger(20, at=days_at(*clocks)), "midnights_elsewhere")
     assert note == (
         f"transactions: all times are at {named} UTC, which seems to be midnight in another time zone. "
-        "Reports group them by the right day only in that time zone."
+        "Reports assign them to the right day only in that time zone."
     )
 
 

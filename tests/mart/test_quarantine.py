@@ -156,7 +156,7 @@ def test_amounts_of_a_client_with_two_currencies_have_no_currency(tmp_path: Path
     clients = CSV["clients"].replace("c2,,client,south,,,EUR", "c1,,client,south,,,EUR")
     [warning] = quarantined(folder(tmp_path, clients=clients)).info.warnings
     assert warning == (
-        "6 faulty rows are left out (2 of clients, 4 of transactions). The sum of their amounts: "
+        "6 faulty rows are left out (2 in clients, 4 in transactions). The sum of their amounts: "
         "4 amounts in a currency that is not known. Opening balances left out: 1.50 USD."
     )
 
@@ -177,9 +177,9 @@ def test_rows_that_refer_to_a_faulty_row_are_left_out_at_every_level() -> None:
         frames({"clients": [{**client, "company": "c49"}], "transactions": [used], "companies": chain})
     )
     assert [(line["file"], line["row"], line["why"]) for line in found] == [
-        ("clients", "1", "refers to a row that is left out of companies"),
-        ("transactions", "1", "refers to a row that is left out of clients"),
-        *(("companies", str(i), "refers to a row that is left out of companies") for i in range(1, depth)),
+        ("clients", "1", "refers to a row of companies that is left out"),
+        ("transactions", "1", "refers to a row of clients that is left out"),
+        *(("companies", str(i), "refers to a row of companies that is left out") for i in range(1, depth)),
         ("companies", str(depth), "is not in companies"),
     ]
 
@@ -283,7 +283,7 @@ def test_a_report_warns_of_the_rows_left_out_and_of_their_sums(tmp_path: Path) -
     source = folder(tmp_path / "bad", clients=clients, transactions=CSV["transactions"] + rows)
     report = quarantined(source)
     assert report.info.warnings[0] == (
-        "8 faulty rows are left out (2 of clients, 6 of transactions). The sum of their amounts: "
+        "8 faulty rows are left out (2 in clients, 6 in transactions). The sum of their amounts: "
         "-3.000001 EUR, 1 amount that cannot be read, 3 amounts in a currency that is not known. "
         "Opening balances left out: 1 amount in a currency that is not known."
     )
@@ -354,7 +354,7 @@ def test_check_says_what_would_be_left_out_and_where_it_is_listed(tmp_path: Path
     with progress.report_to(heard):
         mart = check_source(Source(source, on_fault="quarantine"))
     assert [fault.why for fault in mart.faults] == ["is not in clients.csv"]
-    assert mart.notes[-1].startswith("1 faulty row is left out (1 of transactions).")
+    assert mart.notes[-1].startswith("1 faulty row is left out (1 in transactions).")
     assert heard.notes[0].startswith("The rows left out are listed in ")
 
 
@@ -400,6 +400,6 @@ def test_a_million_rows_with_a_thousand_faults_are_checked_in_seconds() -> None:
     assert (len(lines), max(map(len, lines)) < 120) == (22, True)
     [warning] = open_mart(Source(tables, on_fault="quarantine")).warnings
     assert warning == (
-        "1,000 faulty rows are left out (1,000 of transactions). The sum of their amounts: "
+        "1,000 faulty rows are left out (1,000 in transactions). The sum of their amounts: "
         "1,000 amounts that cannot be read."
     )

@@ -281,7 +281,7 @@ def test_a_named_source_sets_its_fault_rule(tmp_path: Path) -> None:
     folder(tmp_path / "exports", **BAD)
     write(tmp_path, '[strict]\npath = "exports"\n[shop]\npath = "exports"\non_fault = "quarantine"\n')
     [warning] = run_report(EVERYONE, "shop", as_of="2021-04-01").info.warnings
-    assert warning.startswith("1 faulty row is left out (1 of transactions).")
+    assert warning.startswith("1 faulty row is left out (1 in transactions).")
     with pytest.raises(MartError, match="Source 'strict' has 1 fault"):
         run_report(EVERYONE, "strict")
 
@@ -292,7 +292,7 @@ def test_frames_can_be_given_a_rule_and_a_name() -> None:
     )
     report = run_report(EVERYONE, Source(source, "quarantine", "shop"), as_of="2021-04-01")
     assert report.info.source == "shop"
-    assert report.info.warnings == ("1 faulty row is left out (1 of rates).",)
+    assert report.info.warnings == ("1 faulty row is left out (1 in rates).",)
 
 
 def test_query_and_check_say_what_is_left_out_and_where_it_is_listed(tmp_path: Path) -> None:
@@ -305,8 +305,8 @@ def test_query_and_check_say_what_is_left_out_and_where_it_is_listed(tmp_path: P
     assert one.parent == tmp_path / "cache" / "quarantine"
     assert one.name.startswith("shop-")
     assert "transactions.csv,3,amount,two,is not a plain decimal number" in one.read_text(encoding="utf-8")
-    assert "Note: 1 faulty row is left out (1 of transactions)." in asked.stderr
-    assert "Note: 1 faulty row is left out (1 of transactions)." in checked.stdout
+    assert "Note: 1 faulty row is left out (1 in transactions)." in asked.stderr
+    assert "Note: 1 faulty row is left out (1 in transactions)." in checked.stdout
     assert checked.stdout.startswith("transactions.csv, amount: is not a plain decimal number (1 fault)\n")
 
 

@@ -300,7 +300,7 @@ def test_the_first_word_for_null_and_a_single_comma_are_told() -> None:
     ]
     mart["clients"] = mart["clients"].assign(tags=["vip", "gold,old"])
     [note] = notes(mart, "commas_in_tags")
-    assert note.startswith("clients: 1 tag has a comma, the first 'gold,old'. ")
+    assert note.startswith("clients: 1 tag has a comma: 'gold,old'. ")
 
 
 # Files that are cut off
@@ -564,7 +564,7 @@ def test_missing_opening_balances_are_named_if_most_balances_differ(
 ) -> None:
     stored = [*(100.0 + i * i for i in range(differ)), *[3.0] * (clients - differ)]
     cause = only(stored_balances(differing(*stored))).figures["cause"]
-    assert cause.startswith("No client has an opening_balance") == is_named
+    assert cause.startswith("None of these clients has an opening_balance") == is_named
 
 
 @pytest.mark.parametrize("column", ["at", "amount", "kind"])

@@ -133,7 +133,7 @@ def test_lifetimes_are_called_shifted_if_those_of_the_next_row_fit_far_better(
         where, other = ("below", "down") if moved == 1 else ("above", "up")
         assert (
             f"{now} of {clients} clients have transactions before created_at or after closed_at, but only "
-            f"{then} would with the times of the row {where}. Move the ids {other} by one row."
+            f"{then} would if they had the times from the row {where}. Move the ids {other} by one row."
         ) in note
 
 
@@ -153,7 +153,8 @@ def test_rows_that_are_there_two_three_or_four_times_are_noted(times: int, extra
     found = list(repeated_rows(copies(times)))
     assert [note.figures for note in found] == [{"count": extra, "first": 2}] * bool(extra)
     for note in found:
-        assert "all of kind usage on 1 of the days from 2021-01-05 to 2021-01-05, the first in row 2" in note
+        assert "all those of kind usage on 1 of the days from 2021-01-05 to 2021-01-05, the first in" in note
+        assert "the first in row 2." in note
     assert list(repeated_rows(copies(times, 19))) == []
 
 

@@ -1,4 +1,4 @@
-"""Find balances that do not fit in an int64 of millionths."""
+"""Find balances that, in millionths, do not fit in an int64."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class CheckedTable:
         return self.stored.position(fault.row)
 
     def rows(self, kept: Bools) -> CheckedTable:
-        """Return the table with only the rows in a mask; codes still refer to positions in the full mart."""
+        """Return the rows selected by a mask; codes still refer to positions in the full tables."""
         mask = pa.array(kept)
 
         def of(column: Any) -> Any:

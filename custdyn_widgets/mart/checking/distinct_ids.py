@@ -144,7 +144,7 @@ class DistinctIds:
         return np.unique(self._keys[1:][self._keys[1:] == self._keys[:-1]])
 
     def found(self) -> EarlierIds:
-        """Return all ids, which must be distinct, to compare with those of rows added later."""
+        """Return all ids, which must be distinct, for comparison with the ids of rows added later."""
         is_numeric = next(iter(self._numeric), None)
         if self._keys is None:
             return EarlierIds(is_numeric, self._rising[-1][2] if self._rising else None)

@@ -1,4 +1,4 @@
-"""Numbers that represent times: the time since 1970 in some unit, or a spreadsheet's day number."""
+"""Numbers that represent times: seconds or smaller units since 1970, or the day numbers of spreadsheets."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def not_a_time(value: object) -> FaultKind:
 
 
 def number_as_time(value: float) -> FaultKind:
-    """Return the kind of fault for a number, naming the unit in which it is a time from 2000 to 2039."""
+    """Return the kind of fault for a number, naming any unit that makes it a time from 2000 to 2039."""
     if _SPREADSHEET[0] <= value < _SPREADSHEET[1]:
         return fault_kinds.SPREADSHEET_DAYS
     return next((kind for unit, kind in _UNITS if _is_recent(value / unit)), fault_kinds.NOT_A_TIME)

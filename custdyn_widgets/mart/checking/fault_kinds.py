@@ -12,7 +12,7 @@ NO_COLUMN = FaultKind("no_column", "is missing: the table has no such column", "
 NEAR_HEADING = FaultKind(
     "near_heading",
     "resembles the name of a column but does not match it, so it is not read",
-    "Rename or remove the column, or set delimiter for the source to accept such headings.",
+    "Rename or remove the column, or accept such headings by setting delimiter for the source.",
     of_column=False,
 )
 CELL_COUNT = FaultKind(
@@ -26,7 +26,7 @@ CELL_COUNT = FaultKind(
 BLANK = FaultKind("blank", "is blank, but a value is required", "Fill in the value.")
 NOT_TEXT = FaultKind("not_text", "is not text", "Store the column as text.")
 NOT_A_LIST = FaultKind(
-    "not_a_list", "is not a list of strings", "Store tags as text separated by ; or as lists of strings."
+    "not_a_list", "is not a list of strings", "Store tags as semicolon-separated text or as lists of strings."
 )
 DUPLICATE = FaultKind(
     "duplicate", "occurs more than once", "Keep one row, or give each row a different value."
@@ -151,5 +151,5 @@ def unknown_reference(origin: str) -> FaultKind:
 def lost_reference(origin: str) -> FaultKind:
     """Return the kind of fault for a reference to a row that is left out."""
     return FaultKind(
-        "lost_reference", f"refers to a row that is left out of {origin}", f"Fix its row in {origin}."
+        "lost_reference", f"refers to a row of {origin} that is left out", f"Fix its row in {origin}."
     )

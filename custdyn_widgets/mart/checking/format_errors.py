@@ -16,7 +16,7 @@ _MONTHS = (
 
 
 def ambiguous_number(table: StoredTable, column: str, value: str) -> SourceError:
-    """Return the error for a number that may have a decimal comma or a thousands separator."""
+    """Return the error for a number whose comma or point may be a decimal or a thousands separator."""
     digits = value.replace(",", ".").lstrip()
     return SourceError(
         f"{table.origin}, {column}: {shown(value)} may be {digits.replace('.', '')} or {digits}. "

@@ -14,7 +14,7 @@ class Forms:
     Attributes
     ----------
     counts
-        By form, the number of values that fit only this form.
+        By form, the number of values that fit only that form.
     examples
         The first such value of each form, as (column, value).
     doubtful
@@ -53,7 +53,7 @@ class Dates:
     forms
         The values that show that dates begin with the year.
     short
-        Other dates and day numbers, which count only if they are most of the column's values.
+        Other dates and day numbers, which count only if they make up most of the column's values.
     others, values
         The number of other dates and day numbers, and the number of values that are not blank.
     """

@@ -51,7 +51,7 @@ def have_other_formats(tables: Mapping[str, StoredTable]) -> bool:
 
 
 def may_have_other_formats(faults: Iterable[Fault]) -> bool:
-    """Return whether some faulty values may be numbers or times in another format."""
+    """Return whether any faulty values may be numbers or times in another format."""
     return any(fault.kind.code in _CODES for fault in faults)
 
 

@@ -19,7 +19,7 @@ _MARKS = ("\ufeff", "\u00ef\u00bb\u00bf")  # the second is UTF-8 read as Windows
 
 
 def near_misses(table: StoredTable) -> Iterator[Fault]:
-    """Yield a fault for each extra column whose name is almost that of a known column.
+    """Yield a fault for each extra column with almost the same name as a known column.
 
     The names differ only in case, punctuation, byte order marks or Cyrillic lookalikes.
     """

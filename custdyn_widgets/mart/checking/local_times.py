@@ -67,7 +67,7 @@ def _offsets_of_year(zone: str, year: int) -> tuple[Int64s, Int64s]:
 
 
 def _change(low: datetime, high: datetime, offset: Callable[[datetime], timedelta]) -> datetime:
-    """Return the first second between two times whose offset differs from that of the first time."""
+    """Return the first second between two times at which the offset has changed."""
     before = offset(low)
     while high - low > _SECOND:
         middle = low + (high - low) // 2 // _SECOND * _SECOND

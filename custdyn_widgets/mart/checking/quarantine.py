@@ -149,7 +149,7 @@ def _warning(tables: Mapping[str, CheckedTable], left_out: RowsLeftOut) -> str:
     """Return the warning, with the number of rows left out and the sums of their amounts by currency."""
     counts = {name: int(rows.sum()) for name, rows in left_out.items() if rows.any()}
     count = sum(counts.values())
-    places = ", ".join(f"{n:,} of {name}" for name, n in counts.items())
+    places = ", ".join(f"{n:,} in {name}" for name, n in counts.items())
     words = f"{count:,} faulty row{'s are' if count > 1 else ' is'} left out ({places})."
     names, own, of_id = _currencies(tables["clients"], left_out["clients"])
     ledger, rows = tables["transactions"], left_out["transactions"]
@@ -177,7 +177,7 @@ def _absent(table: CheckedTable, column: str) -> Bools:
 
 
 def _currencies(clients: CheckedTable, left_out: Bools) -> tuple[list[str], Codes, Codes]:
-    """Return the currencies, and for each client row, the indexes of its own currency and of its id's.
+    """Return the currencies and, for each client row, the indexes of its currency and of its id's currency.
 
     An index is -1 if the currency is unknown; an id's currency is unknown if its rows have different ones.
     """
@@ -194,7 +194,7 @@ def _currencies(clients: CheckedTable, left_out: Bools) -> tuple[list[str], Code
 
 
 def _sums(amount: Int64s, unreadable: Bools, currency: Codes, names: list[str]) -> str:
-    """Return a phrase with the sums of amounts by currency, and the numbers of amounts not included."""
+    """Return a phrase with the sums of amounts by currency, and how many amounts are not included."""
     known = ~unreadable & (currency >= 0)
     words = [
         f"{format_millionths(_exact_sum(amount[known & (currency == code)]))} {names[code]}"

@@ -37,7 +37,7 @@ def has_key(tables: Mapping[str, CheckedTable], other: str, key: str) -> bool:
 
 
 def unknown(table: CheckedTable, column: str, other: CheckedTable) -> Iterator[Fault]:
-    """Yield a fault for each value of a column that is not in another table, according to the codes."""
+    """Yield a fault for each value of a column that, according to the codes, is not in another table."""
     missing = np.flatnonzero((table.codes[column] < 0) & ~table.blank[column])
     kind = fault_kinds.unknown_reference(other.stored.origin)
     yield from (table.fault(int(i), column, kind) for i in missing)

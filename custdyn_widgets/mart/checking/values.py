@@ -260,8 +260,9 @@ def _why_not_an_amount(value: str) -> FaultKind:
 def _float_amounts(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
     """Read each float as the nearest decimal with up to 6 places.
 
-    Below 2**32, at most one decimal converts to the same double: the nearest multiple of 10**-6, which IEEE
-    division reproduces exactly. From 2**32 on, use the shortest decimal that converts back to the double.
+    Below 2**32, at most one such decimal converts to a given double: the nearest multiple of 10**-6, which
+    IEEE division reproduces exactly. From 2**32 on, use the shortest decimal that converts back to the
+    double.
     """
     floats = np.where(blank, 0.0, column.cast(pa.float64()).to_numpy(zero_copy_only=False))
     small = np.abs(floats) < _EXACT_FLOAT

@@ -1,1 +1,1 @@
-"""Facts, the compact arrays of a mart sorted by client, and their cache."""
+"""The facts of a mart, which are compact arrays sorted by client, and their cache."""

@@ -1,4 +1,4 @@
-"""Sorting ledger rows by client and time: each batch becomes a sorted run, then the runs are merged.
+"""Sorting ledger rows by client and time: each batch becomes a sorted run, and the runs are then merged.
 
 In a run, rows are grouped into blocks of adjacent clients. To merge the runs, the rows of each block are
 concatenated in ledger order and sorted by client; a block is small enough to fit in a processor's cache. No
@@ -125,7 +125,7 @@ class SortedRuns:
         self._large.leave_memory()
 
     def merged(self, package_type: npt.DTypeLike | None = None) -> Merged:
-        """Return all rows sorted by client and time, with package codes of the given type, if any."""
+        """Return all rows sorted by client and time, with package codes of the given type if there is one."""
         none = np.zeros(self._block_count + 1, np.int64)
         begins = np.array([begins for _, begins in sorted(self._begins.items())] or [none], np.int64)
         ends = np.cumsum(np.diff(begins).sum(axis=0)).tolist()

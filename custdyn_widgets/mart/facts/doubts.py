@@ -14,7 +14,7 @@ from custdyn_widgets.mart.columns import Bools, Codes, Int64s
 
 
 class Doubt(Enum):
-    """A doubt about a ledger that stopped a pass over it."""
+    """A doubt that stopped a pass over a ledger."""
 
     FORMAT = "its numbers or times may be in a format other than the mart's own"
     ROWS = "some of its rows were not read, or their numbers are wrong"
@@ -35,7 +35,7 @@ class Known:
     kept
         The row numbers, ascending, of rows that were in doubt but have no faults.
     has_early_or_late_times
-        Whether some of these rows have times that do not fit in 32 bits.
+        Whether any of these rows have times that do not fit in 32 bits.
     """
 
     is_guessed: bool = False

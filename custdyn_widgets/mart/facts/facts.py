@@ -165,7 +165,7 @@ class Facts:
 
     @property
     def amount(self) -> Int64s:
-        """The amount of each row, int64 millionths of the client's currency."""
+        """The amount of each row in millionths of the client's currency, as int64."""
         return np.diff(self.running, prepend=np.int64(0))
 
 

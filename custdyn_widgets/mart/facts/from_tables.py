@@ -48,7 +48,7 @@ def build_without_ledger(tables: Mapping[str, CheckedTable], packages: Sequence[
 
     Returns
     -------
-    The facts, and for each client in them, its row in the clients table.
+    The facts and, for each client in them, its row in the clients table.
     """
     clients = ClientOrder.of(tables)
     return facts_of(tables, clients, no_ledger(len(clients.order), packages)), clients.order

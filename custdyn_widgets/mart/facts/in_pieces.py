@@ -131,7 +131,7 @@ class _Others:
     mart
         The checked tables with all their rows.
     tables
-        The tables without faulty rows; None if some faults cannot or must not be left out.
+        The tables without faulty rows; None if there are faults that cannot or must not be left out.
     order
         The order of the clients in `tables`.
     prepared
@@ -161,7 +161,7 @@ class _Others:
 
 
 def _may_have_other_formats(others: _Others, done: LedgerPass | Doubt) -> bool:
-    """Return whether some faults of a mart may be due to another format."""
+    """Return whether any faults of a mart may be due to another format."""
     in_ledger = isinstance(done, LedgerPass) and done.may_have_other_formats
     return in_ledger or may_have_other_formats(others.mart.faults)
 

@@ -22,8 +22,8 @@ _SHARE = 32  # arrays larger than 1/_SHARE of the memory limit are also stored i
 class LargeArrays:
     """Allocates arrays; large ones are backed by files, so the system can evict them from memory.
 
-    The files are in the cache folder, which needs room for the finished facts anyway. They have no
-    name, so that nothing is left behind if the process is killed. If there is no room, arrays stay in memory.
+    The files are in the cache folder, which needs room for the finished facts anyway. They have no names,
+    so that nothing is left behind if the process is killed. If there is no room, arrays stay in memory.
     """
 
     def __init__(self) -> None:
@@ -57,7 +57,7 @@ class _NamelessFile(mmap.mmap):
 
 
 def save_array(path: Path, array: npt.NDArray[Any]) -> None:
-    """Write an array to a new file that ends with its values.
+    """Write an array to a new file that ends with the array's values.
 
     If the array is already in a file on the same disk, that file gets the name, and nothing is written.
 

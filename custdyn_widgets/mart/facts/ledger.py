@@ -48,7 +48,7 @@ def no_ledger(client_count: int, packages: Sequence[str]) -> Ledger:
 
 
 def whole_ledger(table: CheckedTable, place: Codes, packages: Sequence[str]) -> Ledger:
-    """Sort a ledger without faults that was read completely.
+    """Sort a ledger that has no faults and was read completely.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
 """One pass over a ledger: its pieces are read, checked and sorted by client, in parallel.
 
-Each batch is added to the runs and freed. Only the rows in doubt are kept as stored: those with faults, those
-that refer to rows left out of other tables, and those whose times or ids need another pass. The caller
-then checks only these rows.
+Each batch is added to the runs and then freed. Only the rows in doubt are kept as stored: those with
+faults, those that refer to rows left out of other tables, and those whose times or ids need another pass. The
+caller then checks only these rows.
 
 The checks are the same as for tables in memory, except for those that span batches: whether ids are unique,
 and whether a balance exceeds an int64.
@@ -58,7 +58,7 @@ class _Batch:
     no_rows, doubtful
         The batch as stored: without its rows, and with only its rows in doubt, if there are any.
     may_have_other_formats
-        Whether some of its faults may be due to another format.
+        Whether any of its faults may be due to another format.
     ids_depend_on_batch
         Whether its ids could become different text if they were read with other rows.
     """
@@ -94,12 +94,12 @@ class LedgerPass:
 
     @property
     def may_have_other_formats(self) -> bool:
-        """Whether some faults may be due to another format."""
+        """Whether any faults may be due to another format."""
         return any(batch.may_have_other_formats for batch in self.batches)
 
     @property
     def ids_depend_on_batches(self) -> bool:
-        """Whether some ids could become different text if all rows were read at once."""
+        """Whether any ids could become different text if all rows were read at once."""
         return any(batch.ids_depend_on_batch for batch in self.batches)
 
     @property
@@ -238,7 +238,7 @@ class _LedgerWork:
 
 
 def _ids_depend_on_batch(batch: StoredTable) -> bool:
-    """Return whether some ids are fractions: whole ids in the same batch are then written differently."""
+    """Return whether any ids are fractions: whole ids in the same batch are then written differently."""
     for spec in batch.spec.columns:
         if spec.kind == "id" and spec.name in batch.data.column_names:
             column = batch.data.column(spec.name)
@@ -259,7 +259,7 @@ def _is_complete(stored: StoredLedger, batches: Sequence[_Batch]) -> bool:
 
 
 def _unify_package_codes(runs: SortedRuns, batches: Sequence[_Batch]) -> tuple[str, ...]:
-    """Change the package codes of all batches to those of one list of ids, and return the list."""
+    """Convert the package codes of all batches to positions in one list of ids, and return the list."""
     packages = tuple(sorted(set().union(*(batch.packages for batch in batches))))
     for batch in batches:
         if batch.packages != packages:

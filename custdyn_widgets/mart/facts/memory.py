@@ -46,7 +46,7 @@ def _limits() -> Iterator[int]:
 
 
 def _limit_files(control_groups: Path = Path("/proc/self/cgroup")) -> Iterator[Path]:
-    """Yield the files that may contain the limits of the process's control group and of those above it."""
+    """Yield the files that may contain the limits of the process's control group and its ancestors."""
     try:
         lines = control_groups.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):

@@ -1,7 +1,7 @@
 """Merging the rows of cached facts with rows that were added to the ledger.
 
-Both are sorted by client and time, so no row is sorted again: each added row is placed after the last cached
-row of its client whose time is not later.
+Both are sorted by client and time, so no row is sorted again: each added row is placed after its client's
+last cached row that is not later.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def merge(
 
 
 def _new_codes(ids: Sequence[str], packages: Sequence[str], kind: np.dtype[Any]) -> Packages:
-    """Return the new code of each old code, then that of -1; unused ids need not have a new code."""
+    """Return the new code for each old code, and then for -1; unused ids need not have a new code."""
     found = positions(pa.array(ids, pa.large_string()), packages)
     return np.append(found, np.int32(-1)).astype(kind)
 

@@ -108,9 +108,9 @@ class Base:
 
 
 def find_base(identity: str, parts: Sequence[FileStatus]) -> Base | None:
-    """Return the cached facts that cover the most of these parts of a ledger, if there are any.
+    """Return the cached facts that cover the largest number of these parts of a ledger, if any do.
 
-    The parts must be in the same order in both ledgers.
+    The facts must have been built from parts in the same order.
     """
     found = []
     for path in cache.entry_folders() if parts else ():

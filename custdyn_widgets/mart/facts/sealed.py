@@ -1,7 +1,7 @@
 """Folders of memory-mapped arrays and text files that never change.
 
-The seal of a folder contains the size, time and checksum of every other file, and a folder that does not
-match its seal is damaged. Sizes and times are checked whenever a folder is opened. Checksums are checked
+The seal of a folder contains the size, time and checksum of each of the other files, and a folder that does
+not match its seal is damaged. Sizes and times are checked whenever a folder is opened. Checksums are checked
 separately, because reading every byte takes as long as a small report (12 ms for the facts of 10 million
 rows; a report on all of them takes 500 ms). A checksum is a sum of 64-bit words, which is fast enough and
 detects flipped bytes and blocks left empty by a crash.
@@ -47,7 +47,7 @@ def write_sealed(folder: Path, arrays: Mapping[str, npt.NDArray[Any]], texts: Ma
 
 @dataclass(frozen=True)
 class SealedFolder:
-    """A folder whose files have the sizes and times in its seal.
+    """A folder whose files have the sizes and times recorded in its seal.
 
     Attributes
     ----------
@@ -75,7 +75,7 @@ class SealedFolder:
         return cls(path, seal, content["sums"])
 
     def array(self, name: str) -> npt.NDArray[Any]:
-        """Map an array, with the type and shape in the seal instead of those in the file."""
+        """Map an array, with the type and shape recorded in the seal rather than in the file."""
         kind, shape, _ = self.sums[name]
         path, dtype = self.path / f"{name}.npy", np.dtype(kind)
         begin = path.stat().st_size - dtype.itemsize * math.prod(shape)

@@ -85,8 +85,8 @@ def moved_hours(evidence: Evidence) -> Iterator[str]:
         day = day_text(evidence.range_of_days[0] + hour // 24)
         yield (
             f"{evidence.file}, at: these seem to be local times in {zone} or a zone whose clocks change at "
-            f"the same time, not UTC. Times of day are an hour {moves} from {day} on, when clocks change "
-            f"there; {len(changed)} changes show this. {_REMEDY}"
+            f"the same time, not UTC. From {day}, when clocks change there, times of day are an hour "
+            f"{moves}; {len(changed)} clock changes show such a shift. {_REMEDY}"
         )
 
 
@@ -129,7 +129,10 @@ def _distances(daily: Int64s, day: int, direction: int) -> tuple[float, float] |
 
 @functools.cache
 def _clock_changes(zone: str, first: int, last: int) -> tuple[tuple[int, int], ...]:
-    """Return one-hour changes in these years, as (local hour since 1970, 1 for forward or -1 for back)."""
+    """Return a zone's one-hour clock changes from a first to a last year.
+
+    Each is a pair: the local hour, counted from 1970, and 1 for forward or -1 for back.
+    """
     try:
         clock = ZoneInfo(zone)
     except ZoneInfoNotFoundError:  # the system's time zone database lacks the zone

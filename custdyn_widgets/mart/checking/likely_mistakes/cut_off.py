@@ -24,7 +24,7 @@ def cut_off(evidence: Evidence) -> Iterator[Note]:
         reasons = list(_reasons(table))
         if table is evidence.ledger and (tail := _clients_at_the_end(evidence)):
             reasons.append(
-                f"none of the last {tail:,} clients has a transaction, although its rows are sorted by client"
+                f"its rows are sorted by client, but none of the last {tail:,} clients has a transaction"
             )
         if table is evidence.ledger and (found := early_end(evidence)):
             gap, events = found

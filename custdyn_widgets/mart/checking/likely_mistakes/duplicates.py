@@ -77,7 +77,7 @@ def repeated_rows(evidence: Evidence) -> Iterator[Note]:
     example = evidence.number(int(first[again].min()))
     yield Note(
         f"{evidence.file}: {extra:,} transactions repeat others with the same client, time, "
-        f"kind and amount, as if a file had been read twice: all of kind "
+        f"kind and amount, as if a file had been read twice: all those of kind "
         f"{', '.join(KINDS[kind] for kind in kinds.tolist())} on {len(np.unique(days)):,} of the days from "
         f"{day_text(days.min())} to {day_text(days.max())}, the first in row {example}.",
         "repeated_rows",

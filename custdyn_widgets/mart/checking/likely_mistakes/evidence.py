@@ -105,7 +105,7 @@ class Evidence:
 
     @cached_property
     def range_of_days(self) -> tuple[int, int]:
-        """The first and last day with transactions, at most twenty years from the median."""
+        """The first and last days with transactions, at most twenty years from the median."""
         days = self.days
         if not len(days):
             return 0, -1
@@ -144,7 +144,7 @@ def row_number(table: CheckedTable, position: int) -> int:
 
 
 def day_text(day: int) -> str:
-    """Return a day since 1970 as a date."""
+    """Return a day, counted from 1970, as a date."""
     return str(date(1970, 1, 1) + timedelta(days=int(day)))
 
 

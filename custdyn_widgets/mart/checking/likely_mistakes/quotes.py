@@ -1,4 +1,4 @@
-"""Find quotes that may be wrong because they are implausible or far from the next quote for the currency."""
+"""Find quotes that may be wrong: those that are implausible, or far from the currency's next quote."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def odd_quotes(evidence: Evidence) -> Iterator[Note]:
         rates,
         rows[1:][jump & same],
         ("is at least five times", "are at least five times"),
-        "the quote before it, or at most a fifth of it",
+        "the currency's previous quote, or at most a fifth of it",
         "jumping_quotes",
     )
 
@@ -112,9 +112,9 @@ def _note(
     day = date(1970, 1, 1) + timedelta(days=int(rates.columns["date"][first]))
     one, many = words
     yield Note(
-        f"{rates.stored.origin}: {count:,} {f'quote {one}' if count == 1 else f'quotes {many}'} {other}, the "
-        f"first {shown(rates.columns['currency'][first].as_py())} on {day}. A quote is the number of units "
-        "of the currency for one unit of the base.",
+        f"{rates.stored.origin}: {count:,} {f'quote {one}' if count == 1 else f'quotes {many}'} {other}"
+        f"{':' if count == 1 else '; the first is'} {shown(rates.columns['currency'][first].as_py())} on "
+        f"{day}. A quote is the number of units of the currency for one unit of the base.",
         kind,
         count=count,
     )

@@ -106,8 +106,8 @@ def _cause(evidence: Evidence, rows: Int64s, derived: Int64s, stored: Int64s) ->
             return words
     if not opening.any() and 2 * len(rows) > len(evidence.clients):
         return (
-            "No client has an opening_balance. If the ledger does not go back to the first transaction, set "
-            "opening_balance to stored_balance minus the sum of the ledger."
+            "None of these clients has an opening_balance. If the ledger does not go back to the first "
+            "transaction, set opening_balance to stored_balance minus the sum of the ledger."
         )
     return ""
 
@@ -123,13 +123,13 @@ def _causes(
             f"Stored balances are smaller by a factor of {factor:,}: amounts may be in a smaller unit.",
             ours / factor,
         )
-    yield "The differences equal the opening balances: the ledger may include them already.", ours - opening
+    yield "The differences equal the opening balances: the ledger may already include them.", ours - opening
     usage = _sums(evidence, "usage")[rows]
     yield "The differences equal half the usage: usage may be in the ledger twice.", ours - usage / 2
     for kind in KINDS:
         of_kind = _sums(evidence, kind)[rows].astype(np.float64)
         yield (
-            f"The differences equal the amounts of kind {kind}: they may not affect balances.",
+            f"The differences equal the amounts of kind {kind}: they may be left out of stored balances.",
             ours - of_kind,
         )
         yield (

@@ -48,8 +48,8 @@ def shifted_lifetimes(evidence: Evidence) -> Iterator[Note]:
         yield Note(
             f"{file}, client_id: the ids seem to be shifted by one row relative to the other columns: "
             f"{_misplaced(evidence):,} of {count:,} clients have transactions before created_at or after "
-            f"closed_at, but only {_misplaced(evidence, shift):,} would with the times of the row {where}. "
-            f"Move the ids {other} by one row.",
+            f"closed_at, but only {_misplaced(evidence, shift):,} would if they had the times from "
+            f"the row {where}. Move the ids {other} by one row.",
             "shifted_clients",
             rows=shift,
         )

@@ -37,7 +37,7 @@ def summaries(evidence: Evidence) -> Iterator[Note]:
             first = evidence.number(int(found.min()))
             yield Note(
                 f"{evidence.file}: {len(found):,} usage rows, starting with row {first}, seem to be "
-                f"summaries: each equals the sum of the client's other usage of the same {period}. Usage "
+                f"summaries: each equals the sum of the client's other usage for the same {period}. Usage "
                 "that is also in a summary counts twice, so leave the summaries out.",
                 "summaries",
                 count=len(found),
@@ -48,7 +48,7 @@ def summaries(evidence: Evidence) -> Iterator[Note]:
 
 
 def _of_some_clients(evidence: Evidence, usage: Bools) -> Bools:
-    """Return a mask of the rows of a scattered sample of clients with enough usage for a first look."""
+    """Return a mask that selects all rows of some scattered clients, with enough usage for a first look."""
     counts = np.bincount(evidence.rows.client[usage], minlength=len(evidence.clients))
     mixed = np.argsort(np.arange(len(counts)) * _SCATTER % 2**32, kind="stable")
     enough = int(np.searchsorted(np.cumsum(counts[mixed]), _SAMPLE)) + 1

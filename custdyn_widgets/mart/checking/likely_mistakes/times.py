@@ -80,7 +80,7 @@ def midnights_elsewhere(evidence: Evidence) -> Iterator[Note]:
     named = [f"{clock // _HOUR:02}:{clock // 60_000_000 % 60:02}" for clock in clocks]
     yield Note(
         f"{ledger.stored.origin}: all times are at {' or '.join(named)} UTC, which seems to be midnight in "
-        "another time zone. Reports group them by the right day only in that time zone.",
+        "another time zone. Reports assign them to the right day only in that time zone.",
         "midnights_elsewhere",
         clocks=named,
     )
@@ -119,10 +119,10 @@ def future_times(evidence: Evidence) -> Iterator[Note]:
             continue
         count, file, first = len(later), table.stored.origin, time_text(at[later[0]])
         row = row_number(table, int(later[0]))
-        words = "time is" if count == 1 else "times are"
+        words = "time is in the future:" if count == 1 else "times are in the future; the first is"
         yield Note(
-            f"{file}, {column}: {count:,} {words} in the future; the first is {first}, in row {row}. Reports "
-            "ignore a row until its time has come. Correct any wrong times.",
+            f"{file}, {column}: {count:,} {words} {first}, in row {row}. Reports ignore a row until its time "
+            "has come. Correct any wrong times.",
             "future_times",
             file=file,
             column=column,

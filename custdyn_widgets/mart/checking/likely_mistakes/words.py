@@ -16,7 +16,7 @@ _NULLS = ("\\N", "NULL", "null", "None", "NaN", "nan", "NaT", "<NA>", "(null)", 
 
 
 def words_for_null(evidence: Evidence) -> Iterator[Note]:
-    """Yield a note on optional values, such as NULL, that mean a missing value but were read as text."""
+    """Yield a note on optional values, such as NULL, that stand for missing values but were read as text."""
     found = []
     for table in evidence.tables.values():
         for spec in table.stored.spec.columns:
@@ -46,11 +46,11 @@ def commas_in_tags(evidence: Evidence) -> Iterator[Note]:
     tags = pc.list_flatten(clients.columns["tags"])
     with_comma = tags.filter(pc.match_substring(tags, ","))
     if count := len(with_comma):
-        words = "tag has a comma" if count == 1 else "tags have a comma"
+        words = "tag has a comma:" if count == 1 else "tags have a comma; the first is"
         first = with_comma[0].as_py()
         yield Note(
-            f"{clients.stored.origin}: {count:,} {words}, the first {shown(first)}. Tags are "
-            "separated by semicolons, not commas.",
+            f"{clients.stored.origin}: {count:,} {words} {shown(first)}. Tags are separated by "
+            "semicolons, not commas.",
             "commas_in_tags",
             count=count,
             first=first,
