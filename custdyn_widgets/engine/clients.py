@@ -67,10 +67,10 @@ def clients_behind(
     Returns
     -------
     DataFrame
-        One line per client, ordered by id, for clients that are alive at the row's end, have a transaction in
-        the row, or are counted in its movement. `Active`, `Overall Active` and `Alive` are 1 or 0, and
-        quantities are ints. Amounts are Decimals with 6 places: `Balance` in the client's currency, all
-        others in the report's. With `change`, the clients are those with a transaction in the row or in the
+        One line for each client that is alive at the row's end, has a transaction in the row, or is counted
+        in its movement, ordered by id. `Active`, `Overall Active` and `Alive` are 1 or 0, and quantities are
+        ints. Amounts are Decimals with 6 places: `Balance` is in the client's currency, and all others are
+        in the report's. With `change`, the clients are those with a transaction in the row or in the
         earlier period, and each flow column is followed by its earlier value and its change.
 
     Raises
@@ -236,7 +236,7 @@ def _instants(times: Int64s, missing: int) -> list[str | None]:
 
 
 def _converted(plan: Plan, states: RowStates, at: Int64s, picked: Int64s, on: Any) -> list[object]:
-    """Return the balances in the report's currency; None for a client not in All if a quote is missing."""
+    """Return balances in the report's currency; None if a quote is missing and the client is not alive."""
     codes, balances = plan.facts.currency[at].astype(np.int64), states.end.balance[picked]
     alive, some = states.end.alive[picked], balances != 0
     ratios, missing = [], np.zeros(len(at), np.bool_)

@@ -24,7 +24,7 @@ def cohort_triangle(
 ) -> pd.DataFrame:
     """Return how many clients of each cohort had a paid use, month by month.
 
-    A client's cohort is the month of its first paid use, on the calendar of the query's time zone.
+    A client's cohort is the month of its first paid use, in the calendar of the query's time zone.
     `group_by`, `columns`, `compare` and `active_duration` are ignored.
 
     Parameters
@@ -35,7 +35,7 @@ def cohort_triangle(
     Returns
     -------
     DataFrame
-        One line for each cohort with a client, beginning with the month in which the interval starts. The
+        One line for each cohort that has clients, beginning with the month in which the interval starts. The
         columns are `Cohort`, `Size` (int64), and `0`, `1`, `2` and so on (Int64): the number of clients with
         a paid use that many months later and before the effective end; missing for months that begin at or
         after that end.

@@ -96,8 +96,8 @@ def report_lines(
     -------
     DataFrame
         One line per row of the report, including package rows in which nothing happened; empty if there
-        are no rows. The index has a level of labels for each heading, or is a plain range without grouping.
-        Columns are as in `conversion.to_lines`: `…_qty` are Python ints, all others Fractions in the
+        are no rows. The index has a level of labels for each heading; without grouping, it is a plain range.
+        Columns are as in `conversion.to_lines`: `…_qty` are Python ints, and all others are Fractions in the
         report's currency.
 
     Raises

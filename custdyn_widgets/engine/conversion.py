@@ -38,7 +38,7 @@ LINE_COLUMNS = [c for c in (*STOCK_COLUMNS, *FLOW_COLUMNS) if c not in _IGNORED]
 
 
 class Rates:
-    """Conversion rates to one target currency, from the quotes of a mart; records the quotes used."""
+    """Conversion rates to one target currency, from a mart's quotes, with a record of the quotes used."""
 
     def __init__(self, names: Names, target: str) -> None:
         self._names = names
@@ -79,7 +79,7 @@ class Rates:
     def changes(self, currencies: Sequence[str], first: int, last: int) -> list[int]:
         """Return the days (since 1970) from `first` to `last` on which a currency's rate may change.
 
-        This includes every day before the currency's first quote, so that an error can name the exact date
+        They include every day before the currency's first quote, so that an error can name the exact date
         for which a quote is missing.
         """
         foreign = [c for c in currencies if c != self.target]
@@ -115,8 +115,8 @@ def to_lines(cells: Cells, rates: Rates, row_count: int) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The index is 0 … row_count − 1. The columns are those of `cells` without keys and ignored refills:
-        `…_qty` columns are Python ints, all others Fractions in units of the target currency.
+        The index is 0 … row_count − 1. The columns are those of `cells`, except keys and ignored refills:
+        `…_qty` columns are Python ints, and all others are Fractions in units of the target currency.
 
     Raises
     ------
@@ -132,7 +132,7 @@ def to_lines(cells: Cells, rates: Rates, row_count: int) -> pd.DataFrame:
 
 
 def to_fixed_lines(cells: Cells, rates: Rates, row_count: int) -> pd.DataFrame:
-    """Convert cells to the same lines as `to_lines`, but in fixed point (see `fixed_columns`): much faster.
+    """Convert cells to the same lines as `to_lines`, but much faster, in fixed point (see `fixed_columns`).
 
     Raises
     ------

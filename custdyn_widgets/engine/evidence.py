@@ -2,7 +2,7 @@
 
 A contribution is whatever the client adds to the row's cells, and to those of the period that the row is
 compared with. The key is a nonce that is stored only in the snapshot's manifest, which is never served.
-Clients and rows are also identified by keyed digests, so the evidence reveals nothing without the data.
+Clients and rows are likewise identified by keyed digests, so the evidence reveals nothing without the data.
 Contributions have digests of only 32 bits. Many amounts share a digest and therefore cannot be found by brute
 force, but about one change in four billion is missed.
 """
@@ -34,9 +34,10 @@ UInt64s = npt.NDArray[np.uint64]
 
 
 class EvidenceMaker:
-    """Computes the evidence for a report when it is published, from the data that the report is based on.
+    """Computes a report's evidence when the report is published, from the data that it is based on.
 
-    It keeps that data in memory while the report exists. Pickling replaces it with the finished evidence.
+    It keeps that data in memory while the report exists. Pickling the maker replaces it with the finished
+    evidence.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -93,8 +94,8 @@ def digests(plan: Plan, nonce: str) -> pd.DataFrame | None:
     Returns
     -------
     DataFrame
-        `client` and `row` are uint64 tags, `digest` is uint32, sorted by the tags; `at` is the client's
-        position in the facts.
+        One line for each contribution, sorted by the uint64 tags `client` and `row`. `digest` is a uint32,
+        and `at` is the client's position in the facts.
     """
     clients, rows = plan.selection.clients, len(plan.buckets) + sum(b is not None for b in plan.befores)
     if len(clients) * rows > MAX_CONTRIBUTIONS:

@@ -2,7 +2,7 @@
 
 A column has the dtype `fixed`. Columns can be added, subtracted, negated and, with `ratio`, divided. All
 other operations raise an error, so that no metric silently gets an inexact number. `fixed_point` explains
-the numbers. A number in a column may also be missing, such as an undefined average.
+the numbers. A column may also contain missing numbers, such as undefined averages.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class FixedArray(ExtensionArray):
 
     @property
     def nbytes(self) -> int:
-        """The number of bytes of the column."""
+        """The size of the column in bytes."""
         return 25 * len(self)
 
     def __len__(self) -> int:

@@ -2,8 +2,8 @@
 
 Fractions are exact but slow. Here, factors are truncated to 64 binary places and amounts to 48, so that sums
 of converted amounts are sums of integers. The truncation error is bounded. If it cannot change how an amount
-is rounded, which is the usual case, the rounded amount is that of the exact fraction. Otherwise, the amount
-is uncertain and must be computed from fractions.
+is rounded, which is the usual case, rounding the exact fraction would give the same result. Otherwise, the
+amount is uncertain and must be computed from fractions.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ class Factors:
         return cls((first, second, third), inexact, np.array(above, np.int64))
 
     def times(self, amounts: Int64s, which: Int64s) -> Amounts:
-        """Multiply each amount by the factor at its position in `which`; `_fit` says which products fit."""
+        """Multiply each amount by the factor whose position `which` gives; `_fit` says which products fit."""
         size = np.abs(amounts).view(np.uint64)
         upper, lower = size >> _WORD, size & _LOW
         first, second, third = (word.take(which) for word in self.words)

@@ -1,4 +1,4 @@
-"""Detecting data that ends before the report does, so that the report's figures are too low."""
+"""Detection of data that ends before the report does, which makes the report's figures too low."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class _RecentUses:
     """The kinds of use in the day before a report's end, and the last transaction.
 
     `last` is the time of the last transaction before the data was written, or None if there is none. It may
-    be the report's end instead if the last transaction is too recent to matter. `going` and `exists` say for
+    instead be the report's end if the last transaction is too recent to matter. `going` and `exists` say for
     each kind of use whether it occurs from that day on, and whether it occurs at all.
     """
 
@@ -121,7 +121,7 @@ def _kinds(classes: npt.NDArray[np.integer]) -> Bools:
 
 
 def _ranges(begins: Int64s, ends: Int64s) -> Iterator[Int64s]:
-    """Yield the numbers in some ranges, a limited number at once."""
+    """Yield the integers in some ranges, a limited number at a time."""
     after = np.cumsum(ends - begins)
     for first in range(0, int(after[-1]) if len(after) else 0, _ROWS_AT_ONCE):
         places = np.arange(first, min(first + _ROWS_AT_ONCE, int(after[-1])))
@@ -130,7 +130,7 @@ def _ranges(begins: Int64s, ends: Int64s) -> Iterator[Int64s]:
 
 
 def _kinds_that_stopped(facts: Facts, end: int, recent: Sequence[_RecentUses]) -> Iterator[tuple[str, int]]:
-    """Yield each kind of use that occurred on nearly every day until it stopped, with its last time.
+    """Yield each kind of use that occurred on nearly every day until it stopped, and when it last occurred.
 
     A kind that still occurs on the last day before `end`, or after `end`, is skipped.
     """
@@ -170,7 +170,7 @@ def _parts(facts: Facts) -> Iterator[tuple[npt.NDArray[np.integer], npt.NDArray[
 
 
 def _longest_pause(days: Int64s) -> int:
-    """Return the longest pause in seconds between days with transactions; 0 for too few days."""
+    """Return the longest pause between days with transactions, in seconds; 0 if there are too few days."""
     return int(np.diff(days).max()) * _DAY_S if len(days) >= _MIN_DAYS else 0
 
 

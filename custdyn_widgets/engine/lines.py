@@ -18,7 +18,7 @@ from custdyn_widgets.query import Bucket
 
 @dataclass(frozen=True)
 class ConvertedCells:
-    """Cells and their lines, one for each row, which are converted when needed."""
+    """Cells and their lines (one for each row), which are converted when needed."""
 
     cells: Cells
     rates: Rates
@@ -88,8 +88,8 @@ class Lines:
 def compute_lines(plan: Plan) -> tuple[Lines, Lines, pd.DataFrame]:
     """Return the lines for a report's rows, the lines for the earlier periods, and the rows' flow cells.
 
-    Earlier periods that directly precede the report, or are among its rows, are computed with these rows, so
-    comparing each month with the previous one costs only one more month.
+    Earlier periods that directly precede the report, or are among its rows, are computed together with its
+    rows, so comparing each month with the previous one costs only one more month.
     """
     earlier = [bucket for bucket in plan.befores if bucket]
     before_rows = _directly_before(earlier, plan.buckets[0])
@@ -118,7 +118,7 @@ def compute_lines(plan: Plan) -> tuple[Lines, Lines, pd.DataFrame]:
 
 
 def moved_rows(frame: pd.DataFrame, position: Int64s) -> pd.DataFrame:
-    """Renumber the rows of cells, and drop those whose row becomes -1."""
+    """Renumber the rows of cells, and drop the lines whose row becomes -1."""
     rows = position[frame["row"].to_numpy(np.int64)]
     kept = rows >= 0
     moved: pd.DataFrame = frame[kept].assign(row=rows[kept])

@@ -14,11 +14,13 @@ from custdyn_widgets.report import Unit
 __all__ = ["SURPRISES", "chosen_metrics", "metric", "ratio"]  # importing this module registers the metrics
 
 SURPRISES = (
-    "Active Avg divides the spending of the row's bucket by the clients active in the whole window.",
-    "A charge that was reversed later still made its client active.",
-    "Reversals lower a Total and not its Qty.",
-    "Tax and bonuses move balances and no other column.",
-    "Balances are converted at the quote of each row's end, flows at the quote of each transaction's date.",
+    "Active Avg divides the spending in the row's bucket by the number of active clients, whose paid use may "
+    "be anywhere in the window.",
+    "A charge makes its client active even if it is reversed later.",
+    "Reversals lower a Total but not its Qty.",
+    "Tax and bonuses affect balances but no other columns.",
+    "Balances are converted at the quote for the row's end, and flows at the quote for each transaction's "
+    "date.",
 )
 """Notes on surprising results, shown along with the definitions."""
 
@@ -124,13 +126,13 @@ def packages(lines: pd.DataFrame) -> pd.DataFrame:
         (
             "New",
             "count",
-            "Active clients at the row's end that had no paid use before its start: first-time clients who "
+            "Clients active at the row's end that had no paid use before its start: first-time clients who "
             "are still active. First Use counts all first-time clients.",
         ),
         (
             "Reactivated",
             "count",
-            "Active clients at the row's end that were not active at its start, but had a paid use before.",
+            "Clients active at the row's end that were not active at its start but had a paid use before it.",
         ),
         (
             "Lapsed",
@@ -143,12 +145,12 @@ def packages(lines: pd.DataFrame) -> pd.DataFrame:
         (
             "First Use",
             "count",
-            "Clients whose first paid use is in the row, whether they are still alive or not.",
+            "Clients whose first paid use is in the row, whether or not they are still alive.",
         ),
         (
             "Churn Rate",
             "rate",
-            "(Lapsed + Closed) / Opening; empty without an active client at the row's start. It depends on "
+            "(Lapsed + Closed) / Opening; empty if no client was active at the row's start. It depends on "
             "the row's length: do not compare the rate of a month with that of a year.",
         ),
     ],
@@ -172,7 +174,7 @@ def clients_movement(lines: pd.DataFrame) -> pd.DataFrame:
 @built_in_metric(
     "Balance Movement",
     [
-        ("Opening", "money", "Clients - All: Balance at the row's start, at the quote of that moment."),
+        ("Opening", "money", "Clients - All: Balance at the row's start, at the quote valid at that time."),
         ("Joined", "money", "The opening balances of clients created in the row."),
         ("Refills", "money", "The sum of all refills, reversals included."),
         ("Usage", "money", "The sum of all usage, reversals included; usually negative."),

@@ -17,7 +17,7 @@ _ZERO = Decimal("0.000000")
 
 
 def round_value(value: int | Fraction | None, column: Column) -> Value:
-    """Return a value for a report: a count as int, money rounded half-even to 6 places."""
+    """Return a value for a report: a count as an int, any other number rounded half-even to 6 places."""
     if value is None or column.unit == "count":
         return value if value is None else int(value)
     return round_to_six_places(value)

@@ -15,7 +15,7 @@ from custdyn_widgets.report import Column
 
 
 def columns_of(query: ReportQuery) -> tuple[Column, ...]:
-    """Return the columns of a query's report, with those of the metrics registered in this process.
+    """Return the columns of a query's report, including those of metrics registered in this process.
 
     Raises
     ------

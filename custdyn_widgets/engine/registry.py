@@ -1,10 +1,11 @@
 """Metrics: functions that compute groups of a report's columns, and their registry.
 
 A metric is a function from lines to columns. `lines` (see `conversion.to_lines` and the schema in
-`cells.compute`) has one line for each row of the report: `…_qty` columns are Python ints, all others exact
-Fractions in the report's currency, and flows keep the signs of the ledger. The function returns a DataFrame
-with the same index and a column for each label: ints for counts, ints or Fractions for others, None for an
-undefined average or rate. Floats are rejected because they cannot be summed or reproduced exactly.
+`cells.compute`) has one line for each row of the report: `…_qty` columns are Python ints, all others are
+exact Fractions in the report's currency, and flows keep the signs of the ledger. The function returns a
+DataFrame with the same index and a column for each label: ints for counts, ints or Fractions for amounts and
+rates, and None for an undefined average or rate. Floats are rejected because they cannot be summed or
+reproduced exactly.
 
 Analysts define their own metrics with the same decorator::
 
@@ -153,7 +154,7 @@ def _registering(
     group: str, columns: Sequence[tuple[str, Unit, str]], *, takes_fixed: bool
 ) -> MetricDecorator:
     if group in COLUMN_GROUPS:
-        why = "has the name of a built-in group in a query's `columns`; choose another name"
+        why = "has the id of a built-in group as its name; choose another name"
         raise CustDynError(f"The metric {shown(group)} {why}.", field=group)
     own = [Column(group, *column).name for column in columns]
     others = [c.name for m in METRICS.values() if m.group != group for c in m.columns]

@@ -114,7 +114,7 @@ def _why_no_rows(plan: Plan) -> str:
 
 
 def _transactions(plan: Plan) -> tuple[int, int | None, int | None]:
-    """Return how many transactions were read, and the times of the first and last one in the report."""
+    """Return how many transactions were read, and the times of the first and last ones in the report."""
     if not plan.buckets:
         return 0, None, None
     start, end = plan.buckets[0].start, plan.buckets[-1].end

@@ -33,7 +33,7 @@ class Rounded:
 
     @classmethod
     def percentages(cls, changes: FixedArray, befores: FixedArray) -> Rounded:
-        """Round 100 × change / |before|; missing where either is missing, or `before` is 0."""
+        """Round 100 × change / |before|; missing where either is missing or `before` is 0."""
         null = changes.null | befores.null
         nonzero, sure = befores.amounts.nonzero()
         moved, still = changes.amounts.nonzero()

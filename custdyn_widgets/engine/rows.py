@@ -128,9 +128,9 @@ def _total(plan: Plan, now: Lines, before: Lines) -> Row:
 def _line_of_total(plan: Plan, lines: Lines, whole: Bucket) -> Lines:
     """Return the line of the same query without grouping, for the whole interval.
 
-    Without grouping by package, it is derived from the rows' cells: flows add up, and stocks are those
-    of the last rows, provided that the last window is also that of the Total (the windows may differ if the
-    end or `as_of` is a skipped wall time).
+    Unless the report is grouped by package, it is derived from the rows' cells: flows add up, and stocks are
+    those of the last rows, provided that these rows have the same window as the Total (their windows may
+    differ if the end or `as_of` is a skipped wall time).
     """
     grid = plan.grid([whole], UNGROUPED)
     last = lines.buckets[-1] if lines.buckets else None
@@ -177,8 +177,8 @@ def _ignored_refills(flows: pd.DataFrame) -> str | None:
     for currency, millionths in zip(some["currency"], some["ignored_refill"].tolist(), strict=True):
         totals[currency] += millionths
     sums = (f"{format_millionths(total)} {currency}" for currency, total in sorted(totals.items()))
-    refills = "refill has" if count == 1 else "refills have"
+    refills, sum_of = ("refill has", "Its amount") if count == 1 else ("refills have", "Their sum")
     return (
-        f"{count:,} {refills} an amount of 0 or less: part of balances, not of Balance Refill. "
-        f"Their sum: {', '.join(sums)}."
+        f"{count:,} {refills} an amount of 0 or less, which counts toward balances but not toward Balance "
+        f"Refill. {sum_of}: {', '.join(sums)}."
     )

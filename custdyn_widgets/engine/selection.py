@@ -1,7 +1,7 @@
 """Selection of clients by a query's filters, whose values must be in the data.
 
 A package filter selects one set of clients for the entire report: those with an activation or renewal of
-one of the packages, of any sign, at any time before the effective end.
+one of the packages, whatever the sign of its amount, at any time before the effective end.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ def compare_snapshots(
     source
         The source, as for `run_report`: the current data, which is compared with the evidence of the
         snapshots to name the clients whose contribution changed. If `new` is None, it defaults to the source
-        in `sources.toml` that has the name of the snapshot's source.
+        in `sources.toml` with the same name as the snapshot's source.
     store
         The store. Defaults to the one in the settings.
 
@@ -75,7 +75,7 @@ def _with_clients(
     for which, evidence in zip(("old", "new"), kept, strict=False):
         if evidence is None:
             why = (
-                f"the {which} snapshot has no evidence. It is from an earlier version, the setting "
+                f"the {which} snapshot has no evidence. Either it is from an earlier version, the setting "
                 "`evidence` was off, or the report was too large"
             )
             return replace(difference, clients_unknown=f"{NOT_KNOWN}: {why}.")

@@ -1,4 +1,4 @@
-"""Values of a report's rows, computed in fixed point, or exactly where the result would be uncertain.
+"""Values of a report's rows, computed in fixed point or, where that would be uncertain, exactly.
 
 A metric's exact numbers define its values. In fixed point, the built-in metrics compute the same values much
 faster, but mark some rows as uncertain; these are computed again from Fractions. Custom metrics are always

@@ -146,13 +146,14 @@ def test_a_refill_of_nothing_or_less_is_told_with_number_and_sum() -> None:
     )
     found = report(source)
     assert found.info.warnings == (
-        "3 refills have an amount of 0 or less: part of balances, not of Balance Refill. "
+        "3 refills have an amount of 0 or less, which counts toward balances but not toward Balance Refill. "
         "Their sum: -1.00 EUR, -2.50 USD.",
     )
     assert value(found, "Balance Refill: Qty") == 0
     assert value(found, "Clients - All: Balance") == Decimal("-4.5")
     [alone] = report(mart(("a", "2021-01-05", "refill", "0.000000"))).info.warnings
     assert alone.startswith("1 refill has an amount of 0 or less")
+    assert "Its amount: 0" in alone
 
 
 def test_data_older_than_the_report_is_told(tmp_path: Path) -> None:

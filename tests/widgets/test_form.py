@@ -184,7 +184,7 @@ def test_columns_are_chosen_by_group_and_no_choice_is_the_default(form: QueryFor
     assert [option[-1] for option in columns.options][:8] == [True] * 6 + [False] * 2
     name, labels, definitions = columns.options[6][1:4]
     assert (name, labels.split(", ")[:2]) == ("Clients - Movement", ["Opening", "New"])
-    assert "New: Active clients at the row's end" in definitions
+    assert "New: Clients active at the row's end" in definitions
     columns.value = ["active", "movement"]
     assert form.query() == replace(DEFAULT, columns=("active", "movement"))
     columns.value = []

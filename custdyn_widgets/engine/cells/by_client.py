@@ -2,7 +2,7 @@
 
 Converted amounts are exact fractions, and there may be millions of them. Each is therefore stored as its
 remainders modulo two primes, which NumPy can add and multiply. Equal amounts have equal remainders; different
-amounts have equal remainders only with a probability of 1 in 2**62.
+amounts have equal remainders with a probability of only 1 in 2**62.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ paid use. As a result:
 - Only a client's last row in a bucket matters for stocks. It becomes a *cell*, whose balance and last paid
   use are valid until the client's next cell.
 - The row before the first one in the report contains the initial balance and last paid use, so earlier rows
-  are not read. Package rows are an exception: they depend on the packages of all of a client's transactions.
+  are not read. Package rows are an exception: they depend on the packages of all the client's transactions.
 - The last paid use determines the cell's *reach*: the last bucket whose window contains it. Window starts
   increase with the buckets, so the reach is the number of windows that start by that time. The client is
   active from the cell's bucket up to the reach or the next cell, whichever comes first.
@@ -34,10 +34,10 @@ Schema
 and valuation date. Common columns: `row` (int64, position of the row), `currency` (str), `value_day`
 (int64, days since 1970 in UTC: amounts are converted at the latest quote on or before it), `needs_quote`
 (bool: whether any amount in the line is nonzero). All other columns are int64s, or Python ints if some sum
-might overflow: `…_qty` are counts, the rest are sums in millionths of `currency`.
+might overflow: `…_qty` are counts, and the rest are sums in millionths of `currency`.
 
 If the grid requests them, there are three more such DataFrames and one for movement, which has a line of
-int64 counts for each row of the report, in order.
+int64 counts for each row of the report, in row order.
 
 - flows: `refill_qty`, `refill`, `usage`, `activation_qty`, `activation`, `renewal_qty`, `renewal`,
   `ignored_refill_qty`, `ignored_refill` (refills with an amount ≤ 0, for a warning). Signs are those of
@@ -45,9 +45,8 @@ int64 counts for each row of the report, in order.
 - stocks: `active_qty`, `active_pos`, `active_neg`, `overall_qty`, `overall_pos`, `overall_neg`,
   `all_qty`, `all_pos`, `all_neg`.
 - openings: `opening_balance`, the balances of clients alive at the row's start.
-- balance flows: `joined` (opening balances of new clients), `all_refills`, `all_usage`,
-  `all_fees`, `other` (all transactions of these kinds, including fees of packages that the query leaves
-  out).
+- balance flows: `joined` (opening balances of new clients), and the sums of all transactions of each kind:
+  `all_refills`, `all_usage`, `all_fees` (including fees of packages that the query leaves out) and `other`.
 - left: `left`, the balances of clients that were already closed at the row's start, minus those of clients
   that are closed at its end.
 - movement: `opening_qty` (active at the row's start), `new_qty`, `reactivated_qty`, `lapsed_qty`,
@@ -195,7 +194,7 @@ def _sum_up(facts: Facts, clients: Int64s, asked: Grid) -> Cells:
 
 
 def _with_opening(cells: Cells, grid: Grid, sums: list[tuple[str, FlowSums, StockSums]]) -> Cells:
-    """Return the cells without the opening bucket, with the movement and balances derived from it."""
+    """Return the cells without the opening bucket, but with the movement and balances derived from it."""
     stocks, flows = cells.stocks, cells.flows.assign(row=cells.flows["row"] - grid.groups)
     row_count = grid.bucket_count * grid.groups
     # The stocks at the end of a row are those at the start of the next one.

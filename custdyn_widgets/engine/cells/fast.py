@@ -68,7 +68,7 @@ class Kernel:
 def kernel_for(facts: Facts, grid: Grid, rows: int) -> Kernel | None:
     """Return the kernel for a report on this many rows, or None if NumPy should sum them.
 
-    Loading takes time, so a process does it only after it has had many rows to sum.
+    Loading the kernel takes time, so a process loads it only once it has had many rows to sum.
     """
     global _summed
     if grid.by_package or facts.time.dtype != np.uint32:
@@ -104,7 +104,7 @@ def _tried(module: ModuleType, facts: Facts, grid: Grid) -> Kernel | None:
 
 
 def _read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return a view, read-only like mapped arrays, so that the kernel is compiled for only one type."""
+    """Return a read-only view, like a mapped array, so that the kernel is compiled for only one type."""
     view = array.view()
     view.flags.writeable = False
     return view

@@ -60,7 +60,7 @@ class FlowTables(NamedTuple):
     segment_of, bucket_of
         The segment of a time, and the bucket of a segment.
     class_count, per_group
-        The number of flow classes, and of keys per group.
+        The number of flow classes, and the number of keys per group.
     is_fee, fee_counts, not_counted
         Whether a class is a package fee, whether fees of a package count (empty if all do), and the class of
         fees that do not count.
@@ -84,7 +84,7 @@ class FlowTables(NamedTuple):
 
 @dataclass(frozen=True)
 class FlowEntries:
-    """Counts and sums by row, segment and flow class, as arrays of the same length; sums are in two halves.
+    """Counts and sums (as halves) by row, segment and flow class, in arrays of the same length.
 
     `value_date` gives the UTC date of each segment; `counts` and `sums` list the flow classes that each
     column counts or sums.
@@ -103,7 +103,7 @@ class FlowEntries:
 
 @dataclass(frozen=True)
 class _Lines:
-    """Lines of cells: their keys, and counts and amounts for each pair of line and flow class."""
+    """Lines of cells: their keys, and counts and amounts for each combination of line and flow class."""
 
     keys: Mapping[str, Int64s]
     line: Int64s

@@ -32,7 +32,8 @@ class Grid:
     package_groups
         The number of groups of packages; 1 if not grouped by package. The last one is for the rest.
     package_group
-        int64[packages + 1]: the group of each package, by code; the last entry is for no package.
+        int64[packages + 1]: the group of each package, by code; the last entry is for transactions without a
+        package.
     fee_counts
         bool[packages + 1]: whether fees of a package count in the Packages columns.
     client_groups

@@ -144,7 +144,7 @@ def _stay(
 
 @_inlined
 def _add_joined(clients: Clients, i: int, flows: FlowTables) -> None:
-    """Add the opening balance of a client that is created within the report."""
+    """Add the opening balance of a client if it was created before the report's end."""
     opening, exists = clients.opening[i], clients.exists[i]
     if opening != 0 and exists < flows.segment_of.edges[-1]:
         key = clients.group[i] * flows.per_group
@@ -173,7 +173,7 @@ def _position(counter: CounterArrays, at: np.int64) -> np.int64:
 
 @_inlined
 def _bucket(flows: FlowTables, stocks: StockTables, at: np.int64) -> np.int64:
-    """Return the bucket of a time; the first bucket for all earlier times."""
+    """Return the bucket of a time, or the first bucket if the time is before all buckets."""
     if at >= flows.segment_of.edges[-1]:
         return np.int64(stocks.buckets)
     return np.int64(flows.bucket_of[_position(flows.segment_of, at)])

@@ -17,7 +17,7 @@ MOVEMENT_COLUMNS = ("opening_qty", *_KINDS)
 class MovementSums:
     """Client counts in one currency, by kind of movement, group and bucket.
 
-    Counts in bucket 0, which is the opening, and after the last bucket are ignored.
+    Counts in the opening bucket (0) and after the last bucket are ignored.
     """
 
     def __init__(self, grid: Grid) -> None:
@@ -69,7 +69,7 @@ class MovementSums:
         self.sums.merge(other.sums)
 
     def counts(self) -> Int64s:
-        """Return int64[rows, kinds]: the counts by row, excluding the opening bucket, and by kind."""
+        """Return int64[rows, kinds]: the counts by row and kind, excluding the opening bucket."""
         keys, counts, _, _ = self.sums.totals()
         found = np.zeros(self._shape, np.int64)
         found.ravel()[keys] = counts

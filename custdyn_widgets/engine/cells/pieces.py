@@ -112,7 +112,7 @@ class Piece:
 
     @property
     def end(self) -> Int64s:
-        """The position at which each client's rows end in the piece."""
+        """The position in the piece where each client's rows end."""
         return np.cumsum(self.count)
 
     def amount(self) -> Int64s:
@@ -133,7 +133,7 @@ class Piece:
 
 
 def parts(facts: Facts, span: Span) -> list[Span]:
-    """Split a span into parts of one currency and a limited number of rows."""
+    """Split a span into parts that each have one currency and a limited number of rows."""
     ends = np.cumsum(span.end - span.begin)
     currency = facts.currency[span.clients]
     of_currency = np.searchsorted(currency, np.unique(currency), "right")  # clients are sorted by currency

@@ -52,8 +52,8 @@ class RowStates:
 
     `first_paid` is the time of each client's first paid use in the row, or `NEVER` if there is none before
     the end. `has_transactions` says whether the client has a transaction in the row. `starts_at` is the row's
-    start. `first_row` is each client's first ledger row at or after the start, `row_after` the first one at
-    or after the end.
+    start. `first_row` is each client's first ledger row at or after the start, and `row_after` is its first
+    one at or after the end.
     """
 
     start: Moment

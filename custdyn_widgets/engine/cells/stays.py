@@ -67,7 +67,7 @@ class _Cells:
 def stays_of(piece: Piece, grid: Grid, bucket: Int64s) -> Iterator[Stays]:
     """Yield the stays of a piece's clients; `bucket` gives the bucket of each row.
 
-    If grouped by package, a client has stays in each of its package rows.
+    If the report is grouped by package, a client has stays in each of its package rows.
     """
     ends = grid.edges[1:]
     present = np.searchsorted(ends, piece.exists, "right")

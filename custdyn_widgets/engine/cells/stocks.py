@@ -2,7 +2,7 @@
 
 A client is in one state at a time: a level (all, overall active or active) and the sign of its balance. It
 enters a state with a balance and leaves it with that balance. Only entries and exits are recorded,
-and one cumulative sum over the buckets yields every stock. While the state stays the same, only changes of
+and one cumulative sum over the buckets yields every stock. While the state stays the same, only changes in
 the balance are recorded. See `cells.compute` for cells and their reach.
 """
 
@@ -68,7 +68,7 @@ class StockSums:
             self._record(stays)
 
     def _record(self, stays: Stays) -> None:
-        """Record every change of a state or of the balance within it."""
+        """Record every change of state, and every change in the balance within a state."""
         low, balance = stays.low, stays.balance
         high = np.append(low[1:], 0)
         high[np.append(stays.first[1:], len(low)) - 1] = stays.gone
@@ -107,7 +107,7 @@ class StockSums:
     def _keys(
         self, groups: Int64s | None, at: Int64s | slice, state: npt.NDArray[np.int8], bucket: Int64s
     ) -> Int64s:
-        """Return the key of each entry to or exit from a state, which combines group, state and bucket."""
+        """Return a key that combines group, state and bucket for each entry to or exit from a state."""
         keys = np.multiply(state[at], self._shape[2], dtype=np.int64)
         keys += bucket
         if groups is not None:

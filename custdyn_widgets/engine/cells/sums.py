@@ -72,7 +72,7 @@ class KeyedSums:
             self._keep(slots, high=None if high is None else sign * high, low=sign * low)
 
     def dense(self) -> DenseSums:
-        """Return the counts and sums by key for the kernel to update; empty if not every key has a slot."""
+        """Return the counts and sums by key for the kernel to update; empty unless every key has a slot."""
         self._carry()
         return DenseSums(self._counts, self._high, self._low)
 
@@ -109,8 +109,8 @@ class KeyedSums:
             self._low_limit = 1 << _HALF
 
     def _slots(self, keys: Int64s) -> tuple[Int64s | None, Int64s, int]:
-        """Return the slots in use (None for all), each key's position among them, and their number."""
-        if len(self._counts):  # few slots: larger numbers are added to in place
+        """Return the slots in use (None for all), each key's position among them, and the number of slots."""
+        if len(self._counts):  # few slots, because many would be added to in place
             return None, keys, self.size
         slots, place = np.unique(keys, return_inverse=True)
         return slots, place, len(slots)
