@@ -134,7 +134,7 @@ def test_a_client_that_changed_in_several_rows_is_counted_once() -> None:
         6,
         "row",
     )
-    assert "for each row of the report" in shown["note"]
+    assert "for each row where" in shown["note"]
     assert ChangedClientList(changes(2), "abc").shown()["unit"] == "client"
 
 
