@@ -132,6 +132,7 @@ FLOODS = {
         "display('a', display_id='one')\ntext = 'x' * 60_000_000\n"
         "while True: update_display(text, display_id='one')",
         SENT,
+        bounds={"MAX_SENT_MB": 512},  # more messages than may wait
     ),
     "updates of nothing": Flood(
         "while True: update_display('x' * 10_000_000, display_id='none')", SENT, bounds=LESS_SENT
