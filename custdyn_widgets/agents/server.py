@@ -1,4 +1,4 @@
-"""The MCP server over standard input and output, built on the official SDK (the extra `mcp`).
+"""The MCP server over standard input and output, built on the official SDK (the `mcp` extra).
 
 Only protocol messages are written to stdout: the SDK redirects the process's own stdout to stderr, which also
 receives progress and logs. Sources can be given only by name, so an agent cannot read arbitrary files.

@@ -1,9 +1,9 @@
 """The webhook: signed JSON messages about runs, posted to a URL that the operator chooses.
 
-Messages are signed as the Standard Webhooks specification requires: `webhook-signature` is `v1,` and the
-HMAC-SHA256, in base64, of `{webhook-id}.{webhook-timestamp}.{body}`. The signature covers the timestamp,
-so that a receiver can reject an old message that is posted again. All attempts share one id, so that the
-receiver can ignore duplicates.
+Messages are signed as the Standard Webhooks specification requires: `webhook-signature` is `v1,` followed by
+the base64-encoded HMAC-SHA256 of `{webhook-id}.{webhook-timestamp}.{body}`. The signature covers the
+timestamp, so that a receiver can reject an old message that is posted again. All attempts share one id, so
+that the receiver can ignore duplicates.
 
 The URL may contain a token, so no message or record shows more of it than its host.
 """

@@ -161,7 +161,7 @@ class _Others:
 
 
 def _may_have_other_formats(others: _Others, done: LedgerPass | Doubt) -> bool:
-    """Return whether any faults of a mart may be due to another format."""
+    """Return whether any faults in a mart may be due to values in a different format."""
     in_ledger = isinstance(done, LedgerPass) and done.may_have_other_formats
     return in_ledger or may_have_other_formats(others.mart.faults)
 

@@ -58,7 +58,7 @@ class _Batch:
     no_rows, doubtful
         The batch as stored: without its rows, and with only its rows in doubt, if there are any.
     may_have_other_formats
-        Whether any of its faults may be due to another format.
+        Whether any of its faults may be due to values in a different format.
     ids_depend_on_batch
         Whether its ids could become different text if they were read with other rows.
     """
@@ -94,7 +94,7 @@ class LedgerPass:
 
     @property
     def may_have_other_formats(self) -> bool:
-        """Whether any faults may be due to another format."""
+        """Whether any faults may be due to values in a different format."""
         return any(batch.may_have_other_formats for batch in self.batches)
 
     @property

@@ -24,7 +24,7 @@ _EVENTS = 3  # the minimum number of clients created after the end of the ledger
 
 @dataclass(frozen=True)
 class Gap:
-    """Days without transactions: the first, the day after the last, and how many transactions to expect."""
+    """Days without transactions: the first, the day after the last, and how many were expected."""
 
     begin: int
     end: int
