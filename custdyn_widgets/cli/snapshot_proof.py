@@ -107,7 +107,7 @@ def export_command(given: str, file: Path) -> None:
 )
 @json_option()
 def verify_command(given: tuple[str, ...], every: bool, key: str | None, as_json: bool) -> None:
-    """Compare the given snapshots, or all, byte by byte with what was published. Exit 1 if any differ.
+    """Compare the given (or all) snapshots byte by byte with what was published. Exit 1 if any differ.
 
     A FILE.zip is a downloaded or exported snapshot, which is checked without the store. The exit code is 0
     only if every byte is as published and signed with the given key. It is 1 if anything differs or the file

@@ -67,7 +67,7 @@ def snapshots_show(given: str, as_json: bool) -> None:
 
 
 def verify_stored(given: tuple[str, ...], every: bool, as_json: bool) -> None:
-    """Compare the given snapshots, or all, byte by byte with what was published. Exit 1 if any differ."""
+    """Compare the given (or all) snapshots byte by byte with what was published. Exit 1 if any differ."""
     from custdyn_widgets.progress import ProgressBar
     from custdyn_widgets.snapshots import listing, newer_formats, signatures
 

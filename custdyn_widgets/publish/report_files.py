@@ -32,7 +32,7 @@ def report_files(
     """Return the files of a snapshot by name: the report as JSON and Parquet, the page, exports and charts.
 
     If the report is too large for a workbook, there is no `report.xlsx`; `manifest_of` adds a warning. The
-    same applies to `report.pdf`, which is made only if a `paper` is given.
+    same applies to `report.pdf`, which is made only if `paper` is given.
 
     Raises
     ------

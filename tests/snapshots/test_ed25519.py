@@ -98,7 +98,7 @@ def test_the_same_signature_in_another_form_is_none() -> None:
 
 @pytest.mark.parametrize("key", SMALL_ORDER)
 def test_a_key_that_fits_every_message_is_rejected(key: str) -> None:
-    """With such a key, OpenSSL takes bytes that anyone can write for a signature of many messages."""
+    """With such a key, anyone can forge a signature that OpenSSL accepts for many messages."""
     forged = bytes.fromhex(ONE) + bytes(32)
     assert any(openssl_says(bytes([n]), forged, key) for n in range(32))
     assert not any(is_signed(bytes([n]), forged, key) for n in range(32))

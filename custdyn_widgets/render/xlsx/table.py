@@ -120,7 +120,7 @@ def date_label(report: Report, label: str) -> date | None:
 
 
 def fits_a_double(value: Value) -> bool:
-    """Return whether a spreadsheet's number, rounded to six places, equals the value."""
+    """Return whether the number stored in a cell, rounded to six places, equals the value."""
     if not isinstance(value, Decimal) or abs(value) < _ALWAYS_EXACT:
         return True
     written = float(f"{float(value):.16g}")  # openpyxl writes 16 digits

@@ -27,7 +27,7 @@ def is_signed(message: bytes, signature: bytes, key: str) -> bool:
     """Return whether a signature of a message was made with this key.
 
     The result is the same as OpenSSL's, except that keys of small order are rejected: with such a key, anyone
-    can write bytes that OpenSSL accepts as a signature of many messages.
+    can forge a signature that OpenSSL accepts for many messages.
     """
     if not is_key(key) or len(signature) != SIGNATURE_BYTES:
         return False
