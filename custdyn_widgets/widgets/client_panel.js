@@ -1,6 +1,6 @@
 // The clients behind a cell. Searching, sorting and exporting are done in Python; names are text, never markup.
 
-const PAUSE = 250; // milliseconds after the last key before a search
+const PAUSE = 250; // milliseconds to wait after the last keystroke before searching
 
 function head({ columns, view }, ask) {
   const heads = columns.map(([name, isText], i) => {

@@ -62,7 +62,7 @@ function render({ model, el }) {
     return element("div", { class: "custdyn-choice-line", title: definitions }, box, text);
   }
 
-  // The boxes exist only while the list is open. Those that remain are not replaced, to keep the focus.
+  // The boxes exist only while the list is open. Those that remain are not replaced, so that they keep the focus.
   let open = false;
   let drawn = "";
   function show() {

@@ -311,7 +311,7 @@ function finder(shown, region, order, rowAt) {
     const cell = row.cells[at[1]];
     mark(cell);
     center(cell);
-    requestAnimationFrame(() => setTimeout(() => marked === cell && center(cell))); // rows above have their heights now
+    requestAnimationFrame(() => setTimeout(() => marked === cell && center(cell))); // rows above now have their heights
     const { labels } = shown.rows[order()[at[0]]];
     feedback.textContent = `${next + 1} of ${found.length}: ${labels.join(", ")}, ${names[at[1]]}`;
   };

@@ -242,7 +242,7 @@ function render({ model, el }) {
     popup.style.bottom = above ? `${window.innerHeight - edge.top + 2}px` : "auto";
   }
 
-  // Text that was only typed is discarded if several values can be chosen; otherwise, it becomes the value.
+  // Text that was typed but not chosen is discarded if several values can be chosen; otherwise, it becomes the value.
   function leave() {
     close();
     const text = input.value.trim();
