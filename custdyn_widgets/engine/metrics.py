@@ -76,7 +76,7 @@ def clients_all(lines: pd.DataFrame) -> pd.DataFrame:
     [
         ("Qty", "count", "Refills with an amount above 0."),
         ("Total", "money", "The sum of those refills."),
-        ("Avg", "money", "Total / Qty; empty without a refill."),
+        ("Avg", "money", "Total / Qty; empty if there are no refills."),
     ],
 )
 def balance_refill(lines: pd.DataFrame) -> pd.DataFrame:
@@ -89,7 +89,7 @@ def balance_refill(lines: pd.DataFrame) -> pd.DataFrame:
     "Pay As You Go",
     [
         ("Total", "money", "What usage cost: minus the sum of all usage, reversals included."),
-        ("Active Avg", "money", "Total / Clients - Active: Qty of the row; empty without an active client."),
+        ("Active Avg", "money", "Total / Clients - Active: Qty of the row; empty if no client is active."),
     ],
 )
 def pay_as_you_go(lines: pd.DataFrame) -> pd.DataFrame:
