@@ -84,7 +84,7 @@ def prune_command(
 
 
 def _prune(store: Store, ids: Sequence[str]) -> int:
-    """Delete snapshots and leftovers; report failures and return their number."""
+    """Delete snapshots and leftovers; report each failure, and return the number of failures."""
     from custdyn_widgets import progress
     from custdyn_widgets.progress import ProgressBar
     from custdyn_widgets.snapshots import pruning, trash

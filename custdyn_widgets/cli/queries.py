@@ -217,7 +217,7 @@ class _Runs:
         return {"next": self.next and format_instant_utc(self.next), "last": last}
 
     def cells(self, entry: ListedQuery) -> tuple[str, str, str]:
-        """Return the cells of the table: the schedule, its next time in its time zone, and the last run."""
+        """Return the cells of the table: schedule, next run (in the schedule's time zone) and last run."""
         schedule = entry.saved.schedule if entry.saved else None
         last = f"{format_clock(self.last.began)} {self.last.result}" if self.last else "–"
         if schedule is None or self.next is None:

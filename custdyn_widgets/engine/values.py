@@ -48,7 +48,7 @@ def compute_values(
 
 
 class _Rows:
-    """The numbers of the rows of a report."""
+    """The numbers in a report's rows."""
 
     def __init__(
         self, plan: Plan, now: Lines, before: Lines, counterpart: Int64s, leave_out_empty: bool

@@ -36,8 +36,8 @@ def to_csv(report: Report, *, total: bool = False) -> bytes:
 def to_excel_csv(report: Report, *, total: bool = False) -> bytes:
     """Return the report as CSV for Excel on systems whose decimal separator is a comma.
 
-    The content is the same as in `to_csv`, with all digits. It begins with a byte-order mark, so that Excel
-    recognizes UTF-8, and uses semicolons between cells and decimal commas.
+    The content is the same as that of `to_csv`, and no number is rounded further. It begins with a byte-order
+    mark, so that Excel recognizes UTF-8, and uses semicolons between cells and decimal commas.
 
     Parameters
     ----------

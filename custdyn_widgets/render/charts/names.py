@@ -60,7 +60,7 @@ def fitting_pairs(pairs: Collection[tuple[str, str]]) -> dict[tuple[str, str], s
 
 
 def _letter_width(letter: str) -> float:
-    """Return a character's width relative to the font size, as in Arial."""
+    """Return a character's approximate width in Arial, relative to the font size."""
     if not letter.isascii():
         return 0.0 if not text_width(letter) else 1.0 if text_width(letter) == 2 or letter in _WIDE else 0.7
     if letter in _NARROW:
