@@ -281,6 +281,15 @@ def test_a_large_report_is_cut_to_the_size_of_an_answer() -> None:
     assert after["rows"][0]["labels"] == list(report.rows[answer["next_row"]].labels)
 
 
+@pytest.mark.parametrize(("characters", "is_shown"), [(20_000, True), (20_001, False)])
+def test_a_query_of_20_000_characters_is_shown(characters: int, is_shown: bool) -> None:
+    without = len(json.dumps(ReportQuery.from_dict({**QUERY, "company": [""]}).to_dict()))
+    query = ReportQuery.from_dict({**QUERY, "company": ["x" * (characters - without)]})
+    assert len(json.dumps(query.to_dict())) == characters
+    answer = answers.table(make_report(1, query=query), 0, 100)
+    assert (answer["query"] == query.to_dict()) is is_shown
+
+
 def test_a_long_query_is_left_out(expected: Report) -> None:
     names = tuple(f"company {n}" for n in range(20_000))
     query = ReportQuery.from_dict({**QUERY, "company": list(names)})

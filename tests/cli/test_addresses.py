@@ -176,6 +176,21 @@ def test_the_history_tells_who_did_what_even_after_a_deletion(store: Store) -> N
     assert custdyn("snapshots", "history", "a" * 52).exit_code == 1
 
 
+@pytest.mark.parametrize(("count", "words"), [(1, "1 act on"), (2, "2 acts on")])
+def test_the_history_shows_what_it_can_and_fails_if_an_act_cannot_be_read(
+    store: Store, count: int, words: str
+) -> None:
+    snapshot_id = made(store, 1)
+    custdyn("snapshots", "revoke", snapshot_id)
+    for n in range(count):
+        name = f"{snapshot_id}.{'0' * 20}.{n:08x}.json"
+        (store.folder / "acts" / snapshot_id[:2] / name).write_text("no act")
+    result = custdyn("snapshots", "history", snapshot_id)
+    assert result.exit_code == 1
+    assert "revoked" in result.stdout
+    assert f"{words} {snapshot_id} cannot be read." in result.stderr
+
+
 def test_pruning_by_size_deletes_the_oldest_until_the_rest_is_small_enough(store: Store) -> None:
     def large(month: int) -> str:
         instant = f"2026-{month:02}-01T00:00:00Z"

@@ -94,6 +94,7 @@ def test_a_report_of_nothing_has_headings_and_a_message(
     assert found.rows == ()
     assert found.total is None
     assert found.message == message
+    assert (found.info.transactions, found.info.actual_start, found.info.actual_end) == (0, None, None)
     assert len(found.columns) == 21
     assert len(found.headings) == len(group_by)
     assert Report.from_dict(found.to_dict()) == found

@@ -58,6 +58,7 @@ def test_a_half_that_was_cut_and_amounts_that_are_too_large_are_not_sure(lines: 
     [
         (2**56 - 2**25, 2**32 - 2, 1),
         (2**57 - 2**25, 2**31 - 2, 1),
+        (2**50, 2**20, 1),
         (2**54, Fraction(1, 2), 1024),
         (2**60, 1, 1),
         (2**70, Fraction(1, 2**30), 1),

@@ -353,6 +353,12 @@ def test_utf_16_without_a_mark_names_the_setting(tmp_path: Path, expected: bytes
     assert_right(folder, expected, Dialect(encoding="utf-16-le"))
 
 
+def test_a_name_that_cannot_be_used_is_said_before_the_files_are_read(tmp_path: Path) -> None:
+    result = CliRunner().invoke(cli.main, ["mapping", "new", "our shop", str(tmp_path / "none")])
+    assert result.exit_code != 0
+    assert "A source cannot be named 'our shop'" in result.output
+
+
 def test_backslashes_are_named_with_their_row(tmp_path: Path) -> None:
     data = tables()
     data["customers"][3][1] = "a\\\tb"

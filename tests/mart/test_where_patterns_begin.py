@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from custdyn_widgets.mart.checking.likely_mistakes import duplicates, summaries
+from custdyn_widgets.mart.checking.likely_mistakes import clock_changes, duplicates, summaries
 from custdyn_widgets.mart.checking.likely_mistakes.duplicates import repeated_rows
 from custdyn_widgets.mart.checking.likely_mistakes.evidence import Evidence
 from custdyn_widgets.mart.checking.likely_mistakes.quotes import inverse_currencies, odd_quotes
@@ -315,3 +315,19 @@ def test_quotes_against_the_same_or_an_unknown_currency_are_not_judged() -> None
     assert list(inverse_currencies(quoted(*["0.001"] * 9, currency="KES", base="KES"))) == []
     assert list(inverse_currencies(quoted(*["0.001"] * 9, currency="KES", base="XAU"))) == []
     assert list(inverse_currencies(quoted(*["0.001"] * 9, currency="XAU", base="USD"))) == []
+
+
+# Clock changes
+
+
+@pytest.mark.parametrize(
+    ("day", "count", "is_compared"),
+    [(15, 300, False), (16, 300, True), (16, 299, False), (29, 300, True), (30, 300, False)],
+)
+def test_the_two_weeks_after_the_day_of_a_clock_change_are_compared(
+    day: int, count: int, is_compared: bool
+) -> None:
+    daily = np.zeros((40, 24), np.int64)
+    daily[1:15, 9] = 30
+    daily[day, 8] = count
+    assert (clock_changes._distances(daily, 15, -1) is not None) is is_compared
