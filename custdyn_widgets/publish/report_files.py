@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from custdyn_widgets.render import Section
 
 PAGE, PDF = "report.html", "report.pdf"
+TOTAL = "total.csv"  # the line below `report.csv` if a reader asks for the Total
 _DIGEST_BEGINNING = 16  # characters of the content digest in a PDF's footer
 
 
@@ -31,6 +32,8 @@ def report_files(
 ) -> dict[str, bytes]:
     """Return the files of a snapshot by name: the report as JSON and Parquet, the page, exports and charts.
 
+    The CSV has no Total. Its line is a file of its own, so that either can be sent, with every byte verified.
+
     If the report is too large for a workbook, there is no `report.xlsx`; `manifest_of` adds a warning. The
     same applies to `report.pdf`, which is made only if `paper` is given.
 
@@ -40,22 +43,24 @@ def report_files(
         If a PDF is requested but this machine cannot create one.
     """
     # imported late: this loads a JavaScript engine and openpyxl
-    from custdyn_widgets.render import render_page, report_charts, require_pdf, to_csv, to_xlsx
+    from custdyn_widgets import render
 
     if paper is not None:
-        require_pdf()
+        render.require_pdf()
 
     progress.step("Drawing the charts", 0)
-    drawn = report_charts(report, drawn)
+    drawn = render.report_charts(report, drawn)
     progress.step("Writing the files", 0.5)
     files = {
         "report.json": report_json(report),
         "data.parquet": table_parquet(report),
-        "report.csv": to_csv(report),
-        PAGE: render_page(report, drawn, sections),
+        "report.csv": render.to_csv(report),
+        PAGE: render.render_page(report, drawn, sections),
     }
+    if total := render.total_line(report):
+        files[TOTAL] = total
     with contextlib.suppress(ExportError):  # too large for a workbook
-        files["report.xlsx"] = to_xlsx(report)
+        files["report.xlsx"] = render.to_xlsx(report)
     if paper is not None:
         with contextlib.suppress(ExportError):  # too long for a PDF
             files[PDF] = report_pdf(report, drawn, sections, paper=paper)

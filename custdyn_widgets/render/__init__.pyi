@@ -13,7 +13,7 @@ from .charts.points import COLUMNS
 from .charts.presets import presets_of, register_preset
 from .charts.specs import BLANK, blank_spec, column_colour, preset_spec
 from .charts.vegalite import MARKS
-from .csv import table_csv, to_csv, to_excel_csv
+from .csv import table_csv, to_csv, to_excel_csv, total_line
 from .difference_page import render_difference
 from .notebook_page import render_notebook
 from .page import Section, headline_figures, render_page
@@ -50,5 +50,6 @@ __all__ = [
     "to_excel_csv",
     "to_pdf",
     "to_xlsx",
+    "total_line",
     "with_own_presets",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from itertools import chain
 
 from custdyn_widgets.report import Report, Row, Value
 from custdyn_widgets.text import format_amount, guard_formula, replace_surrogates
@@ -30,7 +31,7 @@ def to_csv(report: Report, *, total: bool = False) -> bytes:
     bytes
         Depends only on the headings, labels and values.
     """
-    return _written(report, total, ",", ".").encode()
+    return _report_csv(report, total, ",", ".").encode()
 
 
 def to_excel_csv(report: Report, *, total: bool = False) -> bytes:
@@ -44,17 +45,18 @@ def to_excel_csv(report: Report, *, total: bool = False) -> bytes:
     report, total
         As for `to_csv`.
     """
-    return _written(report, total, ";", ",").encode("utf-8-sig")
+    return _report_csv(report, total, ";", ",").encode("utf-8-sig")
+
+
+def total_line(report: Report) -> bytes:
+    """Return the line that `to_csv` adds with `total`; nothing if the report has no Total to add."""
+    return _written(_total_cells(report, "."), ",").encode()
 
 
 def table_csv(headings: Sequence[str], rows: Iterable[Sequence[str | Value]]) -> bytes:
     """Return a table of text and numbers as CSV, in the same format as a report."""
-    out = io.StringIO(newline="")
-    writer = csv.writer(out, lineterminator="\r\n", quoting=csv.QUOTE_MINIMAL)
-    writer.writerow([_text_cell(text) for text in headings])
-    for row in rows:
-        writer.writerow([_text_cell(v) if isinstance(v, str) else number_text(v) for v in row])
-    return out.getvalue().encode()
+    cells = ([_text_cell(v) if isinstance(v, str) else number_text(v) for v in row] for row in rows)
+    return _written(chain([[_text_cell(text) for text in headings]], cells), ",").encode()
 
 
 def number_text(value: Value) -> str:
@@ -66,13 +68,22 @@ def number_text(value: Value) -> str:
     return format_amount(value)
 
 
-def _written(report: Report, total: bool, delimiter: str, point: str) -> str:
+def _report_csv(report: Report, total: bool, delimiter: str, point: str) -> str:
+    headings = [_text_cell(text) for text in (*report.headings, *(c.name for c in report.columns))]
+    rows = (_cells(row.labels, row, point) for row in report.rows)
+    return _written(chain([headings], rows, _total_cells(report, point) if total else ()), delimiter)
+
+
+def _total_cells(report: Report, point: str) -> list[list[str]]:
+    """Return the Total as a row of cells; no row for a query without grouping."""
+    if report.total is None or not report.headings:
+        return []
+    return [_cells(("Total", *[""] * (len(report.headings) - 1)), report.total, point)]
+
+
+def _written(rows: Iterable[Sequence[str]], delimiter: str) -> str:
     out = io.StringIO(newline="")
-    writer = csv.writer(out, delimiter=delimiter, lineterminator="\r\n", quoting=csv.QUOTE_MINIMAL)
-    writer.writerow([_text_cell(text) for text in (*report.headings, *(c.name for c in report.columns))])
-    writer.writerows(_cells(row.labels, row, point) for row in report.rows)
-    if total and report.total is not None and report.headings:
-        writer.writerow(_cells(("Total", *[""] * (len(report.headings) - 1)), report.total, point))
+    csv.writer(out, delimiter=delimiter, lineterminator="\r\n", quoting=csv.QUOTE_MINIMAL).writerows(rows)
     return out.getvalue()
 
 

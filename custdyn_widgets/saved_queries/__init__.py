@@ -15,7 +15,7 @@ from custdyn_widgets.saved_queries.automation import (
     Retention,
     parse_recipients,
 )
-from custdyn_widgets.saved_queries.content import SavedQuery, is_name, name_for
+from custdyn_widgets.saved_queries.content import WITHOUT_TOTAL, SavedQuery, is_name, name_for
 from custdyn_widgets.saved_queries.folders import (
     ListedQuery,
     Place,
@@ -38,6 +38,7 @@ __all__ = [
     "ONLY_IF",
     "RELATIONS",
     "ROWS",
+    "WITHOUT_TOTAL",
     "Condition",
     "ForEach",
     "ListedQuery",

@@ -46,9 +46,11 @@ _AUTOMATION = (
     "catch_up",
     "subject",
     "opening",
+    "total",
 )
 _KEYS = ("format", "title", "description", "query", "output", "chart", *_AUTOMATION)
 _FILES = OUTPUTS[1:]  # outputs that can be attached to an email
+WITHOUT_TOTAL = ("csv", "csv-excel")  # outputs that leave out the Total unless `total` is set
 _REQUIRED = {
     "format": f"{FORMAT}, the version of the file format",
     "title": "a few words that describe the query",
@@ -94,10 +96,11 @@ class SavedQuery:
         Whether to read the source's database first, as `custdyn sync` does.
     catch_up
         Whether to run later for the most recent scheduled time if nothing could run at that time.
-
     subject, opening
         The subject and opening words of the report's email, in which `fill_words` replaces placeholders;
         empty for the usual subject and no opening words.
+    total
+        Whether a CSV that is sent has the Total as its last row.
 
     Raises
     ------
@@ -122,6 +125,7 @@ class SavedQuery:
     catch_up: bool = False
     subject: str = ""
     opening: str = ""
+    total: bool = False
 
     def __post_init__(self) -> None:
         check_text("title", self.title, MAX_TITLE_LENGTH)
@@ -153,11 +157,14 @@ class SavedQuery:
         object.__setattr__(self, "alert_if", parse_alert_if(self.alert_if))
         check_against_query(self.alert_if, self.query)
         object.__setattr__(self, "for_each", parse_for_each(self.for_each))
-        for key in ("sync", "catch_up"):
+        for key in ("sync", "catch_up", "total"):
             if type(getattr(self, key)) is not bool:
                 raise SavedQueryError.wrong_type(key, getattr(self, key), "true or false")
         check_subject(self.subject)
         check_opening(self.opening)
+        if self.total and self.output not in WITHOUT_TOTAL:
+            why = "is only for the outputs csv and csv-excel; the others always show the Total: remove it"
+            raise SavedQueryError.invalid("total", self.total, why)
         if self.catch_up and self.schedule is None:
             raise SavedQueryError.missing("schedule", "catch_up requires a schedule")
         if self.schedule and self.source is None:

@@ -216,5 +216,8 @@ def _attachment(task: Task, made: MadeReport) -> Attachment | None:
     store, file = Store(task.settings.snapshots), f"report.{output}"
     files = store.manifest(snapshot)["files"]
     if output == "csv-excel":
-        return Attachment(f"{name}-excel.csv", to_excel_csv(made.report))
-    return Attachment(f"{name}.{output}", store.read(snapshot, file)) if file in files else None
+        return Attachment(f"{name}-excel.csv", to_excel_csv(made.report, total=task.saved.total))
+    if file not in files:
+        return None
+    names = [file, "total.csv"] if task.saved.total and "total.csv" in files else [file]
+    return Attachment(f"{name}.{output}", b"".join(store.read(snapshot, one) for one in names))

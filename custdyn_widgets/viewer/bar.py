@@ -17,7 +17,13 @@ from custdyn_widgets.snapshots import grouped, notes
 from custdyn_widgets.text import cut_short, printable
 
 _STYLE = Path(__file__).with_name("bar.css")
-_DOWNLOADS = ("csv", "xlsx", "pdf", "json")
+_DOWNLOADS = {
+    "csv": ("CSV", ("report.csv",)),
+    "csv-total": ("CSV with Total", ("report.csv", "total.csv")),
+    "xlsx": ("XLSX", ("report.xlsx",)),
+    "pdf": ("PDF", ("report.pdf",)),
+    "json": ("JSON", ("report.json",)),
+}
 _MAX_LENGTH = 300  # maximum length of any text from the report, in characters
 _MAX_WARNINGS = 20
 _MAX_NAMED = 3
@@ -98,18 +104,20 @@ def _signature(signed_with: str | None) -> str:
 def _downloads(
     snapshot_id: str, files: Mapping[str, Any], wrong: Collection[str], *, can_be_proven: bool
 ) -> Iterator[str]:
-    """Yield a link to each file, or just its name if it is not as published; the ZIP contains all files."""
-    for kind in _DOWNLOADS:
-        name = f"report.{kind}"
-        if name in wrong:
-            yield f"<s>{kind.upper()}</s>"
-        elif name in files:
-            yield _download(snapshot_id, kind)
-    yield _download(snapshot_id, "zip") if can_be_proven and not wrong else "<s>ZIP</s>"
+    """Yield a link to each download, or just its label if a file is not as published.
+
+    The ZIP contains all files.
+    """
+    for kind, (label, names) in _DOWNLOADS.items():
+        if any(name in wrong for name in names):
+            yield f"<s>{label}</s>"
+        elif all(name in files for name in names):
+            yield _download(snapshot_id, kind, label)
+    yield _download(snapshot_id, "zip", "ZIP") if can_be_proven and not wrong else "<s>ZIP</s>"
 
 
-def _download(snapshot_id: str, kind: str) -> str:
-    return f'<a target="_self" href="?id={snapshot_id}&amp;format={kind}">{kind.upper()}</a>'
+def _download(snapshot_id: str, kind: str, label: str) -> str:
+    return f'<a target="_self" href="?id={snapshot_id}&amp;format={kind}">{label}</a>'
 
 
 def _info(manifest: Mapping[str, Any], wrong: Collection[str], signed_with: str | None) -> Iterator[str]:

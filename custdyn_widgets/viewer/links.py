@@ -10,7 +10,7 @@ from custdyn_widgets.errors import SettingsError, shown
 from custdyn_widgets.snapshots import addresses, is_id
 
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
-FORMATS = ("html", "csv", "xlsx", "pdf", "json", "zip")
+FORMATS = ("html", "csv", "csv-total", "xlsx", "pdf", "json", "zip")
 _ORIGIN = re.compile(r"https?://(\[[0-9a-f:.]{2,45}\]|[a-z0-9._-]{1,253})(:[0-9]{1,5})?", re.ASCII)
 _HOST = re.compile(r"(\[[0-9a-f:.]{2,45}\]|[a-z0-9._-]{1,253})(?::[0-9]{1,5})?", re.ASCII | re.IGNORECASE)
 

@@ -19,9 +19,11 @@ from custdyn_widgets.viewer.base_handler import HTML, ID_BEGINNING, BaseHandler
 from custdyn_widgets.viewer.links import parse_link
 
 PAGE = "report.html"
+_WITH_TOTAL = ("report.csv", "total.csv")
 _CONTENT_TYPES = {
     "html": HTML,
     "csv": "text/csv; charset=UTF-8",
+    "csv-total": "text/csv; charset=UTF-8",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     "pdf": "application/pdf",
     "json": "application/json",
@@ -59,15 +61,19 @@ class Site:
     _bars: dict[_Bar, bytes] = field(default_factory=dict, repr=False)
 
     def file(self, snapshot_id: str, kind: str) -> Content:
-        """Return a file unchanged, or the snapshot as a ZIP; raise the same errors as `Store.read`."""
+        """Return a file unchanged, the CSV with its Total, or the snapshot as a ZIP.
+
+        Errors are those of `Store.read`.
+        """
         if kind == "zip":
             return Content(
                 exporting.zip_digest(self.store, snapshot_id),
                 (exporting.snapshot_zip(self.store, snapshot_id),),
             )
-        name = f"report.{kind}"
-        data = self.store.read(snapshot_id, name)
-        return Content(self.store.listed(snapshot_id, name)["sha256"], (data,))
+        names = _WITH_TOTAL if kind == "csv-total" else (f"report.{kind}",)
+        parts = tuple(self.store.read(snapshot_id, name) for name in names)
+        digests = [self.store.listed(snapshot_id, name)["sha256"] for name in names]
+        return Content("".join(digests), parts)
 
     def page(self, snapshot_id: str, address: str) -> Content:
         """Return the frozen page under its bar, after comparing all the snapshot's files with its manifest.
@@ -109,7 +115,7 @@ class Site:
 
 
 class ViewHandler(BaseHandler):
-    """Handler for `/view?id=…` and `&format=html|csv|xlsx|pdf|json|zip`."""
+    """Handler for `/view?id=…` and `&format=html|csv|csv-total|xlsx|pdf|json|zip`."""
 
     kind = "view"
     other_parameters: frozenset[str] = frozenset()
@@ -139,7 +145,8 @@ class ViewHandler(BaseHandler):
         self.set_header("Etag", f'"{content.digest}"')
         self.set_header("Content-Type", _CONTENT_TYPES[kind or "html"])
         if kind not in (None, "html"):
-            file_name = f"customer-dynamics-{snapshot_id[:ID_BEGINNING]}.{kind}"
+            ending = "-total.csv" if kind == "csv-total" else f".{kind}"
+            file_name = f"customer-dynamics-{snapshot_id[:ID_BEGINNING]}{ending}"
             self.set_header("Content-Disposition", f'attachment; filename="{file_name}"')
         if self.check_etag_header():
             self.set_status(304)

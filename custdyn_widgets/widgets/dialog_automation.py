@@ -16,6 +16,7 @@ from custdyn_widgets.mart import Source, SourceLike, absolute_source
 from custdyn_widgets.report import Column
 from custdyn_widgets.saved_queries import (
     ONLY_IF,
+    WITHOUT_TOTAL,
     ForEach,
     Place,
     Retention,
@@ -31,7 +32,7 @@ from custdyn_widgets.widgets.dialog_alerts import ALERT_IF, lost_words, text_of,
 CRON, ZONE = "schedule.cron", "schedule.timezone"
 RECIPIENTS, ON_FAILURE = "recipients", "failure_recipients"
 KEEP_LAST, OLDER_THAN = "retention.keep_last", "retention.older_than"
-EACH = "for_each"
+EACH, TOTAL = "for_each", "total"
 TICKED = "yes"
 _CONDITIONS = {f"only_if.{condition}": condition for condition in ONLY_IF}
 _SENDABLE = ("csv", "csv-excel", "xlsx", "pdf")
@@ -41,7 +42,7 @@ _NUMBER = re.compile("-?[0-9]{1,100}")
 
 def empty_fields(timezone: str) -> dict[str, str]:
     """Return the fields of an empty dialog."""
-    nothing = (RECIPIENTS, CRON, ON_FAILURE, *_CONDITIONS, ALERT_IF, KEEP_LAST, OLDER_THAN, EACH)
+    nothing = (RECIPIENTS, CRON, ON_FAILURE, *_CONDITIONS, ALERT_IF, KEEP_LAST, OLDER_THAN, EACH, TOTAL)
     return {**dict.fromkeys(nothing, ""), ZONE: timezone}
 
 
@@ -55,8 +56,7 @@ def fields_of(saved: SavedQuery) -> dict[str, str]:
     if saved.retention:
         kept = {KEEP_LAST: saved.retention.keep_last, OLDER_THAN: saved.retention.older_than}
         fields |= {name: str(value) for name, value in kept.items() if value is not None}
-    if saved.for_each:
-        fields[EACH] = TICKED
+    fields |= {name: TICKED for name in (EACH, TOTAL) if getattr(saved, name)}
     return fields
 
 
@@ -87,6 +87,7 @@ def arguments_in(
     if fields[CRON].strip():
         about["schedule"] = Schedule(fields[CRON], fields[ZONE].strip())
         about["source"] = _scheduled_source(source)
+    about[TOTAL] = fields[TOTAL] == TICKED and fields["output"] in WITHOUT_TOTAL
     about[ON_FAILURE] = _addresses(ON_FAILURE, fields)
     about["only_if"] = tuple(condition for name, condition in _CONDITIONS.items() if fields[name] == TICKED)
     about[ALERT_IF] = typed_conditions(fields[ALERT_IF], columns)

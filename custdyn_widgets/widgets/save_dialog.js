@@ -260,6 +260,7 @@ function render({ model, el }) {
     const output = element("select", { id: `${id}-output` });
     output.dataset.field = "output";
     for (const [value, text] of model.get("outputs")) output.append(element("option", { value }, text));
+    const total = element("div", { class: "custdyn-dialog-field" }, checkbox(id, "total", "Total as the last row"));
     const sendTo = area(id, "recipients", { autocomplete: "off" });
     const save = button("Save", "submit", true);
     const cancel = button("Cancel", "button", false);
@@ -276,6 +277,7 @@ function render({ model, el }) {
       radios(id, "place", "Where", model.get("places")),
       radios(id, "interval", "Interval", model.get("intervals")),
       labelled("Output", output),
+      total,
       ...division(),
       recipients,
       radios(id, "chart", "Chart", model.get("charts")),
@@ -318,7 +320,7 @@ function render({ model, el }) {
       ask(model.get("question").length ? "keep" : "cancel");
     });
     form.addEventListener("input", showParts);
-    parts = { form, title, controls, error, question, buttons, output, recipients, schedule };
+    parts = { form, title, controls, error, question, buttons, output, total, recipients, schedule };
     showFields();
     el.replaceChildren(dialog);
   };
@@ -341,6 +343,7 @@ function render({ model, el }) {
   const showParts = () => {
     const each = named("for_each");
     const file = parts.output.value !== "web"; // a table cannot be sent
+    parts.total.hidden = !parts.output.value.startsWith("csv"); // the others always show it
     parts.recipients.hidden = !file || Boolean(each?.checked);
     parts.schedule.update();
     describe();

@@ -136,7 +136,13 @@ def test_send_to_is_there_for_files_only_and_a_schedule_is_kept(notebook: LabNot
     send_to.wait_for()
     output.select_option("web")
     send_to.wait_for(state="hidden")
+    total = page.get_by_role("checkbox", name="Total as the last row", exact=True)
+    total.wait_for(state="hidden")
+    output.select_option("csv")
+    total.check()
     output.select_option("xlsx")
+    total.wait_for(state="hidden")
+    output.select_option("csv")
     send_to.fill("a@example.com\nb@example.com")
     title.fill("On its own")
     cron.fill("0 6 1 *")
@@ -151,9 +157,9 @@ def test_send_to_is_there_for_files_only_and_a_schedule_is_kept(notebook: LabNot
     page.keyboard.press("Enter")
     title.wait_for(state="detached")
     said = notebook.ask(
-        "s = told[-1].saved\nprint(*s.recipients, s.schedule.cron, s.schedule.timezone, s.source)"
+        "s = told[-1].saved\nprint(*s.recipients, s.schedule.cron, s.schedule.timezone, s.source, s.total)"
     )
-    assert said.strip() == "a@example.com b@example.com 0 6 1 * * UTC demo"
+    assert said.strip() == "a@example.com b@example.com 0 6 1 * * UTC demo True"
     assert (notebook.errors, notebook.elsewhere) == ([], [])
 
 

@@ -71,7 +71,10 @@ def test_a_report_freezes_into_its_value_table_page_exports_and_charts(
     report: Report, files: dict[str, bytes]
 ) -> None:
     charts = sorted(name for name in files if name.startswith("chart-"))
-    assert set(files) == {"report.json", "data.parquet", "report.html", "report.csv", "report.xlsx", *charts}
+    whole = {"report.json", "data.parquet", "report.html", "report.csv", "total.csv", "report.xlsx", *charts}
+    assert set(files) == whole
+    assert files["report.csv"] == to_csv(report)
+    assert files["report.csv"] + files["total.csv"] == to_csv(report, total=True)
     assert "chart-1-clients-active-qty.svg" in charts
     assert all(re.fullmatch(r"chart-\d+-[a-z0-9-]+\.svg", name) for name in charts)
     assert all(files[name].startswith(b"<svg") for name in charts)

@@ -195,6 +195,23 @@ def test_a_csv_for_excel_is_made_of_the_report(post: Post) -> None:
     assert attachment.data == to_excel_csv(REPORT)
 
 
+def test_a_csv_has_its_total_if_the_saved_query_says_so(post: Post) -> None:
+    with_total = replace(SAVED, total=True)
+    send(made(), saved=with_total)  # a report without grouping has none
+    post.files[A, "total.csv"] = b" and total"
+    send(made(), saved=with_total)
+    send(made())
+    send(made(), saved=replace(with_total, output="csv-excel"))
+    attachments = [letter.attachment for letter, _, _ in post.sent]
+    assert [one.data for one in attachments if one] == [
+        b"csv",
+        b"csv and total",
+        b"csv",
+        to_excel_csv(REPORT, total=True),
+    ]
+    assert to_excel_csv(REPORT, total=True) != to_excel_csv(REPORT)
+
+
 def test_without_a_server_only_what_would_be_sent_is_held_back(post: Post) -> None:
     nobody, unfrozen = made(recipients=()), replace(made(recipients=(ANNA,)), frozen=None)
     found = send(made(), nobody, unfrozen, server=None)

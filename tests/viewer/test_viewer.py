@@ -175,6 +175,23 @@ def test_other_formats_are_attachments_with_a_safe_name(
     )
 
 
+def test_the_csv_comes_with_its_total_where_the_snapshot_has_one(
+    running: Running, snapshot_id: str, nothing: Reply
+) -> None:
+    with_total = running.store.publish({}, {**FILES, "total.csv": b"Total\r\n"})
+    reply = running.ask(f"/view?id={with_total}&format=csv-total")
+    assert (reply.status, reply.body) == (200, FILES["report.csv"] + b"Total\r\n")
+    assert reply.headers["Content-Type"] == "text/csv; charset=UTF-8"
+    name = f"customer-dynamics-{with_total[:8]}-total.csv"
+    assert reply.headers["Content-Disposition"] == f'attachment; filename="{name}"'
+    plain = running.ask(f"/view?id={with_total}&format=csv")
+    assert plain.body == FILES["report.csv"]
+    assert plain.headers["Etag"] != reply.headers["Etag"]
+    same = {"If_None_Match": reply.headers["Etag"]}
+    assert running.ask(f"/view?id={with_total}&format=csv-total", **same).status == 304
+    assert running.ask(f"/view?id={snapshot_id}&format=csv-total").all_but_date == nothing.all_but_date
+
+
 @pytest.mark.parametrize("kind", ["parquet", "evidence", "evidence.parquet", "html/../evidence.parquet"])
 def test_evidence_is_never_served(running: Running, nothing: Reply, kind: str) -> None:
     snapshot_id = running.store.publish({}, FILES, EVIDENCE)

@@ -35,6 +35,17 @@ def test_what_was_typed_is_saved_and_told_and_the_dialog_closes() -> None:
     assert not person.dialog.is_open
 
 
+def test_the_total_is_asked_for_with_a_csv_and_kept_when_the_query_is_loaded() -> None:
+    person = Person()
+    person.save("Asked", output="csv", total="yes")
+    again = Person.after_loading(person.saved[0])
+    assert again.fields["total"] == "yes"
+    again.save("As a sheet", output="xlsx")
+    new = Person()
+    new.save("Not asked", output="csv-excel")
+    assert [one.saved[0].saved.total for one in (person, again, new)] == [True, False, False]
+
+
 def test_a_preset_is_offered_as_it_is_and_as_the_period_that_it_means_now() -> None:
     person = Person(RELATIVE)
     assert person.offered("intervals") == ["relative", "fixed"]
