@@ -6,9 +6,6 @@ Each parser accepts a key's JSON value or an already parsed value, and names the
 
 from __future__ import annotations
 
-import contextlib
-import json
-import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -20,8 +17,6 @@ from custdyn_widgets.text import ascii_address, mailbox
 
 ONLY_IF = ("changed", "not_empty", "fresh")
 MAX_RECIPIENTS = 100
-_FAILURE_RECIPIENTS = re.compile(r'"failure_recipients"\s*:\s*\[([^\[\]{}]*)')
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 _DIVISIONS = ("company",)
 _FOR_EACH = {"by": "'company'", "addresses": "a CSV file with the columns company and address"}
 
@@ -148,23 +143,6 @@ def parse_recipients(key: str, value: object) -> tuple[str, ...]:
             raise SavedQueryError.invalid(key, address, "is listed twice")
         seen.add(mailbox(address))
     return given
-
-
-def recover_failure_recipients(data: bytes) -> tuple[str, ...]:
-    """Return the failure recipients listed in an invalid saved query's file, or () if none can be read.
-
-    The file need not be valid JSON or UTF-8, and may end in the middle of the list, so only the complete
-    strings in the list are parsed. Invalid addresses are left out.
-    """
-    text = data.replace(b"\0", b"").decode(errors="replace")  # in UTF-16, every other byte of ASCII text is 0
-    for found in _FAILURE_RECIPIENTS.finditer(text):
-        recipients: tuple[str, ...] = ()
-        for one in _STRING.findall(found[1]):
-            with contextlib.suppress(SavedQueryError, ValueError):
-                recipients = parse_recipients("failure_recipients", [*recipients, json.loads(one)])
-        if recipients:
-            return recipients
-    return ()
 
 
 def _strings(key: str, value: object) -> tuple[str, ...]:

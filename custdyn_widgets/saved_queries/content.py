@@ -48,7 +48,7 @@ _AUTOMATION = (
     "opening",
     "total",
 )
-_KEYS = ("format", "title", "description", "query", "output", "chart", *_AUTOMATION)
+KEYS = ("format", "title", "description", "query", "output", "chart", *_AUTOMATION)
 _FILES = OUTPUTS[1:]  # outputs that can be attached to an email
 WITHOUT_TOTAL = ("csv", "csv-excel")  # outputs that leave out the Total unless `total` is set
 _REQUIRED = {
@@ -186,15 +186,15 @@ class SavedQuery:
             If a key is unknown or missing, or a value is invalid.
         """
         if not isinstance(data, Mapping):
-            raise SavedQueryError.wrong_type("The file", data, "an object with the keys " + ", ".join(_KEYS))
+            raise SavedQueryError.wrong_type("The file", data, "an object with the keys " + ", ".join(KEYS))
         given = {key: value for key, value in data.items() if value is not None}
         found = given.get("format", FORMAT)
         if type(found) is not int or found != FORMAT:
             why = f"is not the format that this version of custdyn reads ({FORMAT})"
             raise SavedQueryError.invalid("format", found, why)
         for key in data:
-            if key not in _KEYS:
-                raise SavedQueryError.unknown_key(str(key), _KEYS)
+            if key not in KEYS:
+                raise SavedQueryError.unknown_key(str(key), KEYS)
         for key, what in _REQUIRED.items():
             if key not in given:
                 raise SavedQueryError.missing(key, what)

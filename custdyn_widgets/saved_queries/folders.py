@@ -30,8 +30,8 @@ from custdyn_widgets.files import (
     read_plain,
     write_whole,
 )
-from custdyn_widgets.saved_queries.automation import recover_failure_recipients
 from custdyn_widgets.saved_queries.content import MAX_BYTES, SavedQuery, is_name, name_for
+from custdyn_widgets.saved_queries.recovery import recover_failure_recipients
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.settings import load as load_settings
 

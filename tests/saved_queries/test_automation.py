@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from custdyn_widgets.errors import SavedQueryError
 from custdyn_widgets.query.query import ReportQuery
-from custdyn_widgets.saved_queries.automation import ForEach, Retention, recover_failure_recipients
+from custdyn_widgets.saved_queries.automation import ForEach, Retention
 from custdyn_widgets.saved_queries.content import SavedQuery
 from custdyn_widgets.saved_queries.schedule.schedule import Schedule
 
@@ -250,33 +250,3 @@ def test_an_invalid_value_is_refused_when_it_is_built() -> None:
     for wrong in ({"schedule": FIRST}, {"recipients": None}, {"retention": 3}, {"source": ""}):
         with pytest.raises(SavedQueryError):
             SavedQuery("T", query, output="csv", **wrong)
-
-
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "latin-1"])
-def test_failure_recipients_are_recovered_from_a_file_in_any_encoding(encoding: str) -> None:
-    text = '{"title": "Über", "failure_recipients": ["ops@example.com"], oops'
-    assert recover_failure_recipients(text.encode(encoding)) == ("ops@example.com",)
-
-
-@pytest.mark.parametrize(
-    ("end", "found"),
-    [
-        ("]", ("ops@example.com", "night@example.com")),
-        ("", ("ops@example.com", "night@example.com")),
-        (", ", ("ops@example.com", "night@example.com")),
-        (', "third@exa', ("ops@example.com", "night@example.com")),
-        (
-            ', 7, "no address", "third@example.com"',
-            ("ops@example.com", "night@example.com", "third@example.com"),
-        ),
-    ],
-)
-def test_failure_recipients_are_recovered_from_a_file_that_ends_in_or_after_the_list(
-    end: str, found: tuple[str, ...]
-) -> None:
-    text = '{"title": "T", "failure_recipients": ["ops@example.com",\n "night@example.com"' + end
-    assert recover_failure_recipients(text.encode()) == found
-
-
-def test_no_failure_recipient_is_recovered_from_half_an_address() -> None:
-    assert recover_failure_recipients(b'{"failure_recipients": ["ops@example.com') == ()
