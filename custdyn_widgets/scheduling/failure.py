@@ -89,6 +89,8 @@ def report_failure(recorder: Recorder, run: Run, command: str, lines: Sequence[s
     in_place = _resend_or(command, recorder, run)
     run = post_event(recorder, run, "run.failed", in_place)
     recipients = recorder.failure_recipients
+    if (not recipients or recorder.server is None) and recorder.webhook is None:
+        recorder.warn_of_silence(run)
     if not recipients or recorder.server is None:
         return run
     letter = failure_letter(run, recorder.saved, recorder.settings, in_place, lines)

@@ -81,6 +81,8 @@ class Recorder:
         Whether the run has begun to send anything, even if only what earlier runs left unsent.
     is_recorded
         Whether the final record was written.
+    explains_silence
+        Whether to say so if nobody is notified of a failure: not with `--no-send`, and only once.
     """
 
     def __init__(
@@ -99,6 +101,7 @@ class Recorder:
         self.lock: RunLock | None = None
         self.has_sent = False
         self.is_recorded = False
+        self.explains_silence = False
         self._other_recipients: tuple[str, ...] = ()
         self._progress, self._warn = progress, warn
         self._lines: deque[str] = deque(maxlen=_LINES)
@@ -139,16 +142,40 @@ class Recorder:
 
     def read_notice_settings(self) -> None:
         """Read the webhook and failure recipients from the settings; if they are invalid, only warn."""
+        self.explains_silence = True
         try:
             self.webhook = Webhook.from_settings(self.settings)
         except SettingsError as error:
-            self.warn(f"The webhook cannot be used. {error.message}")
+            self._warn_of_silence(f"The webhook cannot be used. {error.message}")
         try:
             self._other_recipients = parse_failure_recipients(self.settings)
             if self._other_recipients:
                 self.read_server()
         except SettingsError as error:
-            self.warn(f"The failure recipients in the settings cannot be notified. {error.message}")
+            self._warn_of_silence(
+                f"The failure recipients in the settings cannot be notified. {error.message}"
+            )
+
+    def warn_of_silence(self, run: Run) -> None:
+        """Say that nobody can be notified of a failed run, and what to set, unless the output says why."""
+        if not self.explains_silence:
+            return
+        is_own = run.id == self.run.id
+        what = "this failure" if is_own else f"the run for {run.logical_time or run.began} ({run.result})"
+        why = "List failure_recipients in the saved query, or in the settings (CUSTDYN_FAILURE_RECIPIENTS)."
+        if self.failure_recipients:
+            try:
+                self.read_server()
+            except SettingsError as error:
+                why = error.message
+            else:
+                return
+        if self.redact(why) not in (run.problem or ""):
+            self._warn_of_silence(f"Nobody was notified of {what}. {why}")
+
+    def _warn_of_silence(self, line: str) -> None:
+        self.explains_silence = False
+        self.warn(line)
 
     def read_server(self) -> None:
         """Read the mail server's settings.

@@ -204,6 +204,23 @@ def test_without_recipients_or_a_server_nobody_is_told(recorder: Recorder, post:
     recorder.run, recorder.server = replace(run, failure_recipients=(EVA,)), None
     assert report_failure(recorder, run, "c") is run
     assert post.letters == []
+    assert lines_of(recorder) == []  # as with --no-send
+    recorder.read_notice_settings()
+    report_failure(recorder, recorder.run, "c")
+    [line] = lines_of(recorder)
+    assert line.startswith("Nobody was notified of this failure. Email cannot be sent: CUSTDYN_SMTP_URL is")
+
+
+def test_a_mail_server_not_read_yet_when_the_run_failed_is_read_for_the_failure_email(
+    recorder: Recorder, post: Post
+) -> None:
+    recorder.server, recorder.explains_silence = None, True
+    recorder.settings = replace(
+        recorder.settings, smtp_url="smtp://localhost:25", mail_from="reports@x.example"
+    )
+    report_failure(recorder, recorder.run, "c")
+    [(_, recipients)] = post.letters
+    assert (recipients, lines_of(recorder)) == ((EVA, BEN), [])
 
 
 def test_an_error_in_the_failure_email_keeps_no_record_from_being_written(

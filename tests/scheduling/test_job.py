@@ -910,6 +910,26 @@ def test_a_quiet_run_says_nothing_unless_something_goes_wrong_and_then_all(
     assert "no such user" in bad.output
 
 
+@pytest.mark.parametrize("options", [[], ["--quiet"], ["--no-send"]])
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_failure_of_which_nobody_is_notified_says_so_and_what_to_set(
+    settings: Settings, received: Received, options: list[str], damaged: bool
+) -> None:
+    from click.testing import CliRunner
+
+    from custdyn_widgets.cli import main
+
+    keep(replace(BOARD, source="nowhere", failure_recipients=()), settings)
+    if damaged:
+        (settings.queries / "board.json").write_text("{")
+    done = CliRunner().invoke(main, ["run", "--saved", "board", "--as-of", FIRST, *options])
+    assert (done.exit_code, received.mails) == (1, [])
+    said = (
+        "Nobody was notified of this failure. List failure_recipients in the saved query, or in the settings"
+    )
+    assert done.stderr.count(said) == (options != ["--no-send"])
+
+
 def masked(output: str) -> str:
     return re.sub("id=[a-z2-7]{52}", "id=…", output)
 

@@ -231,3 +231,49 @@ def test_failure_recipients_are_recovered_from_the_file_or_the_last_record(recor
     recorder.recover_failure_recipients()
     assert recorder.failure_recipients == (EVA,)
     assert recorder.server is not None
+
+
+NOBODY = "! Nobody was notified of this failure. "
+NONE_LISTED = "List failure_recipients in the saved query, or in the settings (CUSTDYN_FAILURE_RECIPIENTS)."
+
+
+def test_a_failure_of_which_nobody_can_be_notified_says_so_once(recorder: Recorder, said: list[str]) -> None:
+    recorder.warn_of_silence(recorder.run)  # with --no-send
+    assert said == []
+    recorder.read_notice_settings()
+    recorder.warn_of_silence(recorder.run)
+    recorder.warn_of_silence(recorder.run)
+    assert said == [NOBODY + NONE_LISTED]
+
+
+def test_recipients_without_a_mail_server_are_told_apart_from_none(
+    recorder: Recorder, said: list[str]
+) -> None:
+    recorder.read_notice_settings()
+    recorder.update(failure_recipients=(EVA,))
+    recorder.warn_of_silence(recorder.run)
+    [line] = said
+    assert line.startswith(NOBODY + "Email cannot be sent: CUSTDYN_SMTP_URL is not set")
+    recorder.explains_silence = True
+    recorder.warn_of_silence(replace(recorder.run, problem=line.removeprefix(NOBODY)))
+    assert len(said) == 1  # the problem says it
+    with_mail(recorder)
+    recorder.warn_of_silence(recorder.run)
+    assert (len(said), recorder.server is None) == (1, False)
+
+
+def test_an_earlier_run_of_which_nobody_was_notified_is_named(recorder: Recorder, said: list[str]) -> None:
+    recorder.read_notice_settings()
+    missed = Run.begun("board", logical_time="2022-02-14T05:00:00Z").finished("missed", problem="Off.")
+    recorder.warn_of_silence(missed)
+    [line] = said
+    assert line.startswith("! Nobody was notified of the run for 2022-02-14T05:00:00Z (missed). List")
+
+
+def test_a_setting_that_cannot_be_used_already_says_why_nobody_is_notified(
+    recorder: Recorder, said: list[str]
+) -> None:
+    recorder.settings = replace(recorder.settings, webhook_url="http://a.example")
+    recorder.read_notice_settings()
+    recorder.warn_of_silence(recorder.run)
+    assert len(said) == 1
