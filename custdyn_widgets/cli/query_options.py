@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +14,7 @@ from custdyn_widgets.files import strict_json
 from custdyn_widgets.query import FIELDS, Kind
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+_YEAR = re.compile(r"(?<!\d)(?:19|20|21)\d\d", re.ASCII)  # in no preset
 _RESET = ("group_by", "columns", "compare")  # fields of a saved query that `none` clears
 
 
@@ -89,8 +91,10 @@ def _field_value(name: str, value: Any) -> Any:
     field = FIELDS[name]
     if field.kind is Kind.INTERVAL:
         start, slash, end = value.partition("/")
-        if not slash and start[:1].isdigit():
-            why = "has no end. Give a start and an end, as dates or times: 2021-10-01/2021-10-31"
+        years = _YEAR.findall(value)
+        if not slash and (start[:1].isdigit() or years):
+            lacks = "slash between its start and end" if len(years) > 1 else "end"
+            why = f"has no {lacks}. Give a start and an end, as dates or times: 2021-10-01/2021-10-31"
             raise QueryError.invalid(name, value, why)
         return {"start": start, "end": end} if slash else value
     if name in _RESET and value in ("none", "", ("none",), ("",)):
@@ -100,7 +104,12 @@ def _field_value(name: str, value: Any) -> Any:
 
 def _read(file: Path) -> object:
     try:
-        return strict_json(file.read_text(encoding="utf-8-sig"))
+        text = file.read_text(encoding="utf-8-sig")
+        if not text.strip():
+            raise QueryError.invalid(
+                "query", file.name, 'is empty. Write a query such as {"interval": "last_month"}'
+            )
+        return strict_json(text)
     except OSError as error:
         raise QueryError.invalid("query", str(file), f"cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:

@@ -24,6 +24,8 @@ YEARS = range(1900, 2101)
 
 _WALL_TIME_FORM = "a wall time YYYY-MM-DD HH:MM:SS"
 _WALL_TIME = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[ T](\d{2}:\d{2}:\d{2}))?", re.ASCII)
+_WALL_TIMES = re.compile(rf"({_WALL_TIME.pattern})(?:\D{{1,6}}({_WALL_TIME.pattern}))?", re.ASCII)
+_YEAR = re.compile(r"(?<!\d)(?:19|20|21)\d\d", re.ASCII)  # in no preset, but in every way of writing a date
 _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 _NOT_ZONES = ("posix/", "right/")
 _NO_PLACES = ("localtime", "Factory", "posixrules")
@@ -69,6 +71,8 @@ def _is_allowed_zone(zone: str) -> bool:
 def check_interval(name: str, value: object, presets: Sequence[str]) -> str | Period:
     """Check an interval: a preset's name, a `Period`, or a period as a JSON object."""
     if isinstance(value, str):
+        if value not in presets and _YEAR.search(value):
+            raise QueryError.invalid(name, value, f"is not a preset. Write a period as {_as_object(value)}")
         return check_choice(name, value, presets)
     if isinstance(value, Period):
         return _period(name, *(_wall_text(wall) for wall in (value.start, value.end)))
@@ -81,6 +85,17 @@ def check_interval(name: str, value: object, presets: Sequence[str]) -> str | Pe
         if value.get(key) is None:
             raise QueryError.missing(f"{name}.{key}", _WALL_TIME_FORM)
     return _period(name, value["start"], value["end"])
+
+
+def _as_object(text: str) -> str:
+    """Return the JSON object for a period written as text: with its own dates, if they are valid."""
+    found = _WALL_TIMES.fullmatch(text.strip())
+    start, end = (found[1], found[4] or found[1]) if found else ("", "")
+    try:
+        _period("interval", start, end)
+    except QueryError:
+        start, end = "YYYY-MM-DD", "YYYY-MM-DD"
+    return f'{{"start": "{start}", "end": "{end}"}}'
 
 
 def _wall_text(wall: object) -> object:

@@ -213,7 +213,10 @@ class SavedQuery:
             If its content is invalid; the error names the file and the key.
         """
         try:
-            return cls.from_dict(strict_json(data.decode("utf-8-sig")))
+            text = data.decode("utf-8-sig")
+            if not text.strip():
+                raise SavedQueryError.unreadable(file, "is empty: restore it from a backup, or delete it")
+            return cls.from_dict(strict_json(text))
         except (SavedQueryError, QueryError) as error:
             raise SavedQueryError.in_file(file, error) from error
         except RecursionError:

@@ -248,7 +248,9 @@ def test_an_error_is_one_sentence_on_stderr_and_an_exit_code(args: list[Any], co
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("", "query: 'q.json' is not valid JSON: "),
+        ("", 'query: \'q.json\' is empty. Write a query such as {"interval": "last_month"}.'),
+        ("\ufeff \n", "query: 'q.json' is empty. "),
+        ("{", "query: 'q.json' is not valid JSON: "),
         ("[1]", "query must be an object"),
         ('{"interval":"today","interval":"today"}', "is not valid JSON: the key 'interval' occurs twice"),
         ('{"x":NaN}', "is not valid JSON: NaN is not a JSON number"),
@@ -289,6 +291,14 @@ def test_an_interval_of_one_date_is_told_to_have_two(given: str) -> None:
     result = custdyn("query", "--source", SMALL, "--interval", given)
     assert (result.exit_code, result.stdout) == (2, "")
     assert f"interval: '{given}' has no end. " in result.stderr
+
+
+@pytest.mark.parametrize("given", ["2021-10-01..2021-10-31", "from 2021-10-01 to 2021-10-31"])
+def test_an_interval_without_a_slash_is_told_to_have_one(given: str) -> None:
+    result = custdyn("query", "--source", SMALL, "--interval", given)
+    assert (result.exit_code, result.stdout) == (2, "")
+    said = f"interval: '{given}' has no slash between its start and end. Give a start and an end, as dates or"
+    assert said in result.stderr
     assert "2021-10-01/2021-10-31." in result.stderr
 
 

@@ -160,11 +160,45 @@ def test_a_query_tells_itself_in_words() -> None:
 # What is refused
 
 
+OCTOBER = '{"start": "2021-10-01", "end": "2021-11-30"}'
+ANY_PERIOD = '{"start": "YYYY-MM-DD", "end": "YYYY-MM-DD"}'
+
+
+@pytest.mark.parametrize(
+    ("text", "remedy"),
+    [
+        ("2021-10-01/2021-11-30", OCTOBER),
+        (" 2021-10-01 / 2021-11-30 ", OCTOBER),
+        ("2021-10-01..2021-11-30", OCTOBER),
+        ("2021-10-01 to 2021-11-30", OCTOBER),
+        (
+            "2021-10-01 06:00:00/2021-10-02T06:00:00",
+            '{"start": "2021-10-01 06:00:00", "end": "2021-10-02T06:00:00"}',
+        ),
+        ("2021-10-01", '{"start": "2021-10-01", "end": "2021-10-01"}'),
+        ("2021-02-30/2021-11-30", ANY_PERIOD),
+        ("2021-11-30/2021-10-01", ANY_PERIOD),
+        ("2021-10/2021-11", ANY_PERIOD),
+        ("2021", ANY_PERIOD),
+        ("Q3 2021", ANY_PERIOD),
+        ("01.10.2021-30.11.2021", ANY_PERIOD),
+        ('{"start": "2021-10-01", "end": "2021-11-30"}', ANY_PERIOD),
+    ],
+)
+def test_a_period_written_as_text_is_told_the_form_with_its_own_dates(text: str, remedy: str) -> None:
+    with pytest.raises(QueryError) as caught:
+        ReportQuery(interval=text)
+    assert caught.value.message == f"interval: {text!r} is not a preset. Write a period as {remedy}."
+    if remedy != ANY_PERIOD:
+        ReportQuery.from_dict({"interval": json.loads(remedy)})
+
+
 @pytest.mark.parametrize(
     ("given", "field", "words"),
     [
         ({"intervall": 1}, "intervall", "no field 'intervall'"),
         ({"interval": "last_moth"}, "interval", "Did you mean 'last_month'"),
+        ({"interval": "last_5_days"}, "interval", "Did you mean 'last_7_days'"),
         ({"interval": 7}, "interval", "must be the name of a preset or"),
         ({"interval": {"start": "2021-01-01"}}, "interval.end", "interval.end is required"),
         ({"interval": {**FIXED, "zone": "UTC"}}, "interval.zone", "no field 'interval.zone'"),

@@ -246,8 +246,13 @@ def _raw(old: str, new: str) -> bytes:
 
 
 HOSTILE: dict[str, tuple[bytes, str]] = {
-    "empty": (b"", "is not valid JSON"),
-    "blank": (b" \n", "is not valid JSON"),
+    "empty": (b"", "is empty: restore it from a backup, or delete it"),
+    "blank": (b" \n", "is empty"),
+    "only a byte-order mark": (b"\xef\xbb\xbf", "is empty"),
+    "period as text": (
+        _query(interval="2021-10-01/2021-11-30"),
+        'Write a period as {"start": "2021-10-01", "end": "2021-11-30"}',
+    ),
     "cut off": (MONTHLY.to_bytes()[:-5], "is not valid JSON"),
     "two values": (MONTHLY.to_bytes() * 2, "is not valid JSON"),
     "trailing comma": (_raw("}", ",}"), "is not valid JSON"),
