@@ -94,19 +94,34 @@ def remove_folder(folder: Path) -> None:
 
 
 def put_file(root: Path, aside: str, shelf: tuple[str, ...], name: str, data: bytes) -> None:
-    """Write a file in root/aside, move it atomically to root/shelf/…, and sync it to disk."""
-    make_folder(root / aside)
-    make_folder(root.joinpath(*shelf))
+    """Write a file in root/aside, move it atomically to root/shelf/…, and sync it to disk.
+
+    Raises
+    ------
+    OSError
+        If that fails; `filename` is the full path of the file or folder in the way.
+    """
     own = secrets.token_hex(16)
-    with folder_below(root, aside) as source, folder_below(root, *shelf) as target:
-        try:
-            create_file(own, data, folder=source)
-            os.rename(own, name, src_dir_fd=source, dst_dir_fd=target)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(own, dir_fd=source)
-            raise
-        os.fsync(target)
+    try:
+        make_folder(root / aside)
+        make_folder(root.joinpath(*shelf))
+        with folder_below(root, aside) as source, folder_below(root, *shelf) as target:
+            try:
+                create_file(own, data, folder=source)
+                os.rename(own, name, src_dir_fd=source, dst_dir_fd=target)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    os.unlink(own, dir_fd=source)
+                raise
+            os.fsync(target)
+    except OSError as error:
+        if error.filename2 == name:
+            error.filename, error.filename2 = str(root.joinpath(*shelf, name)), None
+        elif error.filename == own:
+            error.filename = str(root / aside)
+        elif error.filename in shelf:  # opened relative to the folder above
+            error.filename = str(root.joinpath(*shelf[: shelf.index(error.filename) + 1]))
+        raise
 
 
 def create_file(

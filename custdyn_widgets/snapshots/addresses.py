@@ -28,7 +28,7 @@ from custdyn_widgets.files import (
     put_file,
     reason,
 )
-from custdyn_widgets.snapshots.ownership import is_protected
+from custdyn_widgets.snapshots.ownership import describe_obstacle, is_protected
 from custdyn_widgets.text import format_instant_utc, parse_instant
 
 _LATEST, _REVOKED = "latest", "revoked"
@@ -123,7 +123,7 @@ def revoke_address(store: Path, address: Address) -> None:
         now = format_instant_utc(datetime.now(UTC))
         put_file(store, "tmp", (_REVOKED,), address.token, now.encode())
     except OSError as error:
-        raise _not_changed("revoked", error) from error
+        raise _not_changed(store, "revoked", error) from error
 
 
 def find_address(store: Path, token: str) -> Address | None:
@@ -171,7 +171,7 @@ def _stored(store: Path, address: Address, done: str) -> Address:
     try:
         put_file(store, "tmp", (_LATEST,), f"{address.token}.json", canonical_json(content))
     except OSError as error:
-        raise _not_changed(done, error) from error
+        raise _not_changed(store, done, error) from error
     return address
 
 
@@ -201,6 +201,6 @@ def _parsed(token: str, data: bytes, owner: int) -> Address:
     return Address(token, tuple(names), since, made, owner, renamed)
 
 
-def _not_changed(done: str, error: OSError) -> SnapshotError:
-    why = f"the snapshot store (CUSTDYN_SNAPSHOTS) cannot be written to ({error.strerror or error})"
+def _not_changed(store: Path, done: str, error: OSError) -> SnapshotError:
+    why = f"the snapshot store (CUSTDYN_SNAPSHOTS) cannot be written to: {describe_obstacle(store, error)}"
     return SnapshotError(f"The address was not {done}: {why}. Fix that and try again.", field="snapshots")

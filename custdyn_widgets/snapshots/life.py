@@ -12,7 +12,7 @@ from custdyn_widgets.errors import SnapshotDamagedError, SnapshotError, shown
 from custdyn_widgets.snapshots.acts import record
 from custdyn_widgets.snapshots.ids import ID_LENGTH, is_id
 from custdyn_widgets.snapshots.newer import missing
-from custdyn_widgets.snapshots.ownership import refuse_strangers
+from custdyn_widgets.snapshots.ownership import describe_obstacle, refuse_strangers
 from custdyn_widgets.snapshots.state import State, changing_states, read_state, write_state
 from custdyn_widgets.snapshots.store import Store
 from custdyn_widgets.text import format_instant_utc
@@ -125,7 +125,8 @@ def _changing(store: Store, snapshot_id: str, done: str) -> Iterator[None]:
             yield
     except OSError as error:
         raise SnapshotError(
-            f"The new state of {snapshot_id} may not have been saved: {error.strerror or error}. Fix that "
-            "and run the command again; until then, do not rely on the new state.",
+            f"The new state of {snapshot_id} may not have been saved: "
+            f"{describe_obstacle(store.folder, error)}. Fix that and run the command again; until "
+            "then, do not rely on the new state.",
             field="id",
         ) from error

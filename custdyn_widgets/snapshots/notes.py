@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from custdyn_widgets.errors import SnapshotError, shown
-from custdyn_widgets.files import reason
 from custdyn_widgets.snapshots.acts import Act, acts_on, record
 from custdyn_widgets.snapshots.newer import missing
-from custdyn_widgets.snapshots.ownership import counts, refuse_strangers
+from custdyn_widgets.snapshots.ownership import counts, describe_obstacle, refuse_strangers
 from custdyn_widgets.snapshots.store import Store
 from custdyn_widgets.text import has_control_character
 
@@ -94,7 +93,7 @@ def _record(store: Store, snapshot_id: str, act: str, text: str, role: str = "")
         record(store.folder, snapshot_id, act, text=text, role=role)
     except OSError as error:
         raise SnapshotError(
-            f"The notes on {snapshot_id} may not have been saved: {reason(error)}. Fix that and run the "
-            "command again.",
+            f"The notes on {snapshot_id} may not have been saved: "
+            f"{describe_obstacle(store.folder, error)}. Fix that and run the command again.",
             field="id",
         ) from error

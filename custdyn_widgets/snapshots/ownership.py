@@ -6,11 +6,13 @@ ignore states, notes, addresses and signatures written by anyone else.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 from pathlib import Path
 
 from custdyn_widgets.errors import SnapshotError
+from custdyn_widgets.files import error_text
 
 MARKER = "protected"
 
@@ -57,6 +59,20 @@ def refuse_strangers(store: Path, snapshot_id: str, done: str) -> None:
         raise SnapshotError(
             f"{snapshot_id} was not {done}: it belongs to {whose}. Ask {whose}, or do it as root.", field="id"
         )
+
+
+def describe_obstacle(store: Path, error: OSError) -> str:
+    """Return why a file in the store could not be written, with the path in the way and whose it is."""
+    why = error_text(error)
+    if not isinstance(error.filename, str):
+        return why
+    path = store / error.filename
+    for place in (path, path.parent):  # if there is no such file, its folder is in the way
+        with contextlib.suppress(OSError):
+            owner = place.lstat().st_uid
+            whose = "" if owner == os.geteuid() else f", which belongs to {account(owner)}"
+            return f"{why} ({place}{whose})"
+    return f"{why} ({path})"
 
 
 def account(user_id: int | None = None) -> str:

@@ -174,8 +174,9 @@ def test_revoking_where_no_state_can_be_put_is_an_error_and_the_snapshot_is_stil
 ) -> None:
     snapshot_id = store.publish(MANIFEST, FILES)
     state_file(store, snapshot_id).mkdir(parents=True)
-    with pytest.raises(SnapshotError, match="may not have been saved: Is a directory"):
+    with pytest.raises(SnapshotError, match="may not have been saved: Is a directory") as caught:
         revoke(store, snapshot_id)
+    assert f": Is a directory ({state_file(store, snapshot_id)}). Fix that and run" in caught.value.message
     with pytest.raises(SnapshotDamagedError):
         store.read(snapshot_id, "report.html")
     assert list((store.folder / "tmp").iterdir()) == []
@@ -338,8 +339,9 @@ def test_no_link_below_the_store_is_followed_to_write_a_state(store: Store, tmp_
     for link in (store.folder / "state", state_file(store, snapshot_id).parent):
         link.parent.mkdir(exist_ok=True)
         link.symlink_to(elsewhere)
-        with pytest.raises(SnapshotError, match="may not have been saved"):
+        with pytest.raises(SnapshotError, match="may not have been saved") as caught:
             revoke(store, snapshot_id)
+        assert f" ({link}). Fix that" in caught.value.message
         assert list(elsewhere.iterdir()) == []
         if link.name == "state":
             link.unlink()

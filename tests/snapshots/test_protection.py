@@ -145,6 +145,21 @@ def test_only_the_owner_and_root_revoke_expire_note_and_delete(store: Store, ann
     assert "SnapshotNotFound" in bob(lambda: store.read(annas, "report.html"))
 
 
+def test_a_file_of_another_member_in_the_way_is_named_with_its_owner(store: Store, annas: str) -> None:
+    bob(lambda: write_state(store.folder, annas, State(revoked=BEGINNING)))
+    blocked = f"Operation not permitted ({store.folder / 'revoked' / annas}, which belongs to uid {BOB})"
+    assert blocked in anna(lambda: revoke(store, annas))
+    state = store.folder / "state" / annas[:2] / f"{annas}.json"
+    blocked = f"Operation not permitted ({state}, which belongs to uid {BOB})"
+    assert blocked in anna(lambda: expire(store, annas, None))
+    assert revoke(store, annas) == State()  # as root
+    address = anna(lambda: make_address(store.folder, "board", BEGINNING))
+    taken = store.folder / "revoked" / address.token
+    bob(lambda: taken.write_text("mine"))
+    blocked = f"Operation not permitted ({taken}, which belongs to uid {BOB})"
+    assert blocked in anna(lambda: revoke_address(store.folder, address))
+
+
 def test_around_the_commands_nobody_hides_shows_or_changes_what_is_not_theirs(
     store: Store, annas: str
 ) -> None:
