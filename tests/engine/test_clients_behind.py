@@ -58,6 +58,24 @@ def test_the_clients_are_those_at_the_time_of_the_report_unless_another_is_given
     assert later["Pay As You Go Total"].tolist() == [3]
 
 
+def test_alive_clients_without_a_transaction_are_in_the_row_without_a_package() -> None:
+    """Section 4: All of the last row also counts alive clients without any transaction before the end."""
+    times = (("A", "2021-05-10", "-1"), ("L", "2021-06-10", "-1"))
+    fees = ledger(*times, kind="package_activation", package_id="P1")
+    people = [*clients("A", "B", "L"), *clients("C", closed_at="2021-05-20T00:00:00Z")]
+    people += clients("D", created_at="2021-06-01T00:00:00Z")
+    packages = [{"package_id": "P1", "name": "Gold"}]
+    mart = frames({"clients": people, "transactions": fees, "packages": packages})
+    query = {**MAY, "group_by": ["package"]}
+    report = run_report(query, mart, as_of=AS_OF)
+    for label, names in (("Gold", ["A"]), ("(no package)", ["B", "L"])):
+        [row] = [row for row in report.rows if row.labels == (label,)]
+        assert row.values[[c.name for c in report.columns].index("Clients - All: Qty")] == len(names)
+        found = clients_behind(report, label, mart)
+        assert found["Client Id"].tolist() == names
+        assert found["Alive"].tolist() == [1] * len(names)
+
+
 SAME_LABELS = {
     "clients": clients("A"),
     "transactions": [
