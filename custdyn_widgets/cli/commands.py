@@ -5,9 +5,7 @@ Each command imports what it needs when it runs, so that `custdyn --help` starts
 
 from __future__ import annotations
 
-import errno
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ import click
 from custdyn_widgets import __version__, settings
 from custdyn_widgets.cli.addresses import address_command
 from custdyn_widgets.cli.agents import mcp_command
+from custdyn_widgets.cli.error_messages import CommandGroup
 from custdyn_widgets.cli.mapping import mapping_group
 from custdyn_widgets.cli.pruning import prune_command
 from custdyn_widgets.cli.queries import queries_group
@@ -25,7 +24,6 @@ from custdyn_widgets.cli.report_output import (
     SOURCE_HELP,
     as_of_option,
     chosen_format,
-    discard,
     engine_option,
     json_option,
     pdf_option,
@@ -44,42 +42,12 @@ from custdyn_widgets.cli.snapshot_proof import proof_commands
 from custdyn_widgets.cli.snapshots import snapshots_group
 from custdyn_widgets.cli.syncing import sync_command, sync_first
 from custdyn_widgets.cli.tables import clients_command, cohorts_command
-from custdyn_widgets.errors import CustDynError, QueryError
 from custdyn_widgets.query import ReportQuery
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FOLDER = click.Path(path_type=Path)
 
 
-class _Group(click.Group):
-    """A group that turns errors into messages and exit codes, and shows a traceback only with --debug."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except CustDynError as error:
-            _report(ctx, error, error.message)
-            ctx.exit(2 if isinstance(error, QueryError) else 1)
-        except (BrokenPipeError, click.exceptions.Exit, click.ClickException, click.Abort):
-            raise
-        except OSError as error:
-            is_output = discard(sys.stdout) or error.errno in _FULL
-            place = error.filename or ("The output cannot be written" if is_output else "")
-            _report(ctx, error, f"{place}{': ' if place else ''}{error.strerror or error}.")
-            ctx.exit(1)
-        except Exception as error:
-            hint = "This is a bug in custdyn; --debug shows where it is."
-            _report(ctx, error, f"{type(error).__name__}: {error}. {hint}")
-            ctx.exit(1)
-
-
-def _report(ctx: click.Context, error: Exception, message: str) -> None:
-    if ctx.params.get("debug"):
-        raise error
-    say(f"custdyn: {message}")
-
-
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="custdyn")
 @click.option("--debug", is_flag=True, help="Show a traceback when something fails.")
 def main(debug: bool) -> None:

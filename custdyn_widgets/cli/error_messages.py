@@ -1,0 +1,74 @@
+"""Error messages on stderr and exit codes. Passwords are masked in all of them, including click's own."""
+
+from __future__ import annotations
+
+import errno
+import io
+import sys
+from typing import IO, Any
+
+import click
+
+from custdyn_widgets.cli.report_output import discard, say
+from custdyn_widgets.errors import CustDynError, QueryError, mask_passwords
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class CommandGroup(click.Group):
+    """A group that turns errors into messages and exit codes, and shows a traceback only with --debug."""
+
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        """Read the group's own options, and mask passwords in click's message if they are not valid."""
+        try:
+            return super().make_context(*args, **options)
+        except click.ClickException as error:
+            raise _MaskedError(error) from None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except CustDynError as error:
+            _report(ctx, error, error.message)
+            ctx.exit(2 if isinstance(error, QueryError) else 1)
+        except click.ClickException as error:
+            raise _MaskedError(error) from None
+        except (BrokenPipeError, click.exceptions.Exit, click.Abort):
+            raise
+        except OSError as error:
+            is_output = discard(sys.stdout) or error.errno in _FULL
+            place = error.filename or ("The output cannot be written" if is_output else "")
+            _report(ctx, error, f"{place}{': ' if place else ''}{error.strerror or error}.")
+            ctx.exit(1)
+        except Exception as error:
+            hint = "This is a bug in custdyn; --debug shows where it is."
+            _report(ctx, error, f"{type(error).__name__}: {error}. {hint}")
+            ctx.exit(1)
+
+
+class _MaskedError(click.ClickException):
+    """An error of click, shown as click would show it except that passwords are masked.
+
+    Click quotes arguments in many places, so the whole text is masked rather than each argument.
+    """
+
+    def __init__(self, error: click.ClickException) -> None:
+        super().__init__(mask_passwords(error.format_message()))
+        self.exit_code = error.exit_code  # type: ignore[misc]  # click's classes differ in it
+        self._error = error
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Write the message to stderr or to the given file."""
+        text = io.StringIO()
+        self._error.show(text)
+        click.echo(mask_passwords(text.getvalue()), file=file, nl=False, err=True)
+
+
+def _report(ctx: click.Context, error: Exception, message: str) -> None:
+    if ctx.params.get("debug"):
+        import traceback  # imported late: hardly any command needs it
+
+        say("".join(traceback.format_exception(error)).rstrip("\n"))
+    else:
+        say(f"custdyn: {message}")
