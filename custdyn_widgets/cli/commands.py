@@ -19,9 +19,14 @@ from custdyn_widgets.cli.error_messages import CommandGroup
 from custdyn_widgets.cli.mapping import mapping_group
 from custdyn_widgets.cli.pruning import prune_command
 from custdyn_widgets.cli.queries import queries_group
-from custdyn_widgets.cli.query_options import query_fields, query_options, wants_pdf
+from custdyn_widgets.cli.query_options import (
+    chosen_source,
+    query_fields,
+    query_options,
+    saved_source,
+    wants_pdf,
+)
 from custdyn_widgets.cli.report_output import (
-    SOURCE_HELP,
     as_of_option,
     chosen_format,
     engine_option,
@@ -60,7 +65,7 @@ def main(debug: bool) -> None:
 @report_options(default="table")
 @engine_option
 def query_command(
-    source: str,
+    source: str | None,
     query_file: Path | None,
     saved_name: str | None,
     as_of: str | None,
@@ -78,6 +83,7 @@ def query_command(
     The query is given by a JSON file (--query), a saved query (--saved), or options. Options override the
     fields of the file or saved query.
     """
+    source = chosen_source(source, saved_name)
     form = chosen_format(form, as_json, "table", output)
     query = ReportQuery.from_dict(query_fields(query_file, saved_name, options))
     print_report(
@@ -95,7 +101,7 @@ def query_command(
 
 @main.command("run")
 @click.argument("template", required=False, type=_FOLDER)
-@click.option("--source", "-s", help=SOURCE_HELP, metavar="SOURCE")
+@source_option
 @query_options
 @as_of_option
 @click.option(
@@ -172,9 +178,11 @@ def run_command(
         return
     from custdyn_widgets.notebook import run_template
 
+    given: dict[str, Any] = {**query_fields(query_file, saved_name, options), **dict(parameter)}
+    if source is None and "source" not in given:
+        source = saved_source(saved_name)  # the template may have another
     if synced:
         sync_first(source)
-    given: dict[str, Any] = {**query_fields(query_file, saved_name, options), **dict(parameter)}
     given.update({name: value for name, value in (("source", source), ("as_of", as_of)) if value is not None})
     current = replace(settings.load(), pdf=True) if pdf or wants_pdf(saved_name) else settings.load()
     frozen = run_template(template, given, settings=current, timeout_s=timeout, progress=say)

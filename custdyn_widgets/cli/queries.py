@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from custdyn_widgets.cli.query_options import without_source
 from custdyn_widgets.cli.report_output import (
     chosen_format,
     json_option,
@@ -115,7 +116,7 @@ def queries_delete(name: str, place: Place | None, yes: bool) -> None:
 def queries_run(
     name: str,
     place: Place | None,
-    source: str,
+    source: str | None,
     as_of: str | None,
     form: str | None,
     as_json: bool,
@@ -128,9 +129,19 @@ def queries_run(
     from custdyn_widgets import saved_queries
 
     saved = saved_queries.load(name, place).saved
+    source = source or saved.source
+    if source is None:
+        raise without_source(name)
     form = chosen_format(form, as_json, "table" if saved.output == "web" else saved.output, output)
     print_report(
-        saved.query, source, as_of=as_of, form=form, output=output, total=total, frozen=frozen, pdf=pdf
+        saved.query,
+        source,
+        as_of=as_of,
+        form=form,
+        output=output,
+        total=total,
+        frozen=frozen,
+        pdf=pdf,
     )
 
 

@@ -78,6 +78,40 @@ def query_fields(
     return {**base, **{name: _field_value(name, value) for name, value in given.items()}}
 
 
+def chosen_source(source: str | None, saved_name: str | None) -> str:
+    """Return the given source or else the saved query's.
+
+    Raises
+    ------
+    click.UsageError
+        If there is neither.
+    SavedQueryError
+        If the saved query does not exist or is not valid.
+    """
+    if found := source or saved_source(saved_name):
+        return found
+    ctx = click.get_current_context()
+    if saved_name is not None:
+        raise without_source(saved_name)
+    [option] = (one for one in ctx.command.params if one.name == "source")
+    raise click.MissingParameter(ctx=ctx, param=option)
+
+
+def saved_source(saved_name: str | None) -> str | None:
+    """Return the source of a saved query; None if it has none, or if there is no saved query."""
+    if saved_name is None:
+        return None
+    from custdyn_widgets import saved_queries  # imported late: most commands do not need it
+
+    return saved_queries.load(saved_name).saved.source
+
+
+def without_source(saved_name: str) -> click.UsageError:
+    """Return the error for a saved query without a source if none is given."""
+    message = f"The saved query {saved_name} has no source: use --source, or save it with a source."
+    return click.UsageError(message, ctx=click.get_current_context(silent=True))
+
+
 def wants_pdf(saved_name: str | None) -> bool:
     """Return whether this is a saved query whose output is a PDF."""
     if saved_name is None:

@@ -28,7 +28,12 @@ SOURCE_HELP = (
     "A folder of CSV or Parquet files or a DuckDB file, on this machine or on object storage "
     '(s3://bucket/folder); a name in sources.toml; or "demo".'
 )
-source_option = click.option("--source", "-s", required=True, help=SOURCE_HELP, metavar="SOURCE")
+source_option = click.option(
+    "--source",
+    "-s",
+    help=f"{SOURCE_HELP} Default: the saved query's source, if it has one.",
+    metavar="SOURCE",
+)
 engine_option = click.option(
     "--engine",
     type=click.Choice(("local", "spark")),

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from custdyn_widgets.cli.query_options import query_fields, query_options
+from custdyn_widgets.cli.query_options import chosen_source, query_fields, query_options
 from custdyn_widgets.cli.report_output import (
     as_of_option,
     chosen_format,
@@ -46,7 +46,7 @@ format_option = click.option(
 @format_option
 @json_option("Print JSON: short for --format json.")
 def clients_command(
-    source: str,
+    source: str | None,
     query_file: Path | None,
     saved_name: str | None,
     as_of: str | None,
@@ -61,6 +61,7 @@ def clients_command(
     from custdyn_widgets.engine import clients_behind
     from custdyn_widgets.progress import ProgressBar
 
+    source = chosen_source(source, saved_name)
     query = ReportQuery.from_dict(query_fields(query_file, saved_name, options))
     with ProgressBar():
         frame = clients_behind(query, labels or None, source, as_of=as_of, total=total, change=change)
@@ -88,7 +89,7 @@ def _largest_first(rows: Iterable[Sequence[Any]], place: int) -> list[Sequence[A
 @format_option
 @json_option("Print JSON: short for --format json.")
 def cohorts_command(
-    source: str,
+    source: str | None,
     query_file: Path | None,
     saved_name: str | None,
     as_of: str | None,
@@ -100,6 +101,7 @@ def cohorts_command(
     from custdyn_widgets.engine import cohort_triangle
     from custdyn_widgets.progress import ProgressBar
 
+    source = chosen_source(source, saved_name)
     query = ReportQuery.from_dict(query_fields(query_file, saved_name, options))
     with ProgressBar():
         frame = cohort_triangle(query, source, as_of=as_of)

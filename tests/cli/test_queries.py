@@ -19,6 +19,7 @@ from click.testing import CliRunner, Result
 
 from custdyn_widgets.cli import commands as cli
 from custdyn_widgets.engine import compute
+from custdyn_widgets.errors import QueryError
 from custdyn_widgets.query.query import ReportQuery
 from custdyn_widgets.render.csv import to_csv
 from custdyn_widgets.report.report import Report
@@ -284,7 +285,12 @@ def test_run_takes_the_one_of_a_place() -> None:
         (["queries", "list", "--format", "xml"], "'xml' is not one of"),
         (["queries", "show"], "Missing argument"),
         (["queries", "show", "the-year", "--place", "ours"], "'ours' is not one of"),
-        (["queries", "run", "the-year"], "Missing option '--source'"),
+        (["queries", "run", "the-year"], "The saved query the-year has no source: use --source"),
+        (["query", "--saved", "the-year"], "The saved query the-year has no source: use --source"),
+        (["clients", "--saved", "the-year"], "The saved query the-year has no source: use --source"),
+        (["cohorts", "--saved", "the-year"], "The saved query the-year has no source: use --source"),
+        (["cohorts", "--interval", "today"], "Missing option '--source'"),
+        (["run", "--saved", "the-year"], "source is required: the folder of the billing data or the name"),
         (["queries", "run", "the-year", "-s", SMALL, "--format", "xls"], "choose xlsx"),
         (["queries", "run", "the-year", "-s", SMALL, "--as-of", "soon"], "as_of must be"),
         (["query", "-s", SMALL, "--saved", "the-year", "--query", "q.json"], "not both"),
@@ -298,6 +304,47 @@ def test_wrong_use_is_told_as_such(args: list[Any], words: str) -> None:
 
 
 # --saved
+
+
+READERS: list[list[Any]] = [
+    ["query", "--saved", "the-year", "--format", "csv"],
+    ["queries", "run", "the-year", "--format", "csv"],
+    ["clients", "--saved", "the-year", "--total"],
+    ["cohorts", "--saved", "the-year"],
+    ["run", "--saved", "the-year"],
+]
+
+
+@pytest.mark.parametrize("args", READERS, ids=" ".join)
+def test_the_source_is_that_of_the_saved_query_unless_another_is_given(
+    args: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Any] = []
+
+    def note(*args: Any, **_: Any) -> None:
+        """Note the source, which is the second of these functions' arguments, or among the parameters."""
+        read.append(next((one["source"] for one in args if isinstance(one, dict)), args[-1]))
+        raise QueryError("Enough.")
+
+    for name in ("engine.run_report", "engine.clients_behind", "engine.cohort_triangle"):
+        monkeypatch.setattr(f"custdyn_widgets.{name}", note)
+    monkeypatch.setattr("custdyn_widgets.notebook.run_template", note)
+    keep(source="shop")
+    for more in ((), ("--source", "other"), ("-s", "third")):
+        assert "Enough." in custdyn(*args, *more).stderr
+    assert read == ["shop", "other", "third"]
+
+
+def test_a_run_takes_the_source_of_the_saved_query(monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[Any] = []
+    monkeypatch.setattr("custdyn_widgets.cli.commands.sync_first", synced.append)
+    keep(source=str(SMALL), query=ReportQuery.from_dict({"interval": YEAR.interval}))
+    done = custdyn("run", "--saved", "the-year", "--sync")
+    assert (done.exit_code, synced) == (0, [str(SMALL)])
+    [manifest] = Path(os.environ["CUSTDYN_SNAPSHOTS"]).glob("v1/*/*/manifest.json")
+    assert json.loads(manifest.read_text())["source"] == "mart"
+    other = custdyn("run", "--saved", "the-year", "-p", "source", "nowhere")
+    assert "Source 'nowhere' is not a folder that exists" in other.stderr
 
 
 def test_a_query_starts_from_a_saved_one_and_options_win() -> None:
