@@ -63,12 +63,32 @@ def clients_command(
 
     source = chosen_source(source, saved_name)
     query = ReportQuery.from_dict(query_fields(query_file, saved_name, options))
+    _check_row(query, labels, total)
     with ProgressBar():
         frame = clients_behind(query, labels or None, source, as_of=as_of, total=total, change=change)
     rows: list[Sequence[Any]] = list(frame.astype(object).itertuples(index=False, name=None))
     if change:
         rows = _largest_first(rows, list(frame.columns).index(f"{_sorted_flow(query)} Change"))
     _print(list(frame.columns), rows, chosen_format(form, as_json, "table"))
+
+
+def _check_row(query: ReportQuery, labels: tuple[str, ...], total: bool) -> None:
+    """Check that the options identify one row of a report.
+
+    Raises
+    ------
+    click.UsageError
+        If they do not; the message says which options to give.
+    """
+    count = len(query.group_by)
+    if labels and total:
+        raise click.UsageError("Give --row or --total, not both.")
+    if labels and not count:
+        raise click.UsageError("Without --group-by, the report has only one row: remove --row.")
+    if total or len(labels) == count:
+        return
+    rows = " and ".join(f"--row LABEL for the {name.replace('_', ' ')}" for name in query.group_by)
+    raise click.UsageError(f"Give {rows}, or --total for the Total.")
 
 
 def _sorted_flow(query: ReportQuery) -> str:

@@ -56,7 +56,7 @@ def clients_behind(
     query, source
         A report or its query, and its source, which may already be open.
     row
-        The row's label for each heading, in order; None for the Total or the only row.
+        The row's label for each heading, in order; None for the Total (with `total`) or the only row.
     as_of
         As for `run_report`; defaults to the report's own `as_of`.
     total
@@ -118,6 +118,8 @@ def _find_row(
         If the report does not have the row, or several rows have its labels.
     """
     if not plan.buckets:
+        if row is None:
+            raise QueryError("The report has no rows, so there are no clients behind one.", field="row")
         raise QueryError.invalid("row", row, "is not in the report, which has no rows")
     grouped = bool(plan.query.group_by)
     wanted = (row,) if isinstance(row, str) else tuple(row or ())
@@ -127,11 +129,10 @@ def _find_row(
             raise QueryError.invalid("row", row, why)
         return None, plan.interval.whole(), plan.whole_before
     if len(wanted) != len(plan.query.group_by):
-        raise QueryError.invalid(
-            "row",
-            row,
-            f"must have a label for each of {', '.join(plan.query.group_by)}; omit it for the Total",
-        )
+        what = f"a label for each of {', '.join(plan.query.group_by)}; for the Total, set total=True"
+        if row is None:
+            raise QueryError.missing("row", what)
+        raise QueryError.invalid("row", row, f"must have {what} instead")
     found = [
         i
         for i, labels in enumerate(row_labels(plan))

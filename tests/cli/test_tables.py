@@ -31,6 +31,29 @@ def printed(*args: object) -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ((), "Give --row LABEL for the month, or --total for the Total."),
+        (("--group-by", "date"), "Give --row LABEL for the date, or --total for the Total."),
+        (("--row", "2021-01", "--row", "x"), "Give --row LABEL for the month, or --total for the Total."),
+        (
+            ("--group-by", "month", "--group-by", "package", "--row", "2021-01"),
+            "Give --row LABEL for the month and --row LABEL for the package, or --total for the Total.",
+        ),
+        (("--row", "2021-01", "--total"), "Give --row or --total, not both."),
+        (("--group-by", "none", "--row", "2021-01"), "has only one row: remove --row."),
+    ],
+)
+def test_options_that_identify_no_row_are_refused_with_those_that_do(
+    options: tuple[str, ...], words: str
+) -> None:
+    """They are refused before the source is read."""
+    done = CliRunner().invoke(cli.main, ["clients", "-s", "nowhere", "--interval", YEAR, *options])
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert words in done.stderr
+
+
+@pytest.mark.parametrize(
     ("columns", "flow", "column"),
     [
         ((), "Pay As You Go Total", "Pay As You Go: Total"),

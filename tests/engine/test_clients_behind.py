@@ -94,13 +94,19 @@ SAME_LABELS = {
     [
         (["month"], "2021-05", True, "cannot be given together with the Total"),
         ([], "2021-05", False, "is not needed without grouping"),
-        (["month", "package"], "2021-05", False, "must have a label for each of month, package; omit it for"),
+        (["month", "package"], "2021-05", False, "must have a label for each of month, package; for the To"),
+        (
+            ["month"],
+            None,
+            False,
+            "row is required: a label for each of month; for the Total, set total=True.",
+        ),
         (["package"], "Gold (P1)", False, "is the label of several rows"),
         (["package"], "Silver", False, "is not a row of the report"),
     ],
 )
 def test_a_row_that_is_not_one_row_is_refused_with_the_reason(
-    group_by: list[str], row: str, total: bool, message: str
+    group_by: list[str], row: str | None, total: bool, message: str
 ) -> None:
     with pytest.raises(QueryError) as caught:
         clients_behind({**MAY, "group_by": group_by}, row, frames(SAME_LABELS), as_of=AS_OF, total=total)
