@@ -198,10 +198,7 @@ def print_report(
     else:
         write_output(output, data)
         say(f"Wrote {output} ({len(data):,} bytes).")
-    if report.message and form != "table":  # the table already shows it
-        say(f"Note: {report.message}")
-    for warning in report.info.warnings:
-        say(f"Note: {warning}")
+    _say_notes(report, is_table=form == "table", is_file=output is not None)
     if frozen:
         from custdyn_widgets.publish import freeze
 
@@ -209,6 +206,18 @@ def print_report(
             snapshot = freeze(report, pdf=current.pdf)
         say_page(snapshot)
         say(f"Link: {snapshot.link}")
+
+
+def _say_notes(report: Report, *, is_table: bool, is_file: bool) -> None:
+    """Print what a report's figures do not show: its message, what is partial, and its warnings."""
+    from custdyn_widgets.report import partial_notes
+
+    if report.message and not is_table:  # the table already shows it
+        say(f"Note: {report.message}")
+    if (not is_table or is_file) and (notes := partial_notes(report)):  # a CSV, for example, has no marks
+        say(f"Note: {' '.join(notes)}")
+    for warning in report.info.warnings:
+        say(f"Note: {warning}")
 
 
 def _settings_for(form: str, *, frozen: bool, pdf: bool) -> Settings:

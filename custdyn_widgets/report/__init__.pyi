@@ -18,7 +18,7 @@ from .formatting import (
 from .frames import info_series, total_series
 from .heat_map import LIGHT, TRIANGLE_NOTE, share_step, triangle_html
 from .html import THOUSANDS, html_text, report_html
-from .partial_rows import ASTERISK_NOTE, CUT_SHORT, cut_note
+from .partial_rows import ASTERISK_NOTE, cut_note, partial_notes
 from .report import Column, Info, Quote, Report, Row, Unit, Value
 from .table_view import MAX_LABEL, MAX_QUERY_TEXT, MAX_ROWS, ColumnGroup, TableRow, TableView, table_view
 from .terminal import report_text
@@ -26,7 +26,6 @@ from .terminal import report_text
 __all__ = [
     "ASTERISK_NOTE",
     "COUNTED_UNTIL",
-    "CUT_SHORT",
     "LIGHT",
     "MAX_LABEL",
     "MAX_QUERY_TEXT",
@@ -64,6 +63,7 @@ __all__ = [
     "minor_digits",
     "number_cells",
     "number_html",
+    "partial_notes",
     "report_difference",
     "report_html",
     "report_text",

@@ -21,3 +21,13 @@ def cut_note(report: Report) -> str:
         f"Partial: the figures run up to {until}, the time of the report; "
         f"the interval ends at {info.interval_end}."
     )
+
+
+def partial_notes(report: Report) -> list[str]:
+    """Return the notes on what is partial, for outputs that do not mark rows; empty if nothing is."""
+    notes = [cut_note(report)] if report.is_partial else []
+    if report.query.time_group:
+        buckets = dict.fromkeys(row.labels[0] for row in report.rows if row.partial)
+        if buckets:
+            notes.append(f"{' and '.join(buckets)}: {CUT_SHORT}.")
+    return notes

@@ -214,6 +214,47 @@ def test_a_report_of_nothing_is_no_failure() -> None:
     assert "There is nothing to show" not in table.stderr
 
 
+# partial periods
+
+
+CUT = (
+    "Partial: the figures run up to 2021-10-15 00:00:00 UTC, the time of the report; "
+    "the interval ends at 2021-10-31 23:59:59."
+)
+SHORT = "cut short by the interval's start or end, or by the time of the report."
+PERIODS = [
+    ("2021-10-01/2021-10-31", "2021-10-15", "month", f"{CUT} 2021-10: {SHORT}"),
+    ("2021-10-01/2021-10-31", "2021-10-15", "none", CUT),
+    ("2021-10-01/2021-10-31", "2021-10-15", "package", CUT),
+    ("2021-08-10/2021-10-10", "2022-01-01", "month", f"2021-08 and 2021-10: {SHORT}"),
+    ("2021-08-10/2021-10-10", "2022-01-01", "none", ""),
+    ("2021-09-01/2021-10-31", "2022-01-01", "month", ""),
+]
+
+
+@pytest.mark.parametrize(("interval", "as_of", "group_by", "note"), PERIODS)
+@pytest.mark.parametrize("command", ["query", "queries run"])
+def test_a_partial_period_is_noted_once_where_the_data_goes_elsewhere(
+    interval: str, as_of: str, group_by: str, note: str, command: str, tmp_path: Path
+) -> None:
+    fields: dict[str, Any] = {"interval": dict(zip(("start", "end"), interval.split("/"), strict=True))}
+    fields["group_by"] = [] if group_by == "none" else [group_by]
+    folder = Path(os.environ["CUSTDYN_QUERIES"])
+    folder.mkdir()
+    (folder / "x.json").write_text(json.dumps({"format": 1, "title": "X", "query": fields}))
+    words = ("query", "--saved", "x") if command == "query" else ("queries", "run", "x")
+    asked = (*words, "-s", SMALL, "--as-of", as_of)
+    outputs: list[tuple[object, ...]] = [("--format", form) for form in ("csv", "csv-excel", "json", "xlsx")]
+    outputs += [("-o", tmp_path / f"p.{ending}") for ending in ("csv", "json", "xlsx", "txt")]
+    for output in outputs:
+        done = custdyn(*asked, *output)
+        assert done.exit_code == 0
+        found = [line for line in done.stderr.splitlines() if "Partial: " in line or "cut short" in line]
+        assert found == ([f"Note: {note}"] if note else []), output
+    assert "Partial" not in (table := custdyn(*asked)).stderr  # the table marks it
+    assert ("Partial" in table.stdout or "* cut short" in table.stdout) is bool(note)
+
+
 # exit codes
 
 

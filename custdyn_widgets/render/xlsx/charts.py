@@ -12,7 +12,7 @@ from openpyxl.utils import get_column_letter
 from custdyn_widgets.render.xlsx.chart_data import Drawing, report_drawings, write_data
 from custdyn_widgets.render.xlsx.native_chart import HEIGHT, WIDTH, native_chart
 from custdyn_widgets.render.xlsx.table import print_one_page_wide, write_title
-from custdyn_widgets.report import CUT_SHORT, Report, cut_note
+from custdyn_widgets.report import Report, partial_notes
 
 DATA_SHEET = "Chart data"
 
@@ -68,10 +68,4 @@ def _notes(report: Report, drawings: Sequence[Drawing]) -> list[str]:
     left_out = max(drawing.left_out for drawing in drawings)
     if left_out:
         notes.append(f"Not drawn: {left_out:,} of them; the table has them all.")
-    if report.is_partial:
-        notes.append(cut_note(report))
-    if report.query.time_group and any(row.partial for row in report.rows):
-        ends = [row.labels[0] for row in report.rows if row.partial]
-        buckets = " and ".join(dict.fromkeys(ends))
-        notes.append(f"{buckets}: {CUT_SHORT}.")
-    return list(dict.fromkeys(notes))
+    return list(dict.fromkeys([*notes, *partial_notes(report)]))
