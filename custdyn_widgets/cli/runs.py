@@ -13,7 +13,7 @@ import click
 from custdyn_widgets.cli.report_output import discard, json_option, say
 
 if TYPE_CHECKING:
-    from custdyn_widgets.scheduling import Run
+    from custdyn_widgets.scheduling import Run, RunCheck
 
 _MAX_PROBLEM_LENGTH, _MAX_CHECK_LENGTH = 160, 400
 _MEANINGS = {
@@ -83,18 +83,34 @@ def runs_check(max_age: str | None, as_json: bool) -> None:
     age = parse_delay(max_age, "--max-age") if max_age else None
     current = settings.load()
     entries = saved_queries.listing(current)
-    problems = check_runs(entries, current, datetime.now(UTC), age)
+    found = check_runs(entries, current, datetime.now(UTC), age)
     if as_json:
-        click.echo(json.dumps({"ok": not problems, "problems": [asdict(one) for one in problems]}, indent=1))
-    elif not problems:
-        count = sum(1 for entry in entries if entry.saved and entry.saved.schedule)
-        click.echo(f"OK: {count:,} scheduled saved quer{'y' if count == 1 else 'ies'} ran as scheduled.")
-    else:
-        for one in problems:
-            text = " ".join(filter(None, (one.saved, one.kind, one.time))) + f": {one.problem}"
-            click.echo(cut_short(printable(text), _MAX_CHECK_LENGTH))
-    if problems:
+        click.echo(json.dumps({"ok": not found.problems, **asdict(found)}, indent=1))
+    elif not found.problems:
+        click.echo(_without_problems(found, max_age))
+    for one in () if as_json else found.problems:
+        text = " ".join(filter(None, (one.saved, one.kind, one.time))) + f": {one.problem}"
+        remedy = f" Once this is fixed, run `{one.command}`." if one.command else ""
+        click.echo(cut_short(printable(text), _MAX_CHECK_LENGTH) + printable(remedy))
+    if found.problems:
         raise click.exceptions.Exit(1)
+
+
+def _without_problems(found: RunCheck, max_age: str | None) -> str:
+    """Return the sentence for a check that found no problem; it says OK only if something ran."""
+    none = ("has had no scheduled time since it was", "have had no scheduled time since they were")
+    not_due = [f"had no scheduled time to check in the last {max_age}"] * 2
+    states = (
+        (found.ran, "ran as scheduled", "ran as scheduled"),
+        (found.running, "is starting or running", "are starting or running"),
+        (found.not_due, *(not_due if max_age else [f"{words} last changed" for words in none])),
+    )
+    parts = [f"{count:,} {one if count == 1 else more}" for count, one, more in states if count]
+    if not parts:
+        return "No saved query has a schedule."
+    count, _, rest = parts[0].partition(" ")
+    parts[0] = f"{count} scheduled saved quer{'y' if count == '1' else 'ies'} {rest}"
+    return f"{'OK' if found.ran else 'No finished run to check'}: {'; '.join(parts)}."
 
 
 @runs_group.command("resend")

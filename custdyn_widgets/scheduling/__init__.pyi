@@ -1,6 +1,6 @@
 from . import crontab, timers
 from .alerts import run_lines
-from .checking import check_runs
+from .checking import RunCheck, check_runs
 from .due import parse_delay
 from .job import dispatch
 from .records import Runs
@@ -11,6 +11,7 @@ from .run_request import TIMEOUT_S, RunRequest
 __all__ = [
     "TIMEOUT_S",
     "Run",
+    "RunCheck",
     "RunRequest",
     "Runs",
     "check_runs",

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from custdyn_widgets.report import format_instant
 from custdyn_widgets.saved_queries import ListedQuery, SavedQuery, folder_of
-from custdyn_widgets.scheduling.crontab import one_for_each_name
+from custdyn_widgets.scheduling.crontab import in_place, one_for_each_name
 from custdyn_widgets.scheduling.due import BAD, schedule_text
+from custdyn_widgets.scheduling.locks import was_marked
 from custdyn_widgets.scheduling.records import Runs
 from custdyn_widgets.scheduling.run_record import Run
-from custdyn_widgets.scheduling.run_request import DEADLINE
+from custdyn_widgets.scheduling.run_request import DEADLINE, RunRequest
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.text import format_instant_utc
 
@@ -40,6 +42,8 @@ class RunProblem:
         What is wrong.
     run
         The run's id; None if there is none.
+    command
+        The shell command to run once the problem is fixed; None if it is solved in another way.
     """
 
     saved: str
@@ -47,12 +51,32 @@ class RunProblem:
     time: str | None
     problem: str
     run: str | None = None
+    command: str | None = None
+
+
+@dataclass(frozen=True)
+class RunCheck:
+    """The result of a check.
+
+    Attributes
+    ----------
+    problems
+        The problems, sorted by saved query and time.
+    ran, running, not_due
+        How many scheduled saved queries without a problem ran as scheduled, how many are running or have a
+        few more minutes to begin, and how many had no scheduled time that could be checked.
+    """
+
+    problems: list[RunProblem]
+    ran: int = 0
+    running: int = 0
+    not_due: int = 0
 
 
 def check_runs(
     entries: Iterable[ListedQuery], settings: Settings, now: datetime, max_age: timedelta | None = None
-) -> list[RunProblem]:
-    """Return the problems with the runs of scheduled saved queries.
+) -> RunCheck:
+    """Return the problems with the runs of scheduled saved queries, and how many have none.
 
     Parameters
     ----------
@@ -65,15 +89,11 @@ def check_runs(
     max_age
         The maximum age of the scheduled times to check. By default, only the most recent
         scheduled time of each saved query is checked, however old it is.
-
-    Returns
-    -------
-    list of RunProblem
-        Sorted by saved query and time.
     """
     assert settings.runs is not None
     runs = Runs(settings.runs)
     found: list[RunProblem] = []
+    states: Counter[str] = Counter()
     names = set()
     for entry in one_for_each_name(entries):
         names.add(entry.name)
@@ -81,35 +101,59 @@ def check_runs(
             found.append(RunProblem(entry.name, "invalid", None, entry.error.message))
         elif entry.saved and entry.saved.schedule:
             since = _changed(entry, settings)
-            found += _check(entry.name, entry.saved, runs, now, max_age, since)
+            judged = _check(entry.name, entry.saved, runs, now, max_age, since)
+            problems = [one for one in judged if isinstance(one, RunProblem)]
+            found += problems
+            if not problems:
+                states[next((state for state in ("ran", "running") if state in judged), "not_due")] += 1
     found += [problem for name in runs.names() if name not in names for problem in _gone(name, runs, now)]
-    return sorted(found, key=lambda one: one.saved)  # the times of each are already in order
+    found.sort(key=lambda one: one.saved)  # the times of each are already in order
+    found = [replace(one, command=one.command and in_place(one.command, settings)) for one in found]
+    return RunCheck(found, **states)
 
 
 def _check(
     name: str, saved: SavedQuery, runs: Runs, now: datetime, max_age: timedelta | None, since: datetime
-) -> Iterator[RunProblem]:
-    """Yield the problems with the scheduled times of a saved query."""
+) -> list[RunProblem | str]:
+    """Return a problem or a state, `ran` or `running`, for each scheduled time that a run is expected for."""
     assert saved.schedule is not None
     if max_age is None:
         times = sorted({saved.schedule.last(now - _GRACE), saved.schedule.last(now)})
     else:
         times = [*saved.schedule.between(now - max_age, now)]
     if not times:
-        return
+        return []
     recorded, earliest = _recorded(name, runs, times[0], schedule_text(saved.schedule))
     since = min(since, earliest or since)
+    found: list[RunProblem | str] = []
     for time in times:
         at = format_instant_utc(time)
-        of_time = [run for run in recorded if run.logical_time == at]
-        if of_time:
-            yield from _judge(name, at, of_time, now)
-        elif time > since and now - time >= _GRACE:
-            shown = format_instant(at, saved.schedule.timezone)
-            late = now - time <= DEADLINE
-            what = "has not begun yet" if late else "was not started"
-            problem = f"The run for {shown} {what}. Check that cron or the timer works on this machine."
-            yield RunProblem(name, "late" if late else "missed", at, problem)
+        shown = format_instant(at, saved.schedule.timezone)
+        if of_time := [run for run in recorded if run.logical_time == at]:
+            found.append(_judge(name, at, of_time, now))
+        elif was_marked(runs.folder, name, int(time.timestamp())):
+            found.append(_unrecorded(name, at, shown, runs))
+        elif time > since:
+            found.append(_not_begun(name, at, shown, now - time))
+    return found
+
+
+def _unrecorded(name: str, at: str, shown: str, runs: Runs) -> RunProblem:
+    """Return the problem of a run that failed without a record, as only the mark of its report shows."""
+    problem = (
+        f"The run for {shown} failed, and its record could not be written to {runs.folder}. Free up space "
+        "there, or set CUSTDYN_RUNS to another folder."
+    )
+    return RunProblem(name, "failed", at, problem, command=RunRequest(name).repeat_command(at))
+
+
+def _not_begun(name: str, at: str, shown: str, age: timedelta) -> RunProblem | str:
+    """Return the problem of a scheduled time without a run, or `running` if it may still begin in time."""
+    if age < _GRACE:
+        return "running"
+    kind, what = ("late", "has not begun yet") if age <= DEADLINE else ("missed", "was not started")
+    problem = f"The run for {shown} {what}. Check that cron or the timer works on this machine."
+    return RunProblem(name, kind, at, problem)
 
 
 def _recorded(name: str, runs: Runs, first: datetime, schedule: str) -> tuple[list[Run], datetime | None]:
@@ -125,22 +169,20 @@ def _recorded(name: str, runs: Runs, first: datetime, schedule: str) -> tuple[li
     return found, None
 
 
-def _judge(name: str, at: str, of_time: Sequence[Run], now: datetime) -> Iterator[RunProblem]:
-    """Yield the problems with a scheduled time, given its runs, newest first."""
+def _judge(name: str, at: str, of_time: Sequence[Run], now: datetime) -> RunProblem | str:
+    """Return the problem with a scheduled time, given its runs, newest first, or its state."""
     if any(run.result not in (*BAD, "running", "held back") for run in of_time):
-        return
+        return "ran"
     newest = of_time[0]
     if newest.result == "running":
-        if now - datetime.fromisoformat(newest.began) > _LONGEST_RUN:
-            yield RunProblem(name, "late", at, f"It has been running since {newest.began}.", newest.id)
-    elif newest.result == "held back":
-        yield RunProblem(name, "missed", at, "It was run only with --no-send.", newest.id)
-    else:
-        kind = newest.result if newest.result in ("killed", "missed") else "failed"
-        problem = newest.problem or newest.result
-        again = f"custdyn run --saved {name} --as-of {at}"
-        what = f"custdyn runs resend {newest.id}" if newest.can_be_resent else again
-        yield RunProblem(name, kind, at, f"{problem} Once this is fixed, run `{what}`.", newest.id)
+        if now - datetime.fromisoformat(newest.began) <= _LONGEST_RUN:
+            return "running"
+        return RunProblem(name, "late", at, f"It has been running since {newest.began}.", newest.id)
+    if newest.result == "held back":
+        return RunProblem(name, "missed", at, "It was run only with --no-send.", newest.id)
+    kind = newest.result if newest.result in ("killed", "missed") else "failed"
+    command = newest.resend_command or RunRequest(name).repeat_command(at)
+    return RunProblem(name, kind, at, newest.problem or newest.result, newest.id, command)
 
 
 def _gone(name: str, runs: Runs, now: datetime) -> Iterator[RunProblem]:

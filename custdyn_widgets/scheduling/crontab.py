@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo
 
 from custdyn_widgets.errors import SavedQueryError, SettingsError, shown
 from custdyn_widgets.mail import parse_smtp_url
+from custdyn_widgets.publish import without_secrets
 from custdyn_widgets.query import is_time_zone
 from custdyn_widgets.saved_queries import ListedQuery, Schedule, convert_schedule
 from custdyn_widgets.scheduling.run_request import DEADLINE
@@ -196,6 +197,18 @@ def program() -> Path:
     if found is None:
         raise SettingsError("The custdyn command is not installed: install the package with pip.")
     return Path(found).absolute()
+
+
+def in_place(command: str, settings: Settings) -> str:
+    """Return a shell command that runs a `custdyn` command in this folder with these settings."""
+    words = [f"{name}={shlex.quote(value)}" for name, value in needed_environment(settings).items()]
+    with contextlib.suppress(SettingsError):  # not installed: leave the command as it is
+        command = shlex.quote(str(program())) + command.removeprefix("custdyn")
+    try:
+        folder = f"cd {shlex.quote(str(Path.cwd()))} && "
+    except FileNotFoundError:  # deleted in the meantime
+        folder = ""
+    return without_secrets(folder + " ".join([*words, command]), ())
 
 
 def _command(place: Place, name: str) -> str:

@@ -6,17 +6,14 @@ import contextlib
 import getpass
 import os
 import platform
-import shlex
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
-from custdyn_widgets.errors import CustDynError, RunError, SettingsError
+from custdyn_widgets.errors import CustDynError, RunError
 from custdyn_widgets.mail import FailureLetter, deliver
-from custdyn_widgets.publish import without_secrets
 from custdyn_widgets.report import format_instant
 from custdyn_widgets.saved_queries import SavedQuery
-from custdyn_widgets.scheduling.crontab import needed_environment, program
+from custdyn_widgets.scheduling.crontab import in_place
 from custdyn_widgets.scheduling.outcomes import Outcome, with_receipts
 from custdyn_widgets.scheduling.recorder import Recorder
 from custdyn_widgets.scheduling.run_record import Run
@@ -141,9 +138,7 @@ def _write(recorder: Recorder, run: Run) -> None:
 
 def _resend_or(command: str, recorder: Recorder, run: Run) -> str:
     """Return a shell command that repeats a run or, if possible, only sends its unsent emails."""
-    if run.can_be_resent:
-        command = shlex.join(("custdyn", "runs", "resend", run.id))
-    return _in_place(recorder.redact(command), recorder.settings)
+    return in_place(recorder.redact(run.resend_command or command), recorder.settings)
 
 
 def _send_letter(recorder: Recorder, letter: FailureLetter, run: Run, recipients: Sequence[str]) -> Run:
@@ -173,18 +168,6 @@ def post_event(recorder: Recorder, run: Run, kind: str, command: str = "") -> Ru
     if receipt["outcome"] != "sent":
         recorder.warn(f"The webhook at {receipt['host']} was not notified of this run. {receipt['words']}")
     return replace(run, webhook=(*run.webhook, receipt))
-
-
-def _in_place(command: str, settings: Settings) -> str:
-    """Return a shell command that runs the given command in this folder with these settings."""
-    words = [f"{name}={shlex.quote(value)}" for name, value in needed_environment(settings).items()]
-    with contextlib.suppress(SettingsError):  # not installed: leave the command as it is
-        command = shlex.quote(str(program())) + command.removeprefix("custdyn")
-    try:
-        folder = f"cd {shlex.quote(str(Path.cwd()))} && "
-    except FileNotFoundError:  # deleted in the meantime
-        folder = ""
-    return without_secrets(folder + " ".join([*words, command]), ())
 
 
 def _user() -> str:

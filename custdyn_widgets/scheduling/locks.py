@@ -112,11 +112,17 @@ def mark_as_reported(folder: Path, name: str, at: int) -> bool:
     at
         The scheduled time, as a Unix timestamp in seconds.
     """
+    if was_marked(folder, name, at):
+        return True
     with contextlib.suppress(OSError):
-        file = lock_file(folder, name)
-        if file.stat().st_mtime_ns == at * 1_000_000_000:
-            return True
-        os.utime(file, (at, at))
+        os.utime(lock_file(folder, name), (at, at))
+    return False
+
+
+def was_marked(folder: Path, name: str, at: int) -> bool:
+    """Return whether `mark_as_reported` was last called for this scheduled time."""
+    with contextlib.suppress(OSError):
+        return lock_file(folder, name).stat().st_mtime_ns == at * 1_000_000_000
     return False
 
 

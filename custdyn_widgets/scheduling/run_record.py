@@ -122,6 +122,11 @@ class Run:
         made_all = self.where == SENDING or not any(one.company for one in self.reports)
         return made_all and self.result in ("undelivered", "killed") and any(r.snapshot for r in self.reports)
 
+    @property
+    def resend_command(self) -> str:
+        """The command that only sends its unsent emails; empty if that is not enough."""
+        return f"custdyn runs resend {self.id}" if self.can_be_resent else ""
+
     def to_dict(self) -> dict[str, Any]:
         """Return the record as a JSON object."""
         record = {"format": FORMAT, **asdict(self)}

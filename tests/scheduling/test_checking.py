@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import shlex
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,11 +14,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from custdyn_widgets import saved_queries
-from custdyn_widgets.cli import main
+from custdyn_widgets import saved_queries, scheduling
+from custdyn_widgets.cli import main, runs
 from custdyn_widgets.saved_queries.content import SavedQuery
 from custdyn_widgets.saved_queries.schedule.schedule import Schedule
-from custdyn_widgets.scheduling.checking import RunProblem, check_runs
+from custdyn_widgets.scheduling.checking import RunCheck, RunProblem, check_runs
+from custdyn_widgets.scheduling.crontab import in_place
 from custdyn_widgets.scheduling.locks import RunLock
 from custdyn_widgets.scheduling.outcomes import Outcome
 from custdyn_widgets.scheduling.records import Runs
@@ -24,7 +27,7 @@ from custdyn_widgets.scheduling.run_record import Run
 from custdyn_widgets.settings import Settings
 from custdyn_widgets.text import format_instant_utc
 from tests.mail_server import Received
-from tests.scheduling.test_job import BOARD, keep, received, settings
+from tests.scheduling.test_job import BOARD, keep, received, settings, text_of
 from tests.scheduling.test_once import DAILY, MONDAY, Trigger, trigger
 
 __all__ = ["Received", "received", "settings", "trigger"]  # fixtures
@@ -57,7 +60,19 @@ def record(settings: Settings, result: str, at: datetime = MONDAY, **about: Any)
 
 
 def problems(settings: Settings, now: datetime = NOON, max_age: timedelta | None = None) -> list[RunProblem]:
+    return check(settings, now, max_age).problems
+
+
+def check(settings: Settings, now: datetime = NOON, max_age: timedelta | None = None) -> RunCheck:
     return check_runs(saved_queries.listing(settings), settings, now, max_age)
+
+
+def here(command: str, settings: Settings) -> str:
+    """Return the command that a failure letter has."""
+    words = shlex.split(in_place(command, settings))
+    assert words[:3] == ["cd", str(Path.cwd()), "&&"]
+    assert shlex.join(words).endswith(command.removeprefix("custdyn"))
+    return in_place(command, settings)
 
 
 def kinds(
@@ -126,9 +141,8 @@ def test_of_several_failures_the_newest_is_told(settings: Settings) -> None:
     record(settings, "killed", problem="First.")
     newest = record(settings, "undelivered", at=MONDAY + timedelta(minutes=1), logical_time=AT)
     [problem] = problems(settings)
-    again = f"custdyn run --saved board --as-of {AT}"
-    message = f"undelivered Once this is fixed, run `{again}`."
-    assert problem == RunProblem("board", "failed", AT, message, newest.id)
+    again = here(f"custdyn run --saved board --as-of {AT}", settings)
+    assert problem == RunProblem("board", "failed", AT, "undelivered", newest.id, again)
 
 
 def test_problems_are_sorted_by_saved_query_and_time(settings: Settings) -> None:
@@ -199,8 +213,8 @@ def test_a_repeated_time_is_no_longer_a_problem(settings: Settings) -> None:
     store(settings)
     record(settings, "failed", problem="No source.")
     [problem] = problems(settings)
-    command = "custdyn run --saved board --as-of 2022-02-14T05:00:00Z"
-    assert problem.problem == f"No source. Once this is fixed, run `{command}`."
+    command = here("custdyn run --saved board --as-of 2022-02-14T05:00:00Z", settings)
+    assert (problem.problem, problem.command) == ("No source.", command)
     record(settings, "sent", asked_for=True, schedule="")
     assert problems(settings) == []
 
@@ -209,7 +223,7 @@ def test_what_did_not_reach_everybody_has_the_command_for_the_rest(settings: Set
     store(settings)
     one = Outcome("undelivered", None, "a" * 52, "d", (), "b@example.com: refused.")
     run = record(settings, "undelivered", where="sending the report", reports=(one,), problem="Not all.")
-    assert problems(settings)[0].problem.endswith(f"run `custdyn runs resend {run.id}`.")
+    assert problems(settings)[0].command == here(f"custdyn runs resend {run.id}", settings)
 
 
 def test_a_run_in_progress_is_late_after_two_hours(settings: Settings) -> None:
@@ -274,7 +288,101 @@ def test_the_command_exits_1_for_a_problem_and_prints_json(settings: Settings) -
     done = CliRunner().invoke(main, ["runs", "check"])
     assert (done.exit_code, done.stdout) == (0, "OK: 1 scheduled saved query ran as scheduled.\n")
     done = CliRunner().invoke(main, ["runs", "check", "--json"])
-    assert (done.exit_code, json.loads(done.stdout)) == (0, {"ok": True, "problems": []})
+    found = {"ok": True, "problems": [], "ran": 1, "running": 0, "not_due": 0}
+    assert (done.exit_code, json.loads(done.stdout)) == (0, found)
     done = CliRunner().invoke(main, ["runs", "check", "--max-age", "3 days"])
     assert done.exit_code == 2
     assert "is not a duration" in done.stderr
+
+
+def test_the_command_is_that_of_the_failure_letter(
+    trigger: Trigger, settings: Settings, received: Received, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trigger(MONDAY, replace(DAILY, source="no/where", failure_recipients=("eva@example.com",)))
+    [problem] = problems(settings)
+    assert problem.command
+    assert problem.command in text_of(received)
+    monkeypatch.setattr(scheduling, "check_runs", lambda *_: RunCheck([problem]))
+    monkeypatch.setattr(runs, "_MAX_CHECK_LENGTH", 60)  # the command is never cut
+    shown = CliRunner().invoke(main, ["runs", "check"])
+    assert shown.exit_code == 1
+    assert "… Once this is fixed, run `" in shown.stdout
+    assert shown.stdout.endswith(f"{problem.command}`.\n")
+
+
+def test_each_saved_query_is_counted_by_what_its_run_did(settings: Settings) -> None:
+    for name in ("board", "east", "west"):
+        store(settings, name=name, at=MONDAY + timedelta(hours=1))
+    assert check(settings) == RunCheck([], not_due=3)
+    record(settings, "sent")
+    assert check(settings) == RunCheck([], ran=1, not_due=2)
+    begins = MONDAY + timedelta(days=1)
+    assert check(settings, begins + timedelta(minutes=4)) == RunCheck([], ran=1, running=2)
+    assert check(settings, max_age=timedelta(hours=1)) == RunCheck([], not_due=3)
+    record(settings, "running", begins)
+    with RunLock(settings.runs or Path(), "board"):
+        found = check(settings, begins + timedelta(minutes=10), timedelta(hours=1))
+    assert (found.running, [one.saved for one in found.problems]) == (1, ["east", "west"])
+
+
+@pytest.mark.parametrize(
+    ("found", "age", "line"),
+    [
+        (RunCheck([]), None, "No saved query has a schedule."),
+        (RunCheck([], ran=1), None, "OK: 1 scheduled saved query ran as scheduled."),
+        (RunCheck([], ran=1_000), "3d", "OK: 1,000 scheduled saved queries ran as scheduled."),
+        (
+            RunCheck([], ran=2, running=1, not_due=1),
+            None,
+            "OK: 2 scheduled saved queries ran as scheduled; 1 is starting or running; 1 has had no "
+            "scheduled time since it was last changed.",
+        ),
+        (
+            RunCheck([], not_due=5),
+            None,
+            "No finished run to check: 5 scheduled saved queries have had no scheduled time since they were "
+            "last changed.",
+        ),
+        (
+            RunCheck([], running=1, not_due=2),
+            "3d",
+            "No finished run to check: 1 scheduled saved query is starting or running; 2 had no scheduled "
+            "time to check in the last 3d.",
+        ),
+    ],
+)
+def test_ok_is_said_only_of_what_ran(found: RunCheck, age: str | None, line: str) -> None:
+    assert runs._without_problems(found, age) == line
+
+
+def test_nothing_is_ok_before_anything_ran(settings: Settings) -> None:
+    for name in ("board", "east"):
+        store(settings, name=name, at=datetime.now(UTC))
+    done = CliRunner().invoke(main, ["runs", "check"])
+    words = "No finished run to check: 2 scheduled saved queries have had no scheduled time since they were "
+    assert (done.exit_code, done.stdout) == (0, f"{words}last changed.\n")
+
+
+def test_a_run_whose_record_cannot_be_written_is_a_problem_until_it_is_run_again(
+    trigger: Trigger, settings: Settings
+) -> None:
+    """Even if the saved query was changed since, when nothing would be expected without the mark."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Runs, "_write", full)
+        trigger(MONDAY)
+        assert list(Runs(settings.runs or Path()).listing()) == []
+    store(settings, at=NOON)
+    for now in (MONDAY + timedelta(minutes=1), NOON):
+        [problem] = problems(settings, now)
+        assert (problem.kind, problem.time, problem.run) == ("failed", AT, None)
+        assert problem.problem == (
+            "The run for 2022-02-14 06:00:00 +01:00 failed, and its record could not be written to "
+            f"{settings.runs}. Free up space there, or set CUSTDYN_RUNS to another folder."
+        )
+        assert problem.command == here(f"custdyn run --saved board --as-of {AT}", settings)
+    trigger(NOON, as_of=AT, within=None)
+    assert check(settings) == RunCheck([], ran=1)

@@ -18,7 +18,7 @@ from custdyn_widgets.mail import Delivery, FailureLetter, MailServer
 from custdyn_widgets.query.query import ReportQuery
 from custdyn_widgets.saved_queries.alerts.condition import parse_alert_if
 from custdyn_widgets.saved_queries.content import SavedQuery
-from custdyn_widgets.scheduling import failure
+from custdyn_widgets.scheduling import crontab, failure
 from custdyn_widgets.scheduling.failure import (
     failure_letter,
     post_event,
@@ -250,8 +250,8 @@ def test_a_command_is_told_even_without_an_installed_program_or_a_folder(
     def gone() -> Path:
         raise FileNotFoundError
 
-    monkeypatch.setattr(failure, "program", missing)
-    monkeypatch.setattr(failure, "needed_environment", lambda _: {"CUSTDYN_RUNS": "a b", "CUSTDYN_X": "y"})
+    monkeypatch.setattr(crontab, "program", missing)
+    monkeypatch.setattr(crontab, "needed_environment", lambda _: {"CUSTDYN_RUNS": "a b", "CUSTDYN_X": "y"})
     monkeypatch.setattr(Path, "cwd", gone)
     report_failure(recorder, recorder.run, "custdyn run --saved board")
     assert post.letters[0][0].command == "CUSTDYN_RUNS='a b' CUSTDYN_X=y custdyn run --saved board"
