@@ -18,6 +18,9 @@ from custdyn_widgets.text import format_instant_utc
 _HOUR_S, _DAY_S = 3_600, 86_400
 _MIN_DAYS = 7  # with transactions on fewer days, no pause counts as unusual
 _MIN_DAYS_OF_USE, _NEARLY_EVERY = 28, 0.9  # the minimum number and share of days with a kind of use
+# Days of strays at either end: their maximum number, the fewest days in all for each, and how many times as
+# long as the pauses between the other days the pause next to them is.
+_MOST_STRAYS, _DAYS_PER_STRAY, _APART = 3, 10, 2
 _FEW_ROWS, _FIRST_ROWS = 1 << 16, 1 << 20  # usually enough to find every kind of use on a day
 _ROWS_AT_ONCE = 1 << 20  # limits the memory needed
 _C = FlowClass
@@ -38,6 +41,12 @@ def data_gaps(mart: OpenedMart, interval: ResolvedInterval, time_group: str | No
     Until the interval ends, the data is allowed to lag behind the report: by up to an hour if each row is a
     day, otherwise by up to a day or the length of the interval so far, whichever is less. A transaction
     dated after the data was written does not show that the data is complete.
+
+    The time from the last transaction to the report's end is compared with the longest earlier pause. Pauses
+    next to stray transactions do not count as earlier pauses: those on up to three days at the beginning or
+    end of the data, but at most a tenth of all days with transactions, that are set apart by a pause more
+    than twice as long as any other. One test call long before the data begins would otherwise hide that the
+    data ends early.
 
     Parameters
     ----------
@@ -65,19 +74,27 @@ def data_gaps(mart: OpenedMart, interval: ResolvedInterval, time_group: str | No
     last = max((own.last for _, own in recent if own.last is not None), default=end)
     if end - last > _DAY_S:
         parts = facts.each(partial(_days_until, last=last), everyone)
-        longest = _longest_pause(_union([days for _, days in parts]))
+        days = _union([days for _, days in parts])
+        longest = _longest_pause(_without_strays(days)) if len(days) >= _MIN_DAYS else 0
         if longest and end - last > longest + _DAY_S:
-            yield _pause_warning("The last transaction in the data", last, end, zone)
+            yield _pause_warning("The last transaction in the data", last, days, end, zone)
             return
-    for kind, last_of_kind in _kinds_that_stopped(facts, min(end, written), [own for _, own in recent]):
-        yield _pause_warning(f"The last transaction of kind {kind}", last_of_kind, end, zone)
+    recent_uses = [own for _, own in recent]
+    for kind, last_of_kind, days in _kinds_that_stopped(facts, min(end, written), recent_uses):
+        yield _pause_warning(f"The last transaction of kind {kind}", last_of_kind, days, end, zone)
 
 
-def _pause_warning(what: str, last: int, end: int, zone: str) -> str:
-    days = (end - last) // _DAY_S
+def _pause_warning(what: str, last: int, days: Int64s, end: int, zone: str) -> str:
+    """Return the warning; it names strays only if the pause next to them is as long as the current one."""
+    since = (end - last) // _DAY_S
+    strays = np.setdiff1d(days, _without_strays(days))
+    beside = ""
+    if len(strays) and end - last <= _longest_pause(days) + _DAY_S:
+        dates = ", ".join(map(str, strays.astype("datetime64[D]")))
+        beside = f", except next to stray transactions (UTC date{'s' if len(strays) > 1 else ''}: {dates})"
     return (
-        f"{what} is from {_clock(last, zone)}, {days:,} day{'' if days == 1 else 's'} before the report's "
-        f"end at {_clock(end, zone)}, and no earlier pause was this long. Check that the data is "
+        f"{what} is from {_clock(last, zone)}, {since:,} day{'' if since == 1 else 's'} before the report's "
+        f"end at {_clock(end, zone)}, and no earlier pause was this long{beside}. Check that the data is "
         "complete."
     )
 
@@ -129,8 +146,10 @@ def _ranges(begins: Int64s, ends: Int64s) -> Iterator[Int64s]:
         yield places + (ends - after)[own]
 
 
-def _kinds_that_stopped(facts: Facts, end: int, recent: Sequence[_RecentUses]) -> Iterator[tuple[str, int]]:
-    """Yield each kind of use that occurred on nearly every day until it stopped, and when it last occurred.
+def _kinds_that_stopped(
+    facts: Facts, end: int, recent: Sequence[_RecentUses]
+) -> Iterator[tuple[str, int, Int64s]]:
+    """Yield each kind of use that occurred on nearly every day until it stopped, its last time and its days.
 
     A kind that still occurs on the last day before `end`, or after `end`, is skipped.
     """
@@ -142,12 +161,13 @@ def _kinds_that_stopped(facts: Facts, end: int, recent: Sequence[_RecentUses]) -
     work = partial(_days_of_uses, places=stopped, end=end)
     found = [own for _, own in facts.each(work, np.arange(facts.client_count))]
     for place in stopped:
-        days = _union([own[place][0] for own in found])
+        every = _union([own[place][0] for own in found])
+        days = _without_strays(every)
         if len(days) < _MIN_DAYS_OF_USE or len(days) < _NEARLY_EVERY * int(days[-1] - days[0] + 1):
             continue
-        last, longest = max(own[place][1] for own in found), int(np.diff(days).max()) * _DAY_S
-        if end - last > longest + _DAY_S:
-            yield list(_USES)[place - 1], last
+        last = max(own[place][1] for own in found)
+        if end - last > _longest_pause(days) + _DAY_S:
+            yield list(_USES)[place - 1], last, every
 
 
 def _days_of_uses(
@@ -170,8 +190,20 @@ def _parts(facts: Facts) -> Iterator[tuple[npt.NDArray[np.integer], npt.NDArray[
 
 
 def _longest_pause(days: Int64s) -> int:
-    """Return the longest pause between days with transactions, in seconds; 0 if there are too few days."""
-    return int(np.diff(days).max()) * _DAY_S if len(days) >= _MIN_DAYS else 0
+    """Return the longest pause between days with transactions, in seconds."""
+    return int(np.diff(days).max(initial=0)) * _DAY_S
+
+
+def _without_strays(days: Int64s) -> Int64s:
+    """Return the days with transactions without a few at either end that a long pause sets apart."""
+    most = min(_MOST_STRAYS, len(days) // _DAYS_PER_STRAY)
+    if not most:
+        return days
+    pauses = np.diff(days)
+    is_long = pauses > _APART * pauses[most:-most].max()
+    before, after = np.flatnonzero(is_long[:most]), np.flatnonzero(is_long[-most:])
+    begin = int(before[-1]) + 1 if len(before) else 0
+    return days[begin : len(days) - most + int(after[0]) if len(after) else None]
 
 
 def _days_until(facts: Facts, _: Int64s, *, last: int) -> Int64s:

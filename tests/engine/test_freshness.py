@@ -223,7 +223,7 @@ def test_data_that_is_entirely_dated_after_its_files_is_only_told_to_be_old(tmp_
 def test_the_longest_pause_is_that_between_neighbouring_days(days: list[int], first: int) -> None:
     times = np.array([(first + day) * 86_400 + 5 for day in days])
     ordered = sorted(set(days))
-    expected = max(b - a for a, b in itertools.pairwise(ordered)) if len(ordered) >= 7 else 0
+    expected = max((b - a for a, b in itertools.pairwise(ordered)), default=0)
     with_later = np.append(times, times.max() + 900 * 86_400)
     assert _longest_pause(_days(times, int(times.max()))) == expected * 86_400
     assert _longest_pause(_days(with_later, int(times.max()))) == expected * 86_400
