@@ -215,7 +215,7 @@ MISTAKES: dict[str, tuple[Callable[[Frames], Frames], str, str]] = {
     "quotes inverted from some day on": (
         quotes_inverted_later,
         "inverse_quotes",
-        "1 quote is about the inverse of the next quote",
+        "1 quote is about the inverse of the currency's previous or next quote",
     ),
     "commas in tags": (commas_in_tags, "commas_in_tags", "tags have a comma"),
     "local times as UTC": (local_times, "local_times", "may be local times rather than UTC"),

@@ -255,10 +255,61 @@ def test_a_quote_about_the_inverse_of_the_next_one_is_noted() -> None:
     )
     [note] = notes(mart, "inverse_quotes")
     assert note.startswith(
-        "rates: 2 quotes are about the inverse of the next quote for the currency; the first is 'EUR' on "
-        "2021-02-01. "
+        "rates: 2 quotes are about the inverse of the currency's previous or next quote; the first is 'EUR' "
+        "on 2021-03-01. "
     )
     assert note.figures == {"count": 2}
+
+
+SERIES = {  # quotes for a currency on consecutive days, and which of them stand out: 1 is the first
+    "one among others": ("0.9 0.91 1.11 0.905", [3]),
+    "the first": ("1.11 0.9 0.91", [1]),
+    "the last": ("0.9 0.91 1.11", [3]),
+    "the second": ("0.9 1.11 0.9 0.91", [2]),
+    "the one before the last": ("0.9 0.9 1.11 0.91", [3]),
+    "the first and the last": ("1.11 0.9 0.91 0.9 1.1", [1, 5]),
+    "two in a row": ("0.9 0.91 1.11 1.1 0.905 0.9 0.9", [3, 4]),
+    "two apart": ("0.9 1.11 0.91 0.9 1.1 0.905 0.9", [2, 5]),
+    "every other one": ("0.9 1.11 0.9 1.11 0.9", [2, 4]),
+    "a change that stays": ("0.9 0.91 0.9 0.9 1.11 1.1 1.1", [5]),
+    "an early change that stays": ("0.9 0.91 1.11 1.1 1.1 1.1", [2]),  # those after it may be the wrong ones
+    "one of two": ("0.9 1.11", [2]),  # either may be wrong
+    "one after a slow rise above 1": ("0.9 0.95 1 1.05 1.1 1.15 0.87 1.16", [7]),
+    "none": ("0.9 0.95 1 1.05 1.1 1.15", []),
+}
+
+
+@pytest.mark.parametrize(("quotes", "wrong"), SERIES.values(), ids=SERIES)
+@pytest.mark.parametrize("others", [(), ("0.009", "110", "111"), ("110", "111", "0.009")])
+def test_a_note_on_inverse_quotes_names_the_one_that_stands_out(
+    quotes: str, wrong: list[int], others: tuple[str, ...]
+) -> None:
+    """Whatever the quotes for other currencies are."""
+    mart = rated(*(("EUR", f"2021-01-0{day}", quote) for day, quote in enumerate(quotes.split(), start=1)))
+    kes = rated(*(("KES", f"2021-05-0{day}", quote) for day, quote in enumerate(others, start=1)))
+    for rates in ([mart["rates"], kes["rates"][1:]], [kes["rates"], mart["rates"][1:]]):
+        found = notes({**mart, "rates": pd.concat(rates, ignore_index=True)}, "inverse_quotes")
+        count = len(wrong) + bool(others)
+        assert [note.figures for note in found] == [{"count": count}] * bool(count)
+        if wrong and rates[0] is mart["rates"]:
+            assert f"'EUR' on 2021-01-0{wrong[0]}. " in found[0]
+
+
+@pytest.mark.parametrize(
+    ("quotes", "wrong"),
+    [
+        ("9 9.1 90 9.2", [3]),
+        ("90 9 9.1", [1]),
+        ("9 9.1 90", [3]),
+        ("9 9.1 0.9 9", [3]),
+        ("9 9.1 9 90 91", [4]),  # a change that stays
+    ],
+)
+def test_a_note_on_jumping_quotes_names_the_one_that_stands_out(quotes: str, wrong: list[int]) -> None:
+    mart = rated(*(("KES", f"2021-01-0{day}", quote) for day, quote in enumerate(quotes.split(), start=1)))
+    [note] = notes(mart, "jumping_quotes")
+    assert note.figures == {"count": len(wrong)}
+    assert f"'KES' on 2021-01-0{wrong[0]}. " in note
 
 
 @pytest.mark.parametrize(
@@ -278,13 +329,14 @@ def test_other_quotes_are_not_noted(quotes: list[tuple[str, str, str]]) -> None:
     assert notes(rated(*quotes), "inverse_quotes") == []
 
 
-@pytest.mark.parametrize("quotes", [("110", "600", "620"), ("600", "110", "112"), ("5", "1", "1.1")])
-def test_a_quote_five_times_the_last_one_or_a_fifth_is_noted(quotes: tuple[str, str, str]) -> None:
+@pytest.mark.parametrize("quotes", [("110", "600", "112"), ("600", "110"), ("5", "1"), ("1", "1", "5")])
+def test_a_quote_five_times_the_last_one_or_a_fifth_is_noted(quotes: tuple[str, ...]) -> None:
     mart = rated(*(("KES", f"2021-01-0{day}", quote) for day, quote in enumerate(quotes, start=1)))
     [note] = notes(mart, "jumping_quotes")
+    day = 3 if len(quotes) == 3 and quotes[2] == "5" else 2
     assert note.startswith(
-        "rates: 1 quote is at least five times the currency's previous quote, or at most a fifth of it: "
-        "'KES' on 2021-01-02. "
+        "rates: 1 quote is at least five times the currency's previous or next quote, or at most a fifth of "
+        f"it: 'KES' on 2021-01-0{day}. "
     )
 
 

@@ -1,4 +1,4 @@
-"""Find quotes that may be wrong: those that are implausible, or far from the currency's next quote."""
+"""Find quotes that may be wrong: those that are implausible, or far from the quotes before or after them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from custdyn_widgets.errors import shown
 from custdyn_widgets.mart.checking.checked import CheckedTable
 from custdyn_widgets.mart.checking.likely_mistakes.evidence import Evidence, row_number
 from custdyn_widgets.mart.checking.notes import Note
-from custdyn_widgets.mart.columns import Int64s
+from custdyn_widgets.mart.columns import Bools, Codes, Int64s
 
 # A quote is inverted if its inverse is within the first factor of the next quote and the quote itself is not
 # within the second factor.
@@ -35,7 +35,7 @@ _PER_DOLLAR = {
 
 
 def odd_quotes(evidence: Evidence) -> Iterator[Note]:
-    """Yield notes on quotes that are about the inverse of the next quote, and on other large jumps."""
+    """Yield notes on quotes that are about the inverse of the previous or next one, and on other jumps."""
     rates = evidence.tables.get("rates")
     if rates is None:
         return
@@ -43,6 +43,8 @@ def odd_quotes(evidence: Evidence) -> Iterator[Note]:
     currency = rates.columns["currency"].dictionary_encode().indices.fill_null(-1).to_numpy()
     rows = np.lexsort((rates.columns["date"], currency))
     rows = rows[known[rows]]
+    if not len(rows):
+        return
     with np.errstate(all="ignore"):  # a quote may be too large or too small for a float
         quotes = np.array([float(rates.columns["units_per_base"][i]) for i in rows], np.float64)
         now, after = quotes[:-1], quotes[1:]
@@ -52,18 +54,40 @@ def odd_quotes(evidence: Evidence) -> Iterator[Note]:
     same = np.diff(currency[rows]) == 0
     yield from _note(
         rates,
-        rows[:-1][inverse & same],
+        rows[_standing_out(inverse & same, currency[rows])],
         ("is about the inverse", "are about the inverse"),
-        "of the next quote for the currency",
+        "of the currency's previous or next quote",
         "inverse_quotes",
     )
     yield from _note(
         rates,
-        rows[1:][jump & same],
+        rows[_standing_out(jump & same, currency[rows])],
         ("is at least five times", "are at least five times"),
-        "the currency's previous quote, or at most a fifth of it",
+        "the currency's previous or next quote, or at most a fifth of it",
         "jumping_quotes",
     )
+
+
+def _standing_out(changes: Bools, currency: Codes) -> Bools:
+    """Return, for each quote in order, whether it is next to a change and on the side with fewer quotes.
+
+    A change and the next one back enclose quotes on the other side. If both sides have as many quotes, those
+    after the first change count as the fewer.
+
+    Parameters
+    ----------
+    changes
+        Whether there is a change between a quote and the next one, which is for the same currency.
+    currency
+        The currency of each quote; quotes for the same currency follow each other.
+    """
+    _, first, own = np.unique(currency, return_index=True, return_inverse=True)
+    side = np.cumsum(np.append(0, changes)) % 2
+    is_other = side != side[first][own]  # not on the side of the currency's first quote
+    others_are_fewer = 2 * np.bincount(own, is_other) <= np.bincount(own)
+    beside = np.append(changes, False) | np.append(False, changes)
+    standing_out: Bools = beside & (is_other == others_are_fewer[own])
+    return standing_out
 
 
 def inverse_currencies(evidence: Evidence) -> Iterator[Note]:
