@@ -496,6 +496,64 @@ def test_times_decades_away_do_not_hide_a_gap(far: list[int]) -> None:
     assert note.figures["gaps"] == [{"first": "2021-02-01", "last": "2021-02-10"}]
 
 
+GAPS_WITH_STRAYS = [  # usage on the days of a gap between days with 30, and the words on the gap
+    ([0] * 6 + [1] + [0] * 6, "to 2021-02-13 (apart from 1), although about 30 a day"),
+    ([0] * 6 + [3] + [0] * 6, "to 2021-02-13 (apart from 3), although about 30 a day"),
+    ([0] * 3 + [1, 1] + [0] * 3 + [1] + [0] * 3, "to 2021-02-12 (apart from 3), although about 30 a day"),
+    ([0] * 8 + [4] + [0] * 6, "to 2021-02-08, although about 30 a day"),  # more than a few
+    ([0] * 3 + [2] + [0] * 3 + [2] + [0] * 3, None),  # four in all
+    ([1, 1, 1], None),
+]
+
+
+@pytest.mark.parametrize(("gap", "words"), GAPS_WITH_STRAYS)
+def test_a_few_stray_transactions_in_a_gap_do_not_hide_it(gap: list[int], words: str | None) -> None:
+    usage = on_days(*[30] * 28, *gap, *[30] * 28)
+    refills = on_days(*[1] * (56 + len(gap)))
+    of_kind = evidence([*usage, *refills], ["usage"] * len(usage) + ["refill"] * len(refills))
+    for mart in (evidence(usage), of_kind):
+        found = list(missing_days(mart))
+        assert [words in note for note in found if words] == [True] * (words is not None)
+        assert len(found) == (words is not None)
+
+
+def test_a_stray_transaction_does_not_hide_that_a_kind_ends_early() -> None:
+    usage = on_days(*[30] * 28, *[0] * 6, 1)
+    refills = on_days(*[1] * 40)
+    note = only(missing_days(evidence([*usage, *refills], ["usage"] * len(usage) + ["refill"] * 40)))
+    assert "no transactions of kind usage from 2021-02-01 to 2021-02-12 (apart from 1), although" in note
+
+
+def test_a_few_stray_transactions_after_the_end_do_not_hide_it() -> None:
+    day = START + 28 + 12
+    early = evidence(on_days(*[30] * 28, *[0] * 20, 1), clients=4, created_at=[day * DAY] * 4)
+    assert "was on 2021-01-31, although 4 clients" in only(cut_off(early)), "they are older than the stray"
+    for stray, words in (
+        ([], "was on 2021-01-31, although"),
+        ([0] * 6 + [1], "was on 2021-01-31 (apart from 1), although"),
+        ([0] * 3 + [1, 0, 2], "was on 2021-01-31 (apart from 3), although"),
+        ([0] * 3 + [1, 0, 3], "was on 2021-02-06, although"),  # more than a few
+        ([1], "was on 2021-02-01, although"),  # of the day on which the export was made
+    ):
+        mart = evidence(on_days(*[30] * 28, *stray), clients=4, created_at=[day * DAY] * 4)
+        assert [words in note for note in cut_off(mart)] == [True]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_few_transactions_on_the_last_day_are_no_gap(count: int) -> None:
+    """The export may have been made shortly after midnight, and a kind may be rare from some day on."""
+    for days in ([count], [count] * 4, [count] * 40, [0, count]):
+        usage = on_days(*[300] * 28, *days)
+        refills = on_days(*[1] * (28 + len(days)))
+        kinds = ["usage"] * len(usage) + ["refill"] * len(refills)
+        assert list(missing_days(evidence([*usage, *refills], kinds))) == []
+
+
+def test_days_with_few_transactions_each_week_are_no_gap() -> None:
+    week = [100, 100, 100, 100, 100, 2, 1]
+    assert list(missing_days(evidence(on_days(*week * 12)))) == []
+
+
 # Balances that the billing system stores
 
 

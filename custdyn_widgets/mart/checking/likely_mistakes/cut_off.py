@@ -29,8 +29,8 @@ def cut_off(evidence: Evidence) -> Iterator[Note]:
         if table is evidence.ledger and (found := early_end(evidence)):
             gap, events = found
             reasons.append(
-                f"its last transaction was on {day_text(gap.begin - 1)}, although {events:,} clients "
-                f"were created later and about {gap.daily} transactions a day would be expected"
+                f"its last transaction was on {day_text(gap.begin - 1)}{gap.apart}, although {events:,} "
+                f"clients were created later and about {gap.daily} transactions a day would be expected"
             )
         if reasons:
             yield Note(

@@ -18,23 +18,34 @@ _WEEKS = 4  # the number of weeks to compare before and after a gap
 # The days in a long gap, and the minimum number of transactions expected in a long or a shorter gap.
 _LONG, _FEW, _MANY = 14, 30, 200
 _LONGEST = 20  # the number of gaps to look at
+# The maximum number of stray transactions in a gap, and the maximum share of a usual day's on a day.
+_STRAYS, _STRAY_SHARE = 3, 0.1
 _REGULAR = ("usage", "refill", "package_renewal")
 _EVENTS = 3  # the minimum number of clients created after the end of the ledger
 
 
 @dataclass(frozen=True)
 class Gap:
-    """Days without transactions: the first, the day after the last, and how many were expected."""
+    """Days without transactions: the first, the day after the last, and how many were expected.
+
+    There may be a few stray transactions among the days.
+    """
 
     begin: int
     end: int
     expected: float
+    strays: int
 
     @property
     def words(self) -> str:
-        """The days of the gap, as a phrase with dates."""
+        """The days of the gap, as a phrase with dates, and the number of strays if there are any."""
         first, last = day_text(self.begin), day_text(self.end - 1)
-        return f"on {first}" if first == last else f"from {first} to {last}"
+        return (f"on {first}" if first == last else f"from {first} to {last}") + self.apart
+
+    @property
+    def apart(self) -> str:
+        """The number of strays, as a phrase that begins with a space; empty if there are none."""
+        return f" (apart from {self.strays})" if self.strays else ""
 
     @property
     def daily(self) -> str:
@@ -59,8 +70,8 @@ def missing_days(evidence: Evidence) -> Iterator[Note]:
         others = f" There {'is' if more == 1 else 'are'} {counted(more, 'more such gap')}." if more else ""
         of_kind = "transactions" if what == "transactions" else f"transactions of kind {what}"
         yield Note(
-            f"{evidence.file}: no {of_kind} {gap.words}, although about {gap.daily} a day would be "
-            f"expected.{others} Part of the export seems to be missing.",
+            f"{evidence.file}: no {of_kind} {gap.words}, although about {gap.daily} a day would "
+            f"be expected.{others} Part of the export seems to be missing.",
             "missing_days",
             of=what,
             gaps=[{"first": day_text(gap.begin), "last": day_text(gap.end - 1)} for gap in gaps],
@@ -76,13 +87,16 @@ def early_end(evidence: Evidence) -> tuple[Gap, int] | None:
     first, last = evidence.range_of_days
     if last < first:
         return None
+    daily = _daily(evidence).sum(axis=0)
+    length = _length_without_strays(daily)
+    last = first + length - 1
     created = evidence.clients.columns["created_at"]
     later = np.sort(created[(created // DAY > last) & (created <= evidence.written * MICROS)]) // DAY
     if len(later) < _EVENTS:
         return None
-    daily = _daily(evidence).sum(axis=0)
     end = int(later[-_EVENTS]) + 1 - first
-    gap = _gap(np.pad(daily, (0, end - len(daily))), len(daily), end, first)
+    until_then = np.pad(daily, (0, max(end - len(daily), 0)))[:end]
+    gap = _gap(until_then, length, end, first)
     return (gap, len(later)) if gap else None
 
 
@@ -100,13 +114,43 @@ def _daily(evidence: Evidence) -> Int64s:
 
 
 def _runs(daily: Int64s, until: int = 0) -> list[tuple[int, int]]:
-    """Return the longest runs of days without transactions, in order, including one that ends at `until`."""
-    days = np.append(np.flatnonzero(daily), until) if until else np.flatnonzero(daily)
-    if not daily.any():
+    """Return the longest runs of days without transactions, in order, including one that ends at `until`.
+
+    Days with stray transactions may be between the first and last days of a run.
+    """
+    runs: list[tuple[int, int]] = []
+    for begin, end in _runs_of_up_to(_few(daily), daily, until):
+        empty = begin + np.flatnonzero(daily[begin:end] == 0)
+        whole = (int(empty[0]), int(empty[-1]) + 1) if len(empty) else (begin, begin)
+        if daily[slice(*whole)].sum() <= _STRAYS:
+            runs.append(whole)
+        else:
+            runs += [(begin + i, begin + j) for i, j in _runs_of_up_to(0, daily[begin:end], end - begin)]
+    return [run for run in runs if run[0] < run[1]]
+
+
+def _runs_of_up_to(few: int, daily: Int64s, until: int) -> list[tuple[int, int]]:
+    """Return the longest runs of days with up to a few transactions, in order, after the first other day."""
+    days = np.flatnonzero(daily > few)
+    if not len(days):
         return []
+    days = np.append(days, until) if until else days
     lengths = np.diff(days) - 1
     longest = np.argsort(-lengths, kind="stable")[:_LONGEST]
     return [(int(days[i]) + 1, int(days[i + 1])) for i in np.sort(longest) if lengths[i] > 0]
+
+
+def _few(daily: Int64s) -> int:
+    """Return up to how many transactions on a day may be strays: few compared with a usual day's."""
+    some = daily[daily > 0]
+    return min(_STRAYS, int(_STRAY_SHARE * np.median(some))) if len(some) else 0
+
+
+def _length_without_strays(daily: Int64s) -> int:
+    """Return the number of days up to the last one before stray transactions, if there is a pause before."""
+    length = int(np.flatnonzero(daily > _few(daily))[-1]) + 1
+    later = daily[length:]
+    return length if len(later) and not later[0] and later.sum() <= _STRAYS else len(daily)
 
 
 def _gap(daily: Int64s, begin: int, end: int, first: int) -> Gap | None:
@@ -120,7 +164,8 @@ def _gap(daily: Int64s, begin: int, end: int, first: int) -> Gap | None:
     usual = np.min([week for week in weeks if week is not None], axis=0)
     expected = float(usual[np.arange(end - begin) % 7].sum())
     enough = _FEW if end - begin >= _LONG else _MANY
-    return Gap(begin + first, end + first, expected) if expected >= enough else None
+    strays = int(daily[begin:end].sum())
+    return Gap(begin + first, end + first, expected, strays) if expected >= enough else None
 
 
 def _typical_week(daily: Int64s, apart: int) -> npt.NDArray[np.float64] | None:
