@@ -5,6 +5,7 @@ This schema is used by the code that reads and checks marts, and by the document
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,6 +13,14 @@ from custdyn_widgets.query import CLIENT_TYPES
 
 Kind = Literal["text", "id", "choice", "currency", "time", "date", "amount", "positive", "tags"]
 
+# What one row of each table is.
+_ONE_ROW = {
+    "clients": "client",
+    "transactions": "transaction",
+    "packages": "package",
+    "companies": "company",
+    "rates": "rate",
+}
 KINDS = ("refill", "usage", "package_activation", "package_renewal", "other")
 
 
@@ -102,3 +111,8 @@ TABLES = {
         ),
     )
 }
+
+
+def size_words(sizes: Mapping[str, int]) -> str:
+    """Return the numbers of rows in tables as a phrase, such as "2 clients, 1 company"."""
+    return ", ".join(f"{size:,} {_ONE_ROW[name] if size == 1 else name}" for name, size in sizes.items())

@@ -52,7 +52,7 @@ def test_a_database_is_chosen_read_and_queried(
     expect(notebook.form.locator(".custdyn-as-of")).to_have_text("Not read yet")
     notebook.button("Sync").focus()
     notebook.page.keyboard.press("Enter")
-    expect(status).to_contain_text("shop: 1 clients, 2 transactions")
+    expect(status).to_contain_text("shop: 1 client, 2 transactions")
     expect(told).to_be_hidden()
     expect(notebook.button("Sync")).to_be_focused()
     expect(notebook.form.locator(".custdyn-as-of")).to_contain_text("Data as of")

@@ -451,7 +451,7 @@ def test_check_sums_up_the_kinds_of_fault_on_stdout_and_fails(tmp_path: Path) ->
         "other formats: see docs/own-mapping.md.",
     ]
     assert "Note: clients.csv: extra columns are ignored: 'shoe'." in lines
-    assert lines[-1].endswith(": 3 clients, 1 transactions. 5 faults of 4 kinds.")
+    assert lines[-1].endswith(": 3 clients, 1 transaction. 5 faults of 4 kinds.")
     assert result.stderr == ""
 
 

@@ -17,7 +17,11 @@ from hypothesis import strategies as st
 from custdyn_widgets.mart.building import check_source
 from custdyn_widgets.mart.checking import fault_kinds
 from custdyn_widgets.mart.checking.checked import CheckedMart
-from custdyn_widgets.mart.checking.faults import EXAMPLES, Fault, FaultKind, group_faults
+from custdyn_widgets.mart.checking.faults import EXAMPLES, Fault, FaultGroup, FaultKind, group_faults
+from custdyn_widgets.mart.checking.summary import CheckSummary
+from custdyn_widgets.mart.schema import TABLES
+from custdyn_widgets.mart.synced import SyncRecord
+from custdyn_widgets.mart.syncing.sync import SyncResult
 from custdyn_widgets.text import replace_surrogates
 from tests.mart.test_mart import CSV, FAULTS, folder, frames, objects, with_column
 from tests.payloads import PAYLOADS
@@ -114,6 +118,36 @@ def test_near_headings_and_misshapen_rows_are_one_kind_each(tmp_path: Path) -> N
         ("near_heading", "clients.csv", 2),
         ("cell_count", "packages.csv", 2),
     ]
+
+
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [
+        (0, "0 clients, 0 transactions, 0 packages, 0 companies, 0 rates"),
+        (1, "1 client, 1 transaction, 1 package, 1 company, 1 rate"),
+        (2, "2 clients, 2 transactions, 2 packages, 2 companies, 2 rates"),
+        (1001, "1,001 clients, 1,001 transactions, 1,001 packages, 1,001 companies, 1,001 rates"),
+    ],
+)
+def test_the_last_lines_of_check_and_sync_count_one_row_as_one(size: int, words: str) -> None:
+    sizes = dict.fromkeys(TABLES, size)
+    assert CheckSummary("mine", sizes, [], []).closing == f"mine: {words}. No faults."
+    record = SyncRecord(0, sizes, 2, "a server", "own", "")
+    assert SyncResult("mine", record).text() == f"mine: {words}. Read from a server in 2.0 seconds."
+
+
+@pytest.mark.parametrize(
+    ("counts", "verdict"),
+    [
+        ((), "No faults"),
+        ((1,), "1 fault of 1 kind"),
+        ((2,), "2 faults of 1 kind"),
+        ((1, 1), "2 faults of 2 kinds"),
+    ],
+)
+def test_the_verdict_counts_one_fault_as_one(counts: tuple[int, ...], verdict: str) -> None:
+    groups = [FaultGroup(KINDS[n], "clients.csv", "", count) for n, count in enumerate(counts)]
+    assert CheckSummary("mine", {}, groups, []).verdict == verdict
 
 
 def test_a_hundred_thousand_faults_are_a_few_lines_and_a_small_table() -> None:

@@ -42,7 +42,7 @@ def test_a_database_is_synced_and_reported_on(shop: Database) -> None:
     result = custdyn("sync", "shop")
     assert result.exit_code == 0, result.output
     kind = "PostgreSQL" if shop.kind == "postgresql" else "MariaDB"
-    assert result.stdout.startswith(f"shop: 1 clients, 2 transactions. Read from {kind} ")
+    assert result.stdout.startswith(f"shop: 1 client, 2 transactions. Read from {kind} ")
     assert balance() == Decimal("11.25")
     report = run_report(EVERYONE, "shop")
     assert report.info.source == "shop"
@@ -99,7 +99,7 @@ def test_what_changed_in_the_past_is_told(shop: Database) -> None:
         "  Month    Kind   Added  Removed  Changed",
         "  2021-01  usage  1      0        0",
         "  2021-02  usage  0      0        1",
-        "Opening balances changed: 1 clients.",
+        "Opening balances changed: 1 client.",
     ]
     shop.run("DELETE FROM transactions WHERE transaction_id = '2'")
     changes = json.loads(custdyn("sync", "shop", "--json").stdout)["changes"]
@@ -495,18 +495,19 @@ def changes_of(**fields: object) -> Changes:
     return Changes(**{**none, "same_mapping": True, **fields})  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("count", [1, 40, 41])
+@pytest.mark.parametrize("count", [1, 40, 41, 42])
 def test_forty_months_that_changed_are_all_listed(count: int) -> None:
     past = tuple(PastChange(f"{2000 + n}-01", "usage", n, 0, 0) for n in range(count))
     lines = changes_of(past=past).text().splitlines()
     assert lines[1] == "Changes to past transactions:"
     assert [line.split()[0] for line in lines[3:43]] == [change.month for change in past[:40]]
-    assert lines[43:] == (["  … and 1 more lines. --json prints all of them."] if count > 40 else [])
+    more = {41: "1 more line", 42: "2 more lines"}
+    assert lines[43:] == ([f"  … and {more[count]}. --json prints all of them."] if count > 40 else [])
 
 
 def test_only_what_changed_is_told() -> None:
     first = "New transactions: 0. Clients added: 0."
-    opening, removed = "Opening balances changed: 1 clients.", "Clients removed: 2."
+    opening, removed = "Opening balances changed: 1 client.", "Clients removed: 2."
     mapping = "The mapping has changed since the last sync, which may be the reason."
     ids = "Transactions that differ only in their id: 1,000."
     build = "Build transaction_id from the keys of the source, so that it stays the same. See "

@@ -289,7 +289,7 @@ def test_a_database_is_read_again_and_what_changed_is_told(shop: Database) -> No
     person.result.observe(lambda change: statuses.append(change["new"]), "_status")
     person.sync()
     assert person.error == ""
-    assert person.status.startswith("shop: 1 clients, 2 transactions")
+    assert person.status.startswith("shop: 1 client, 2 transactions")
     assert statuses[0] == {"words": "Connecting to the database", "done": 0.0}
     assert (person.as_of[:13], person.outdated) == ("Data as of 20", "")
     assert (person.found, person.buttons) == ("", ["Sync", "Stop (off)"])

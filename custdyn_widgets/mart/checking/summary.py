@@ -8,6 +8,7 @@ from typing import Any
 
 from custdyn_widgets.mart.checking.faults import Fault, FaultGroup
 from custdyn_widgets.mart.checking.notes import Note
+from custdyn_widgets.mart.schema import size_words
 from custdyn_widgets.text import printable
 
 
@@ -47,8 +48,7 @@ class CheckSummary:
     @property
     def closing(self) -> str:
         """The last line: the sizes of the tables, and the verdict."""
-        sizes = ", ".join(f"{size:,} {name}" for name, size in self.sizes.items())
-        return printable(f"{self.name}: {sizes}. {self.verdict}.")
+        return printable(f"{self.name}: {size_words(self.sizes)}. {self.verdict}.")
 
     def text(self, faults: Sequence[Fault] | None = None) -> str:
         """Return the summary for a terminal; if `faults` are given, list them instead of their kinds."""

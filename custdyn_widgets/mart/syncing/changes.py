@@ -153,10 +153,14 @@ class Changes:
                 for c in self.past[:_LISTED]
             ]
             lines += ["Changes to past transactions:", *(f"  {line}" for line in align_rows(rows))]
-            if len(self.past) > _LISTED:
-                lines.append(f"  … and {len(self.past) - _LISTED:,} more lines. --json prints all of them.")
+            if more := max(len(self.past) - _LISTED, 0):
+                lines.append(
+                    f"  … and {more:,} more line{'' if more == 1 else 's'}. --json prints all of them."
+                )
         if self.openings:
-            lines.append(f"Opening balances changed: {self.openings:,} clients.")
+            lines.append(
+                f"Opening balances changed: {self.openings:,} client{'' if self.openings == 1 else 's'}."
+            )
         if self.clients_removed:
             lines.append(f"Clients removed: {self.clients_removed:,}.")
         if not (self.past or self.openings or self.clients_removed):

@@ -17,7 +17,7 @@ from custdyn_widgets.mart.facts.memory import keep_freed_memory
 from custdyn_widgets.mart.mapping.sql_file import Mapping as SqlMapping
 from custdyn_widgets.mart.objects.address import is_object_address, object_address
 from custdyn_widgets.mart.refused_addresses import reject_url
-from custdyn_widgets.mart.schema import TABLES
+from custdyn_widgets.mart.schema import TABLES, size_words
 from custdyn_widgets.mart.sources import GENERIC, Source, named_sources
 from custdyn_widgets.mart.synced import (
     RECORD,
@@ -63,7 +63,7 @@ class SyncResult:
 
     def text(self) -> str:
         """Return the result as text for a terminal."""
-        sizes = ", ".join(f"{rows:,} {table}" for table, rows in self.record.rows.items())
+        sizes = size_words(self.record.rows)
         lines = [self.changes.text()] if self.changes else []
         lines += [f"Note: {sentence}" for sentence in self.record.sentences]
         took = f"{self.record.duration_s:,.1f} seconds"
