@@ -15,6 +15,7 @@ from custdyn_widgets import progress
 from custdyn_widgets.errors import CustDynError, SourceError
 from custdyn_widgets.mart.checking.checked import CheckedMart
 from custdyn_widgets.mart.checking.checks import check
+from custdyn_widgets.mart.checking.likely_mistakes.numbers import floats_in_memory
 from custdyn_widgets.mart.checking.likely_mistakes.search import likely_mistakes
 from custdyn_widgets.mart.checking.notes import Note
 from custdyn_widgets.mart.checking.quarantine import Quarantine, leave_out_faulty_rows
@@ -85,11 +86,15 @@ def _checked(chosen: Source, located: LocatedMart | None) -> CheckedMart:
     return mart
 
 
-def build_in_memory(source: Source) -> tuple[cache.CacheEntry, str]:
-    """Build facts from tables in memory, and return them with the name of the source."""
+def build_in_memory(source: Source) -> tuple[cache.CacheEntry, str, str]:
+    """Build facts from tables in memory, and return them with the source's name and a warning, or "".
+
+    The warning says that money came as floats: whoever passes the result of `pandas.read_sql` to a report may
+    never check it.
+    """
     assert isinstance(source.data, Mapping)
     stored = from_frames(source.data).in_dialect(source.dialect)
-    return _build(stored, source, None), source.name or stored.name
+    return _build(stored, source, None), source.name or stored.name, floats_in_memory(stored)
 
 
 def build_unchanged(mart: LocatedMart, source: Source) -> cache.CacheEntry | None:

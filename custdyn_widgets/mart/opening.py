@@ -54,8 +54,8 @@ def open_mart(source: SourceLike) -> OpenedMart:
     if isinstance(chosen.data, Mapping):
         from custdyn_widgets.mart.building import build_in_memory  # imported late: rarely needed
 
-        built, name = build_in_memory(chosen)
-        return _opened(built, name, None)
+        built, name, floats = build_in_memory(chosen)
+        return _opened(built, name, None, floats)
     for _ in range(2):
         mart = locate(chosen)
         key = chosen.cache_key(mart.stamp.fingerprint)
@@ -73,7 +73,7 @@ def open_mart(source: SourceLike) -> OpenedMart:
     raise still_changing(chosen)
 
 
-def _opened(entry: cache.CacheEntry, name: str, changed: int | None) -> OpenedMart:
+def _opened(entry: cache.CacheEntry, name: str, changed: int | None, warning: str = "") -> OpenedMart:
     if entry.listing:
         progress.note(f"The rows left out are listed in {entry.listing}")
-    return OpenedMart(entry.facts, name, changed, (entry.warning,) if entry.warning else ())
+    return OpenedMart(entry.facts, name, changed, tuple(filter(None, (entry.warning, warning))))

@@ -12,6 +12,7 @@ import duckdb
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.csv
 import pytest
 
 from custdyn_widgets.engine.compute import run_report
@@ -111,6 +112,76 @@ def test_amounts_keep_every_digit(tables: Callable[[], Mapping[str, Any]]) -> No
     report = run_report(query, {**tables(), "transactions": in_form[tables]}, as_of="2021-04-01")
     usd = report.rows[0].values[report.column("Clients - All: Balance Neg")]
     assert usd == (Decimal("1.5") + LARGE + PRECISE) + (Decimal("-2") + LARGE)
+
+
+FLOATS = {
+    "of pandas": lambda tables: {name: pd.DataFrame(table.to_pydict()) for name, table in tables.items()},
+    "of Polars": lambda tables: {name: pl.DataFrame(table) for name, table in tables.items()},
+    "of Arrow": lambda tables: dict(tables),
+    "in dictionaries": lambda tables: {
+        name: pa.table(
+            {
+                column: table[column].dictionary_encode() if column in MONEY else table[column]
+                for column in table.column_names
+            }
+        )
+        for name, table in tables.items()
+    },
+}
+MONEY = ("opening_balance", "amount", "units_per_base")
+
+
+def tables_with(**kinds: pa.DataType) -> dict[str, pa.Table]:
+    """Return the mart with these types for columns of money; None is a column without values."""
+    found = {}
+    for name, text in CSV.items():
+        table = pa.csv.read_csv(
+            io.BytesIO(text.encode()),
+            convert_options=pa.csv.ConvertOptions(
+                column_types={column: pa.string() for column in text.partition("\n")[0].split(",")}
+            ),
+        )
+        for column, kind in kinds.items():
+            if column in table.column_names:
+                i = table.column_names.index(column)
+                values = [float(value) if value else None for value in table[column].to_pylist()]
+                table = table.set_column(i, column, pa.array(values).cast(kind))
+        found[name] = table
+    return found
+
+
+@pytest.mark.parametrize("convert", FLOATS.values(), ids=FLOATS)
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        (["amount"], "transactions, amount"),
+        (["opening_balance", "units_per_base"], "clients, opening_balance; rates, units_per_base"),
+        (list(MONEY), "clients, opening_balance; transactions, amount; rates, units_per_base"),
+    ],
+)
+def test_a_report_says_once_that_money_came_as_floats(
+    convert: Callable[[dict[str, pa.Table]], dict[str, Any]], columns: list[str], words: str
+) -> None:
+    """As `pandas.read_sql` gives it by default: those who never check their tables are told too."""
+    tables = convert(tables_with(**dict.fromkeys(columns, pa.float64())))
+    report = run_report(EVERYONE, tables, as_of="2022-01-01")
+    [warning] = [warning for warning in report.info.warnings if "float" in warning]
+    assert warning == (
+        f"Some numbers came as binary floats ({words}) and were read as the nearest decimals. For exact "
+        "numbers, pass decimals or text (in pandas.read_sql, set coerce_float=False)."
+    )
+    assert [note.kind for note in check_source(tables).notes].count("binary_floats") == 1
+
+
+def test_exact_money_and_what_a_report_does_not_use_is_not_told() -> None:
+    exact = tables_with(**dict.fromkeys(MONEY, pa.decimal128(18, 6)))
+    floats = pa.array([1.5] * len(exact["clients"]))
+    blank = pa.nulls(len(exact["clients"]), pa.float64())
+    clients = exact["clients"].append_column("stored_balance", floats)
+    clients = clients.drop_columns("opening_balance").append_column("opening_balance", blank)
+    for tables in (exact, {**exact, "clients": clients}):
+        warnings = run_report(EVERYONE, tables, as_of="2022-01-01").info.warnings
+        assert not any("float" in warning for warning in warnings)
 
 
 def test_a_fault_is_named_with_its_table_row_and_value() -> None:

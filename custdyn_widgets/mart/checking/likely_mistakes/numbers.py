@@ -11,12 +11,14 @@ from custdyn_widgets.mart.checking.likely_mistakes.evidence import Evidence
 from custdyn_widgets.mart.checking.notes import Note
 from custdyn_widgets.mart.checking.values import MICROS
 from custdyn_widgets.mart.columns import Int64s
-from custdyn_widgets.mart.schema import KINDS
+from custdyn_widgets.mart.reading.stored import StoredMart
+from custdyn_widgets.mart.schema import KINDS, TABLES
 from custdyn_widgets.report import minor_digits
 
 _FEW, _SAMPLE = 100, 50_000
 _DISTINCT = 20  # prices in whole units would have fewer distinct values
 _UNEVEN = 0.6  # share of amounts that are not multiples of 5; for amounts in cents it is about 0.8
+_MONEY_OF_REPORTS = ("opening_balance", "amount", "units_per_base")
 _PRICED = ("usage", "package_activation", "package_renewal", "refill")
 # Currencies whose cents are no longer used, although ISO 4217 defines them.
 _WITHOUT_CENTS = (
@@ -40,6 +42,28 @@ def binary_floats(evidence: Evidence) -> Iterator[Note]:
             "binary_floats",
             columns=[{"file": file, "column": column} for file, column in found],
         )
+
+
+def floats_in_memory(mart: StoredMart) -> str:
+    """Return a warning for reports on tables in memory whose money is binary floats; otherwise, return "".
+
+    `stored_balance` is left out, because reports do not use it.
+    """
+    tables = {**mart.others, "transactions": mart.ledger.whole(None)}
+    found = [
+        f"{table.origin}, {column}"
+        for table in (tables[name] for name in TABLES if name in tables)
+        for column in table.data.column_names
+        if column in _MONEY_OF_REPORTS
+        and _is_float(table.data.column(column).type)
+        and table.data.column(column).null_count < len(table.data)
+    ]
+    if not found:
+        return ""
+    return (
+        f"Some numbers came as binary floats ({'; '.join(found)}) and were read as the nearest decimals. For "
+        "exact numbers, pass decimals or text (in pandas.read_sql, set coerce_float=False)."
+    )
 
 
 def _is_float(kind: pa.DataType) -> bool:
