@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import ipywidgets
@@ -14,10 +15,13 @@ from custdyn_widgets.widgets.search_select import SearchSelect
 
 
 class ChartEditor:
-    """A row of controls, hidden until it is opened. Each change redraws the chart."""
+    """A row of controls, hidden until it is opened. Each change redraws the chart.
 
-    def __init__(self, changed: Callable[[], None]) -> None:
-        self._changed = changed
+    `changed` is called while `lock` is held, after a change by the user.
+    """
+
+    def __init__(self, changed: Callable[[], None], lock: AbstractContextManager[object]) -> None:
+        self._changed, self._lock = changed, lock
         self._quiet = False
         self._x = Control(kind="choice", label="X", tooltip="The heading or column on the x axis.", value="")
         self._y = SearchSelect(label="Columns", tooltip="The columns to draw.", placeholder="Add a column")
@@ -69,6 +73,10 @@ class ChartEditor:
         """Focus the columns, because keyboard users would otherwise have to move through the entire table."""
         self._y.wants_focus = True
 
+    def is_shown(self) -> bool:
+        """Return whether the controls are shown."""
+        return self.widget.layout.display != "none"
+
     def hide(self) -> None:
         """Hide the controls without clearing their values."""
         self.widget.layout.display = "none"
@@ -89,10 +97,11 @@ class ChartEditor:
         self._right.value = [name for name in self._right.value if name in self._y.value]
 
     def _control_changed(self, change: Mapping[str, Any]) -> None:
-        if self._quiet:
-            return
-        if change["owner"] is self._y:
-            self._quiet = True
-            self._offer_right()
-            self._quiet = False
-        self._changed()
+        with self._lock:  # so that a change during `open` is not taken for one of its own
+            if self._quiet:
+                return
+            if change["owner"] is self._y:
+                self._quiet = True
+                self._offer_right()
+                self._quiet = False
+            self._changed()

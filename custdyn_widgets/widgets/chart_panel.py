@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from html import escape
 from typing import Any
@@ -33,24 +34,33 @@ _HINT = "Drag to pan, hold Shift and scroll to zoom, double-click to reset."
 class ChartPanel:
     """The chart of the report on screen.
 
+    Changes of two controls may arrive in two threads, and the first chart takes a second. Therefore, charts
+    are drawn one at a time, each from the choice at that moment, so that the last one is the newest.
+
     Attributes
     ----------
     widget
         The panel, hidden until a chart is drawn.
+    lock
+        Held while the chart or the editor changes.
     on_change
         Called when the chart changes or is hidden.
+    on_edit
+        Called when the user has changed the Blank Chart editor.
     on_close
         Called when the user closes the chart.
     """
 
     def __init__(self) -> None:
+        self.lock = threading.RLock()
         self.on_change: Callable[[], None] = lambda: None
+        self.on_edit: Callable[[], None] = lambda: None
         self.on_close: Callable[[], None] = lambda: None
         self._report: Report | None = None
         self._spec: dict[str, Any] | None = None
         self._choice: dict[str, Any] | None = None
         self._live: LiveChart | None = None
-        self._editor = ChartEditor(self._compose)
+        self._editor = ChartEditor(self._edited, self.lock)
         self._message = ipywidgets.HTML()
         self._hint = ipywidgets.HTML()
         self._place = ipywidgets.VBox(layout={"display": "none"})  # shows that a chart is being drawn
@@ -78,32 +88,35 @@ class ChartPanel:
         A chart of another report is removed first. If the report lacks x, its first heading is used. `focus`
         moves the focus to the editor.
         """
-        if report is not self._report:
-            self._clear()
-        self._report = report
-        self._show_widget(True)
-        name = choice.get("preset")
-        if name in presets_of(report):
-            self._editor.hide()
-            self._try(lambda: preset_spec(report, str(name)), {"preset": name})
-        elif name is not None:
-            self._editor.hide()
-            self._show_message(f"The report has no chart {shown(str(name))}. Choose another from Show Chart.")
-        else:
-            self._editor.open(report, choice)
-            if focus:
-                self._editor.take_focus()  # before drawing, because the first chart is slow
-            if focus and not self._editor.choice()["y"]:
-                self._begin_blank()
+        with self.lock:
+            if report is not self._report:
+                self._clear()
+            self._report = report
+            self._show_widget(True)
+            name = choice.get("preset")
+            if name in presets_of(report):
+                self._editor.hide()
+                self._try(lambda: preset_spec(report, str(name)), {"preset": name})
+            elif name is not None:
+                self._editor.hide()
+                words = f"The report has no chart {shown(str(name))}. Choose another from Show Chart."
+                self._show_message(words)
             else:
-                self._compose()
+                self._editor.open(report, choice)
+                if focus:
+                    self._editor.take_focus()  # before drawing, because the first chart is slow
+                if focus and not self._editor.choice()["y"]:
+                    self._begin_blank()
+                else:
+                    self._compose()
 
     def hide(self) -> None:
         """Hide the chart."""
-        self._show_widget(False)
-        if self._spec is not None:
-            self._clear()
-            self.on_change()
+        with self.lock:
+            self._show_widget(False)
+            if self._spec is not None:
+                self._clear()
+                self.on_change()
 
     def spec(self) -> dict[str, Any] | None:
         """Return the chart's Vega-Lite specification, or None if there is no chart."""
@@ -112,6 +125,16 @@ class ChartPanel:
     def choice(self) -> dict[str, Any] | None:
         """Return the chart to save, as `{"preset": name}` or x, y, mark, second_axis and title."""
         return self._choice
+
+    def needs_columns(self) -> bool:
+        """Return whether the Blank Chart editor is shown without a column to draw."""
+        return self._editor.is_shown() and not self._editor.choice()["y"]
+
+    def _edited(self) -> None:
+        """Draw what the user has changed, unless another chart was chosen, or this one closed, meanwhile."""
+        if self._editor.is_shown() and self.widget.layout.display != "none":
+            self._compose()
+            self.on_edit()
 
     def _begin_blank(self) -> None:
         self._clear()

@@ -53,7 +53,9 @@ class ReportView:
         self._loop = loop
         self._timer: asyncio.TimerHandle | None = None
         self.panel.on_show_chart = self._show_chart
+        self._chart_name = ""
         self.charts.on_change, self.charts.on_close = self._chart_changed, self._chart_closed
+        self.charts.on_edit = self._tell_chart
 
     @property
     def widgets(self) -> list[Any]:
@@ -113,25 +115,33 @@ class ReportView:
     def _show_chart(self, name: str) -> None:
         if self.report is not None:
             self.panel.set_status(f"Drawing {name} …", about="chart")
-            self.charts.draw(self.report, name)
-            if self.charts.spec():
-                self.panel.set_status(f"{name} is below the table.", about="chart")
-            elif name == BLANK:
-                self.panel.set_status(f"{name} is below the table. Choose its columns.", about="chart")
-            else:
-                self.panel.end_status("chart")
+            with self.charts.lock:
+                self.charts.draw(self.report, name)
+                self._chart_name = name
+                self._tell_chart()
+
+    def _tell_chart(self) -> None:
+        """Say where the chart is and what it still needs, in place of an earlier status about it."""
+        if self.charts.needs_columns():
+            words = f"{self._chart_name} is below the table. Choose its columns."
+        elif self.charts.spec():
+            words = f"{self._chart_name} is below the table."
+        else:  # the panel shows an error instead
+            words = ""
+        self.panel.change_status(words, about="chart")
 
     def _redraw(self, report: Report, output: str) -> None:
         """Draw the requested chart or, if there is none, the last one.
 
         If the report cannot show it, keep it for a later report.
         """
-        choice = self.chart()
-        if choice and report.rows and output == "web":
-            self.charts.restore(report, choice)
-        else:
-            self.charts.hide()
-        self.wanted_chart = None if self.charts.choice() else choice
+        with self.charts.lock:  # so that a change made meanwhile is not undone
+            choice = self.chart()
+            if choice and report.rows and output == "web":
+                self.charts.restore(report, choice)
+            else:
+                self.charts.hide()
+            self.wanted_chart = None if self.charts.choice() else choice
 
     def _chart_changed(self) -> None:
         self.wanted_chart = None

@@ -91,6 +91,13 @@ class ResultPanel(anywidget.AnyWidget):
             self._counted = words
         self._status = status
 
+    def change_status(self, words: str, *, about: About) -> None:
+        """Replace the status if it has the same subject, or end it if `words` is ""."""
+        if words and self._about == about:
+            self.set_status(words, about=about)
+        elif not words:
+            self.end_status(about)
+
     def end_status(self, *about: About) -> None:
         """Remove the status if it is about one of these subjects and thus no longer applies."""
         if self._about in about:

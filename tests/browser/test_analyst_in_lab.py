@@ -205,6 +205,35 @@ def test_a_chart_of_ones_own_is_composed_and_saved_as_a_picture(form: LabNoteboo
     assert (form.elsewhere, form.errors) == ([], [])
 
 
+SLOW_LIBRARY = """
+import threading, time
+from custdyn_widgets.widgets import live_chart
+library, first, loaded = live_chart.browser_library, [1], threading.Event()
+def slow_library():
+    if first and first.pop():
+        time.sleep(3)
+        loaded.set()
+    return library()
+live_chart.browser_library = slow_library
+"""
+
+
+def test_a_mark_chosen_while_the_first_chart_loads_is_drawn(form: LabNotebook) -> None:
+    """The kernel is told of the columns in a thread of the form, and of the mark in its main thread."""
+    form.ask(SLOW_LIBRARY)
+    query(form)
+    form.show_chart(BLANK)
+    editor = form.page.locator(".custdyn-editor")
+    columns = editor.get_by_label("Columns", exact=True).and_(form.page.locator("input"))
+    columns.fill("Clients - All: Balance Pos")
+    columns.press("Enter")
+    form.page.wait_for_timeout(400)
+    editor.get_by_label("Mark", exact=True).select_option("bar")
+    form.ask("loaded.wait(20); live_chart.browser_library = library")
+    form.page.wait_for_timeout(1000)  # until the older chart, if it is drawn last, is on screen
+    expect(form.page.locator(".custdyn-drawing svg [aria-roledescription=bar]").first).to_be_attached()
+
+
 def test_the_link_leads_to_the_frozen_report(form: LabNotebook) -> None:
     report = query(form)
     form.link().wait_for(timeout=10_000)

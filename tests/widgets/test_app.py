@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import threading
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ from custdyn_widgets.errors import SourceError
 from custdyn_widgets.progress import listener as progress
 from custdyn_widgets.query.checks import Period
 from custdyn_widgets.query.query import ReportQuery
+from custdyn_widgets.render.charts.live import live_spec
 from custdyn_widgets.render.charts.specs import BLANK
 from custdyn_widgets.saved_queries import folders as saved_queries
 from custdyn_widgets.saved_queries.automation import ForEach
@@ -314,6 +316,56 @@ def test_a_status_ends_with_what_it_speaks_of(person: Person) -> None:
     assert person.status.startswith("Saved as customer-dynamics")
     person.form._choices.months.value = 8
     assert person.status.startswith("12 rows in ")
+
+
+def test_the_blank_charts_status_asks_for_columns_while_there_are_none(person: Person) -> None:
+    chart, columns = "Blank Chart is below the table.", ["Clients - Active: Qty"]
+    person.query()
+    person.show_chart(BLANK)
+    assert person.status == f"{chart} Choose its columns."
+    person.charts._editor._y.value = columns
+    assert person.status == chart
+    person.charts._editor._mark.value = "pie"  # an error of the panel, which keeps the last chart
+    assert person.status == chart
+    person.charts._editor._y.value = []
+    assert person.status == f"{chart} Choose its columns."
+    person.charts._editor._mark.value = "bar"
+    person.charts._editor._y.value = columns
+    assert person.status == chart
+
+
+def test_a_status_about_something_else_stays_while_a_chart_is_edited(person: Person) -> None:
+    person.query()
+    person.show_chart(BLANK)
+    person.result._handle_custom_msg({"ask": "csv"}, [])
+    assert person.status.startswith("Saved as ")
+    for columns in (["Clients - Active: Qty"], []):
+        person.charts._editor._y.value = columns
+        assert person.status.startswith("Saved as ")
+
+
+def test_an_edit_that_is_being_drawn_when_a_new_report_arrives_is_kept(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person.query()
+    person.show_chart(BLANK)
+    person.charts._editor._y.value = ["Clients - Active: Qty"]
+    waits, drawn = threading.Event(), threading.Event()
+
+    def slow(spec: dict[str, Any]) -> dict[str, Any]:
+        waits.set()
+        assert drawn.wait(20)
+        return live_spec(spec)
+
+    monkeypatch.setattr("custdyn_widgets.widgets.chart_panel.live_spec", slow)
+    edit = threading.Thread(target=lambda: setattr(person.charts._editor._title, "value", "Ours"))
+    edit.start()
+    assert waits.wait(20)
+    threading.Timer(0.5, drawn.set).start()
+    person.view._redraw(person.dynamics.report, "web")
+    edit.join(20)
+    assert person.charts._editor._title.value == "Ours"
+    assert person.charts.choice() == person.charts._editor.choice()
 
 
 # Charts are kept.

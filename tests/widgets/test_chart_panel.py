@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import unicodedata
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from custdyn_widgets.render.charts.live import live_spec
 from custdyn_widgets.render.charts.presets import PRESETS
 from custdyn_widgets.render.charts.specs import BLANK, blank_spec, preset_spec
 from custdyn_widgets.report.report import Report
-from custdyn_widgets.widgets import chart_panel
+from custdyn_widgets.widgets import chart_panel, live_chart
 from custdyn_widgets.widgets.chart_panel import ChartPanel
 from custdyn_widgets.widgets.download import Download
 from tests.make_report import make_report
@@ -191,6 +192,69 @@ def test_the_second_axis_is_for_chosen_columns_alone(panel: Shown) -> None:
     assert panel.choice() is not None
     assert panel.choice()["second_axis"] == []
     assert panel.changes == changes + 1
+
+
+def while_the_first_chart_loads(panel: Shown, monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> None:
+    """Choose a column, and act in a second thread while the first waits for the drawing library.
+
+    Lab gives the kernel the messages of two controls in two threads.
+    """
+    waits, loaded, calls = threading.Event(), threading.Event(), []
+
+    def slow() -> str:
+        calls.append(1)
+        if len(calls) == 1:
+            waits.set()
+            assert loaded.wait(20)
+        return ""
+
+    monkeypatch.setattr(live_chart, "browser_library", slow)
+    first = threading.Thread(target=lambda: panel.compose(y=[ACTIVE]))
+    second = threading.Thread(target=act)
+    first.start()
+    assert waits.wait(20)
+    second.start()
+    second.join(0.5)
+    loaded.set()
+    for thread in (first, second):
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"mark": "bar"}, {"y": [ACTIVE, REFILLS]}, {"x": RENEWED}, {"title": "Ours"}, {"right": [ACTIVE]}],
+)
+def test_what_changes_while_the_first_chart_loads_is_drawn(
+    panel: Shown, monkeypatch: pytest.MonkeyPatch, change: dict[str, object]
+) -> None:
+    report = make_report(6)
+    panel.draw(report, BLANK)
+    while_the_first_chart_loads(panel, monkeypatch, lambda: panel.compose(**change))
+    spec = blank_spec(report, **panel._editor.choice())
+    assert panel._place.children == (panel._live,)
+    assert (panel.drawn, panel.spec(), panel.choice()) == (live_spec(spec), spec, panel._editor.choice())
+    for name, value in change.items():
+        assert getattr(panel._editor, f"_{name}").value == value
+
+
+def test_another_chart_chosen_while_the_first_loads_is_the_one_that_stays(
+    panel: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = make_report(6)
+    panel.draw(report, BLANK)
+    while_the_first_chart_loads(panel, monkeypatch, lambda: panel.draw(report, REFILLS))
+    assert (panel.drawn, panel.editing) == (live_spec(preset_spec(report, REFILLS)), False)
+    panel.compose(mark="bar")  # arrives late, because the editor is hidden now
+    assert panel.choice() == {"preset": REFILLS}
+
+
+def test_a_chart_closed_while_it_loads_stays_closed(panel: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
+    panel.draw(make_report(6), BLANK)
+    while_the_first_chart_loads(panel, monkeypatch, panel.hide)
+    assert (panel.visible, panel.spec(), panel.drawn) == (False, None, None)
+    panel.compose(mark="bar")
+    assert (panel.visible, panel.spec(), panel.drawn) == (False, None, None)
 
 
 @pytest.mark.parametrize(
