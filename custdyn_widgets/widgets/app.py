@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
 _SETTLE = 0.03  # seconds; a change made just before a click may arrive after the click
 _ECHO = 0.1  # seconds; clicks made while a query was running arrive within this time and are ignored
-_OUTDATED = "The form has changed. The report below is for the previous query. Click Query to update it."
-_SYNCED = "The data has been read again. The report below is from the earlier data. Click Query to update it."
+_OUTDATED = "The form has changed. The report below is for the previous query."
+_SYNCED = "The data has been read again. The report below is from the earlier data."
 _NO_NAMES = Names((), (), (), (), (), {}, {}, "")
 
 

@@ -18,8 +18,7 @@ function render({ model, el }) {
     el.replaceChildren();
   }
 
-  async function draw() {
-    const number = ++latest;
+  async function draw(number) {
     library ??= load(model.get("_library"));
     const { default: embed } = await library;
     if (number !== latest) return;
@@ -32,10 +31,13 @@ function render({ model, el }) {
     else drawn.finalize();
   }
 
+  // A newer drawing may begin during an older one, and end before it: the older one then changes nothing.
   async function tryToDraw() {
+    const number = ++latest;
     try {
-      await draw();
+      await draw(number);
     } catch (error) {
+      if (number !== latest) return;
       remove();
       const message = el.appendChild(document.createElement("p"));
       message.className = "custdyn-error";

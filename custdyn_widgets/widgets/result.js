@@ -1,6 +1,7 @@
 // The result panel: status, error, toolbar, link, table, Info. Names from the data are text, never markup.
 // Sorting, the menu and copying work without the kernel.
 
+const UPDATE = "Click Query to update it.";
 const GONE = "The kernel stopped or was restarted, so this form no longer works. Run the cells again.";
 
 // The table.
@@ -538,6 +539,7 @@ function render({ model, el }) {
 
   let link = null;
   let made = null;
+  let hasKernel = true;
   const showStatus = () => {
     const { words: text, done } = model.get("_status");
     words.textContent = text;
@@ -546,8 +548,9 @@ function render({ model, el }) {
   };
   const showError = () => (error.textContent = model.get("_error"));
   const showOutdated = () => {
-    outdated.textContent = model.get("_outdated");
-    place.classList.toggle("custdyn-old", Boolean(model.get("_outdated")));
+    const reason = model.get("_outdated");
+    outdated.textContent = reason && hasKernel ? `${reason} ${UPDATE}` : reason;
+    place.classList.toggle("custdyn-old", Boolean(reason));
   };
   const showLink = () => link?.replaceChildren(...linkLine(model.get("_link"), () => model.send({ ask: "page", page: globalThis[PAGE] })));
   const showReport = () => {
@@ -563,6 +566,8 @@ function render({ model, el }) {
     error.textContent = GONE;
     words.textContent = "";
     bar.hidden = true;
+    hasKernel = false;
+    showOutdated();
     if (link?.querySelector("progress")) link.replaceChildren();
     for (const asking of place.querySelectorAll("[data-needs-kernel]")) asking.disabled = true;
   };

@@ -26,6 +26,7 @@ from tests.browser.lab_notebook import LabNotebook
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 MART = Path(__file__).parents[1] / "golden" / "mixed" / "mart"
+OUTDATED = "The form has changed. The report below is for the previous query."
 Open = Callable[..., LabNotebook]
 
 
@@ -456,9 +457,13 @@ def test_a_kernel_restarted_while_the_link_is_created_leaves_nothing_that_waits(
     form.button("Query").click()
     creating = form.page.get_by_text("Creating the link")
     creating.wait_for()
+    form.field("Active duration (months)").fill("7")
+    outdated = form.page.locator(".custdyn-outdated")
+    expect(outdated).to_have_text(f"{OUTDATED} Click Query to update it.")
     form.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
     form.page.get_by_text("Run the cells again").first.wait_for()
     expect(creating).to_have_count(0)
+    expect(outdated).to_have_text(OUTDATED)  # Query is disabled
     for name in ("Export to CSV", "Export to XLSX", "Show Chart"):
         expect(form.button(name)).to_be_disabled()
     expect(form.button("Info")).to_be_enabled()
