@@ -138,12 +138,33 @@ def test_an_axis_of_time_has_at_most_one_label_for_each_bucket_until_the_last(
         x = layer["encoding"]["x"]
         assert (x["type"], x["timeUnit"], x["axis"]["tickMinStep"]) == ("temporal", unit, step * 86_400_000)
         assert x["axis"]["labelExpr"].endswith(f"datum.value <= {last} ? datum.label : ''")
-        assert layer["mark"]["clip"] is True
+        assert layer["mark"]["clip"] is (layer["mark"].get("filled") is not False)  # rings are whole
         middle = mark == "bar" and layer["mark"]["type"] != "bar"  # numbers and rings, not bars
         assert x.get("bandPosition") == (0.5 if middle else None)
     assert live["layer"][0]["layer"][0]["params"][0]["bind"] == "scales"
     assert live["height"] == 320
     assert "params" not in str(spec)  # the page's own chart is left as it is
+
+
+@pytest.mark.parametrize("mark", ["line", "area", "point"])
+def test_the_ring_of_a_partial_month_is_whole_and_gone_when_zoomed_out(mark: str) -> None:
+    report = make_report(6)
+    rows = tuple(replace(row, partial=row is report.rows[-1]) for row in report.rows)
+    spec = live_spec(blank_spec(replace(report, rows=rows), y="Balance Refill: Total", mark=mark))
+    layers = spec["layer"][0]["layer"]
+    rings = [layer for layer in layers if layer["mark"].get("filled") is False]
+    assert len(rings) == 1
+    assert [layer["mark"]["clip"] for layer in layers] == [layer not in rings for layer in layers]
+
+    def opacities() -> list[str]:
+        svg = vl_convert.vegalite_to_svg(spec | {"width": 400}, vl_version="6.4")
+        return re.findall(r'stroke-width="1.5" opacity="(.)"', svg)
+
+    assert opacities() == ["1"]
+    for layer in layers:  # as zooming does
+        layer["encoding"]["x"]["scale"]["domain"] = [1_612_137_600_000, 1_619_827_200_000]
+    del layers[0]["params"]
+    assert opacities() == ["0"]
 
 
 def test_only_a_time_axis_with_one_mark_for_each_time_and_series_can_be_zoomed() -> None:

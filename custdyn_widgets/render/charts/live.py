@@ -77,13 +77,25 @@ def _make_zoomable(live: dict[str, Any], units: list[dict[str, Any]]) -> None:
             "axis": axis,
             **(middle if kind != "bar" else {}),
         }
-        one["mark"] = {**one["mark"], "clip": True}
+        is_ring = one["mark"].get("filled") is False
+        if is_ring:
+            one["encoding"]["opacity"] = _whole_within_plot(unit)
+        one["mark"] = {**one["mark"], "clip": not is_ring}
         one["mark"].pop("width", None)
         if kind == "text":
             one["encoding"]["text"] = _number_with_room(unit)
     if any(one["mark"]["type"] == "text" for one in units):
         _make_room_for_numbers(live, units)
     units[0]["params"] = [_ZOOM]
+
+
+def _whole_within_plot(unit: str) -> dict[str, Any]:
+    """Return the opacity of rings, which hides those zoomed out of the plot.
+
+    Clipping would also cut off a ring at the top or bottom of the plot.
+    """
+    test = f"inrange(scale('x', datum['{unit}_x']), [0, width])"
+    return {"condition": {"test": test, "value": 1}, "value": 0}
 
 
 def _number_with_room(unit: str) -> dict[str, Any]:
