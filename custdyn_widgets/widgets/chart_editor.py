@@ -75,7 +75,7 @@ class ChartEditor:
 
     def is_shown(self) -> bool:
         """Return whether the controls are shown."""
-        return self.widget.layout.display != "none"
+        return bool(self.widget.layout.display != "none")
 
     def hide(self) -> None:
         """Hide the controls without clearing their values."""

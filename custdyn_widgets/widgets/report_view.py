@@ -9,7 +9,6 @@ from typing import Any
 import ipywidgets
 
 from custdyn_widgets.mart import OpenedMart
-from custdyn_widgets.render import BLANK
 from custdyn_widgets.report import Report, triangle_html
 from custdyn_widgets.widgets.chart_panel import ChartPanel
 from custdyn_widgets.widgets.client_panel import ClientPanel

@@ -1,4 +1,4 @@
-"""The chart's module in Chromium, with a drawing library whose loading and drawings end when the test says."""
+"""The chart's module in Chromium, with a drawing library that takes as long as the test says."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BEGIN = """async ([module, library]) => {
   const url = URL.createObjectURL(new Blob([module], { type: "text/javascript" }));
   const { default: widget } = await import(url);
   Object.assign(state, { _library: library, _options: {}, spec: { mark: "line" } });
-  const model = { get: (name) => state[name], on: (_, act) => listeners.push(act), off: () => listeners.pop() };
+  const model = { get: (name) => state[name], on: (_, act) => listeners.push(act), off() {} };
   const el = document.body.appendChild(document.createElement("main"));
   globalThis.choose = (mark) => { state.spec = mark && { mark }; for (const act of listeners) act(); };
   globalThis.end = widget.render({ model, el });

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import functools
 import http.server
+import io
 import itertools
 import re
 import shutil
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from PIL import Image, ImageStat
+from playwright.sync_api import Page
 
 from custdyn_widgets.render.charts.drawing import report_charts
 from custdyn_widgets.render.page import Section, render_page
 from custdyn_widgets.viewer.headers import HEADERS
-from tests.make_report import make_report
+from tests.make_report import make_comparison, make_report
 from tests.render.test_charts import HOSTILE
 
 pytestmark = pytest.mark.browser
@@ -156,6 +160,101 @@ def test_a_table_that_goes_on_below_says_so(chromium, address, height, hinted):
     assert (box > 1) == hinted
     page.set_viewport_size({"width": 375, "height": 800})
     assert page.get_by_text("24 rows and the Total. Scroll within the table").is_visible()
+    page.close()
+
+
+def long_names(rows: int) -> bytes:
+    """Return the page of a table whose names wrap over many lines."""
+    report = make_report(rows)
+    name = "A reseller whose name is so long that it has to wrap over several lines"
+    named = tuple(replace(row, labels=(f"{name}, {i}",)) for i, row in enumerate(report.rows))
+    query = replace(report.query, group_by=("company",))
+    return render_page(replace(report, rows=named, headings=("Company",), query=query), {})
+
+
+def shades(page: Page) -> dict[str, bool]:
+    """Return at which edges the table's box is shaded, by looking at it. Its text is hidden meanwhile."""
+    ink = "td,th,td *,th *{color:transparent!important;border-color:transparent!important}"
+    hidden = page.add_style_tag(content=ink)
+    page.wait_for_timeout(100)
+    picture = Image.open(io.BytesIO(page.locator(".box").screenshot())).convert("L")
+    hidden.evaluate("style => style.remove()")
+    width, height = picture.size
+    head, foot, label = page.evaluate(
+        """['thead', 'tfoot', 'tbody .l:last-of-type'].map((one) => document.querySelector(one))
+          .map((one, i) => i < 2 ? one.offsetHeight : one.getBoundingClientRect().right
+            - document.querySelector('.box').getBoundingClientRect().left)"""
+    )
+    foot, label = round(foot) + 2, round(label)
+    middle = (head + height - foot) // 2
+    plain = ImageStat.Stat(picture.crop((width - 60, middle, width - 50, middle + 9))).mean[0]
+    edges = {
+        "right": (width - 5, middle, width - 3, middle + 9),
+        "left": (label + 1, middle, label + 3, middle + 9),
+        "below": (width - 60, height - foot - 3, width - 50, height - foot - 1),
+    }
+    return {name: abs(ImageStat.Stat(picture.crop(edge)).mean[0] - plain) > 5 for name, edge in edges.items()}
+
+
+BESIDE_AND_BELOW = {
+    (0, 0): {"right": True, "left": False, "below": True},
+    (40, 100): {"right": True, "left": True, "below": True},
+    (10**5, 0): {"right": False, "left": True, "below": True},
+    (0, 10**5): {"right": True, "left": False, "below": False},
+    (10**5, 10**5): {"right": False, "left": True, "below": False},
+}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [(390, 844), (1280, 700)])
+@pytest.mark.parametrize(
+    "content",
+    [render_page(make_report(24), {}), long_names(10), render_page(make_comparison(24), {})],
+    ids=["months", "long names", "comparison"],
+)
+def test_shades_show_where_the_table_goes_on(chromium, content, size, scheme):
+    page = chromium.new_page(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
+    page.set_content(content.decode())
+    box = page.locator(".box")
+    wide = box.evaluate("box => box.scrollWidth > box.clientWidth")
+    for (x, y), expected in BESIDE_AND_BELOW.items():
+        box.evaluate("(box, [x, y]) => box.scrollTo(x, y)", [x, y])
+        expected = expected if wide else {**expected, "right": False, "left": False}
+        assert shades(page) == expected, (x, y)
+    page.close()
+
+
+def test_a_table_that_is_whole_has_no_shade_and_paper_has_none(chromium):
+    page = chromium.new_page(viewport={"width": 1280, "height": 900})
+    page.set_content(render_page(make_comparison(3), {}).decode())
+    assert shades(page) == {"right": False, "left": False, "below": False}
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 900, "height": 500})
+    assert page.locator(".box").evaluate("box => getComputedStyle(box).backgroundImage") == "none"
+    page.close()
+
+
+@pytest.mark.parametrize(
+    ("content", "height", "hinted"),
+    [
+        (long_names(10), 844, True),
+        (long_names(24), 1_600, True),
+        (long_names(3), 1_200, False),
+        (render_page(make_report(6), {}), 600, False),
+        (render_page(make_comparison(24), {}), 1_200, True),
+    ],
+    ids=["10 long names", "24 long names", "3 long names", "6 months", "a comparison"],
+)
+def test_the_sentence_on_scrolling_depends_on_the_table_and_not_on_its_rows(
+    chromium, content, height, hinted
+):
+    page = chromium.new_page(viewport={"width": 1280, "height": height})
+    page.set_content(content.decode())
+    hidden = page.locator(".box").evaluate("box => box.scrollHeight - box.clientHeight")
+    assert (hidden > 1) == hinted
+    assert page.get_by_text("Scroll within the table").is_visible() == hinted
+    page.emulate_media(media="print")
+    assert not page.get_by_text("Scroll within the table").is_visible()
     page.close()
 
 

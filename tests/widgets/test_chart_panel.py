@@ -194,7 +194,9 @@ def test_the_second_axis_is_for_chosen_columns_alone(panel: Shown) -> None:
     assert panel.changes == changes + 1
 
 
-def while_the_first_chart_loads(panel: Shown, monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> None:
+def while_the_first_chart_loads(
+    panel: Shown, monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]
+) -> None:
     """Choose a column, and act in a second thread while the first waits for the drawing library.
 
     Lab gives the kernel the messages of two controls in two threads.
