@@ -175,3 +175,27 @@ def test_the_ends_of_pandas_times_are_right_or_faults(unit: str) -> None:
     assert [(fault.row, fault.column) for fault in mart.faults] == (
         [(1, "created_at")] if unit == "ns" else []
     )
+
+
+FAR_TIMES = [
+    *((pa.timestamp(unit, zone), unit) for unit in ("s", "ms", "us") for zone in (None, "UTC")),
+    (pa.date64(), "ms"),
+    (pa.date32(), "days"),
+]
+
+
+@pytest.mark.parametrize("end", [1, -1], ids=["latest", "earliest"])
+@pytest.mark.parametrize(("kind", "unit"), FAR_TIMES, ids=str)
+def test_the_ends_of_arrow_times_are_shown_as_numbers(kind: pa.DataType, unit: str, end: int) -> None:
+    size = 32 if kind == pa.date32() else 64
+    numbers = [end * (2 ** (size - 1) - 1), 0]
+    times = pa.array(numbers, pa.int32() if size == 32 else pa.int64()).view(kind)
+    [fault] = check_source(with_column("clients", "created_at", pd.array(times, pd.ArrowDtype(kind)))).faults
+    assert fault.value == f"{numbers[0]} {unit} since 1970"
+    assert fault.why == "is outside the years 1 to 9999"
+
+
+def test_a_year_that_arrow_can_write_is_shown_as_a_date() -> None:
+    days = pd.array(pa.array([2_932_897, 0], pa.int32()).view(pa.date32()), pd.ArrowDtype(pa.date32()))
+    [fault] = check_source(with_column("clients", "created_at", days)).faults
+    assert fault.value == "10000-01-01"

@@ -16,6 +16,10 @@ from custdyn_widgets.mart.checking.summary import CheckSummary
 from custdyn_widgets.mart.columns import Bools, Codes
 from custdyn_widgets.mart.reading.stored import StoredTable
 
+_ARROW_YEARS = 30_000  # Arrow writes the years -32767 to 32767 correctly
+_SECONDS = 31_556_952  # in a year, on average
+_PER_YEAR = {"days": 365, "s": _SECONDS, "ms": _SECONDS * 10**3, "us": _SECONDS * 10**6}
+
 LISTED = 20  # the maximum number of faults in an error message
 
 
@@ -129,5 +133,16 @@ def stored_text(value: pa.Scalar) -> str:
     try:
         plain = value.as_py()
     except (ValueError, OverflowError):  # a time that Python cannot represent
-        plain = value.cast(pa.large_string()).as_py()
+        plain = _far_time(value)
     return "" if plain is None else str(plain)
+
+
+def _far_time(value: pa.Scalar) -> str:
+    """Return a time outside the years 1 to 9999 as text, or as a number if Arrow cannot write its year."""
+    kind = value.type
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        unit = kind.unit if pa.types.is_timestamp(kind) else "days" if pa.types.is_date32(kind) else "ms"
+        if abs(value.value) >= _ARROW_YEARS * _PER_YEAR[unit]:
+            return f"{value.value} {unit} since 1970"
+    text: str = value.cast(pa.large_string()).as_py()
+    return text
