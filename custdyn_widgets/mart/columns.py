@@ -26,7 +26,11 @@ _DENSE, _SMALL = 16, 2**16  # a lookup table may have this many entries per numb
 
 
 def plain(column: pa.ChunkedArray) -> pa.Array:
-    """Return a column as one array, decoded unless it is a dictionary of text."""
+    """Return a column as one array, decoded unless it is a dictionary of text.
+
+    Types that Arrow can store but not compute with are converted to wider ones: views, half floats and
+    dictionaries of lists or structs.
+    """
     kind = column.type
     if isinstance(kind, pa.BaseExtensionType):
         if kind.extension_name == "arrow.uuid":
@@ -35,12 +39,18 @@ def plain(column: pa.ChunkedArray) -> pa.Array:
     if pa.types.is_dictionary(kind):
         if pa.types.is_string_view(kind.value_type):  # from Polars; Arrow cannot cast them
             return plain(_without_views(column))
+        if pa.types.is_nested(kind.value_type):  # Arrow cannot cast them
+            return plain(_taken(column))
         if not is_text(kind.value_type) or any(chunk.dictionary.null_count for chunk in column.chunks):
             return plain(column.cast(kind.value_type))  # Arrow cannot unify dictionaries with nulls
         return _one_chunk(column.unify_dictionaries())
     if pa.types.is_run_end_encoded(kind):
         return plain(pc.run_end_decode(column))
-    if pa.types.is_string_view(kind) or (pa.types.is_string(kind) and column.nbytes >= _LARGE):
+    if pa.types.is_binary_view(kind):
+        column = column.cast(pa.large_binary())
+    elif pa.types.is_float16(kind):
+        column = column.cast(pa.float32())
+    elif pa.types.is_string_view(kind) or (pa.types.is_string(kind) and column.nbytes >= _LARGE):
         column = column.cast(pa.large_string())
     return _one_chunk(column)
 
@@ -70,6 +80,12 @@ def _without_views(column: pa.ChunkedArray) -> pa.ChunkedArray:
         for chunk in column.chunks
     ]
     return pa.chunked_array(chunks, pa.dictionary(column.type.index_type, pa.large_string()))
+
+
+def _taken(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return the values of a dictionary column of any type."""
+    chunks = [chunk.dictionary.take(chunk.indices) for chunk in column.chunks]
+    return pa.chunked_array(chunks, column.type.value_type)
 
 
 def _one_chunk(column: pa.ChunkedArray) -> pa.Array:

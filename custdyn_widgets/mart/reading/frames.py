@@ -89,7 +89,7 @@ def _from_arrow(stream: ArrowStream, spec: MartTable) -> StoredTable:
         schema = pa.schema([reader.schema.field(i) for i in known])
         data = pa.Table.from_batches((batch.select(known) for batch in reader), schema)
         data.validate(full=True)  # producers are not required to check that text is UTF-8
-        data = pa.table({name: _without_views(data.column(name)) for name in data.column_names})
+        data = pa.table({name: _selectable(data.column(name)) for name in data.column_names})
     except SourceError:
         raise
     except Exception as error:  # the library behind the stream may raise any exception
@@ -100,9 +100,11 @@ def _from_arrow(stream: ArrowStream, spec: MartTable) -> StoredTable:
     return StoredTable(spec, spec.name, data, tuple(name for name in names if name not in spec.column_names))
 
 
-def _without_views(column: pa.ChunkedArray) -> pa.Array:
-    """Convert string views in a column to strings, because Arrow cannot select rows of string views."""
+def _selectable(column: pa.ChunkedArray) -> pa.Array:
+    """Return a column in a type of which Arrow can select rows, which it cannot do with views and unions."""
     kind = column.type
+    if pa.types.is_union(kind):  # values of several types, as in a pandas column of objects
+        return pa.array([_value_text(value) for value in column.to_pylist()], pa.large_string())
     if any(is_list(kind) for is_list in _LISTS) and pa.types.is_string_view(kind.value_type):
         column = column.cast(pa.large_list(pa.large_string()))
     return plain(column)
@@ -129,7 +131,8 @@ def _frame_column(series: pd.Series[Any], kind: Kind) -> pa.Array:
     try:
         if mixed:  # Arrow crashes on NumPy scalars of several types
             series = pd.Series([_unboxed(value) for value in series], dtype=object)
-        return pa.array(series, from_pandas=True)
+        found = pa.array(series, from_pandas=True)  # of several chunks if pandas stores it with Arrow
+        return _selectable(found if isinstance(found, pa.ChunkedArray) else pa.chunked_array([found]))
     except (pa.ArrowException, TypeError, ValueError, ArithmeticError):
         if kind == "tags":
             return pa.array([_tag_texts(v) for v in series], pa.large_list(pa.large_string()))

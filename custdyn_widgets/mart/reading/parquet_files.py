@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from custdyn_widgets import progress
 from custdyn_widgets.errors import SourceError
-from custdyn_widgets.mart.columns import is_text
+from custdyn_widgets.mart.columns import is_text, plain
 from custdyn_widgets.mart.reading.likely_causes import reject_foreign_content
 from custdyn_widgets.mart.reading.stored import (
     BATCH,
@@ -28,6 +28,8 @@ from custdyn_widgets.mart.schema import MartTable
 _INSTANTS = pa.timestamp("us", "UTC")
 _PIECE = 2**20  # rows; row groups are never split
 _MANY_CLIENTS = 2**17
+# Types of which Arrow cannot select rows, or whose numbers it cannot round.
+_LIMITED = (pa.types.is_string_view, pa.types.is_binary_view, pa.types.is_float16)
 
 
 def read_parquet(path: Path, spec: MartTable, columns: Sequence[str] | None = None) -> StoredTable:
@@ -126,6 +128,9 @@ def _table(file: pq.ParquetFile, path: Path, spec: MartTable, data: pa.Table, fi
             data.column(name).validate(full=True)  # writers are not required to check that text is UTF-8
         except pa.ArrowInvalid as error:
             raise SourceError(f"{path.name}, column {name}: {error}", field=name) from error
+    for name in data.column_names:
+        if any(is_limited(data.schema.field(name).type) for is_limited in _LIMITED):
+            data = data.set_column(data.column_names.index(name), name, plain(data.column(name)))
     for name in _int96(file, data.column_names):
         data = data.set_column(data.column_names.index(name), name, data.column(name).cast(_INSTANTS))
     extra = tuple(name for name in file.schema_arrow.names if name not in spec.column_names)
@@ -149,6 +154,11 @@ def _needs_no_validation(column: pa.Array) -> bool:
         return False
     data = column.buffers()[-1]
     return data is None or int(np.frombuffer(data, np.uint8).max(initial=0)) < 0x80
+
+
+def _may_be_coded(kind: pa.DataType) -> bool:
+    """Return whether a column of a type can be read as a dictionary."""
+    return not pa.types.is_nested(kind.storage_type if isinstance(kind, pa.BaseExtensionType) else kind)
 
 
 def _in_range(indices: pa.Array, count: int) -> bool:
@@ -175,9 +185,7 @@ def _opened(
             schema = seen.schema_arrow
             reject_repeated_columns(schema.names, spec, path.name)
             repeating = [
-                name
-                for name in coded
-                if name in schema.names and not pa.types.is_nested(schema.field(name).type)
+                name for name in coded if name in schema.names and _may_be_coded(schema.field(name).type)
             ]
             with pq.ParquetFile(
                 stored,
