@@ -142,7 +142,7 @@ def _far_time(value: pa.Scalar) -> str:
     kind = value.type
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         unit = kind.unit if pa.types.is_timestamp(kind) else "days" if pa.types.is_date32(kind) else "ms"
-        if abs(value.value) >= _ARROW_YEARS * _PER_YEAR[unit]:
+        if unit != "ns" and abs(value.value) >= _ARROW_YEARS * _PER_YEAR[unit]:  # ns reach only 2262
             return f"{value.value} {unit} since 1970"
     text: str = value.cast(pa.large_string()).as_py()
     return text
