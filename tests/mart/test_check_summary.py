@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 from collections import Counter
@@ -14,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from custdyn_widgets import Dialect, Source
 from custdyn_widgets.mart.building import check_source
 from custdyn_widgets.mart.checking import fault_kinds
 from custdyn_widgets.mart.checking.checked import CheckedMart
@@ -148,6 +151,34 @@ def test_the_last_lines_of_check_and_sync_count_one_row_as_one(size: int, words:
 def test_the_verdict_counts_one_fault_as_one(counts: tuple[int, ...], verdict: str) -> None:
     groups = [FaultGroup(KINDS[n], "clients.csv", "", count) for n, count in enumerate(counts)]
     assert CheckSummary("mine", {}, groups, []).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("headings", "setting_helps"),
+    [
+        ({"tags": "Tags", "owner_user": "Owner User"}, True),
+        ({"tags": "tags,Tags"}, False),  # the column is there too
+        ({"tags": "Tags,TAGS"}, False),  # which of them is meant?
+        ({"tags": "t\u0430gs"}, False),  # a Cyrillic letter
+        ({"tags": "Tags", "company": "c\u043empany"}, False),
+    ],
+)
+def test_the_remedy_for_near_headings_names_a_setting_only_if_it_helps(
+    tmp_path: Path, headings: dict[str, str], setting_helps: bool
+) -> None:
+    rows = list(csv.reader(io.StringIO(CSV["clients"])))
+    names = [headings.get(name, name).split(",") for name in rows[0]]
+    lines = [[cell for cell, of in zip(row, names, strict=True) for _ in of] for row in rows[1:]]
+    text = "".join(",".join(row) + "\n" for row in [[name for of in names for name in of], *lines])
+    source = folder(tmp_path, clients=text)
+    kinds = check_source(source).summary().kinds
+    [group] = [group for group in kinds if group.kind.code == "near_heading"]
+    assert f"{group.place}: {group.kind.reason}" == (
+        "clients.csv: a heading resembles the name of a column but does not match it, so it is not read"
+    )
+    assert ("delimiter" in group.kind.remedy) is setting_helps
+    loose = check_source(Source(source, dialect=Dialect(delimiter=","))) if setting_helps else None
+    assert loose is None or not loose.faults
 
 
 def test_a_hundred_thousand_faults_are_a_few_lines_and_a_small_table() -> None:

@@ -11,8 +11,8 @@ from custdyn_widgets.mart.schema import MartColumn
 NO_COLUMN = FaultKind("no_column", "is missing: the table has no such column", "Add the column.")
 NEAR_HEADING = FaultKind(
     "near_heading",
-    "resembles the name of a column but does not match it, so it is not read",
-    "Rename or remove the column, or accept such headings by setting delimiter for the source.",
+    "a heading resembles the name of a column but does not match it, so it is not read",
+    "Rename the heading, or remove the column.",
     of_column=False,
 )
 CELL_COUNT = FaultKind(
@@ -135,6 +135,15 @@ BALANCE_TOO_LARGE = FaultKind(
 OWN_ANCESTOR = FaultKind(
     "own_ancestor", "makes a company its own ancestor", "Correct the parent of one of these companies."
 )
+
+
+def near_heading_in_csv() -> FaultKind:
+    """Return the kind of fault for a heading that would be read in a source that is not plain."""
+    remedy = (
+        'Rename the heading, or remove the column. Or set delimiter = "," for the source: in a source that '
+        "sets the format of its CSV files, headings may differ from column names in case and punctuation."
+    )
+    return replace(NEAR_HEADING, remedy=remedy)
 
 
 def unknown_choice(column: MartColumn) -> FaultKind:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from custdyn_widgets.errors import shown
-from custdyn_widgets.mart.checking.fault_kinds import NEAR_HEADING
-from custdyn_widgets.mart.checking.faults import Fault
+from custdyn_widgets.mart.checking.fault_kinds import NEAR_HEADING, near_heading_in_csv
+from custdyn_widgets.mart.checking.faults import Fault, FaultKind
 from custdyn_widgets.mart.checking.notes import Note
 from custdyn_widgets.mart.reading.near_names import normalized_name
 from custdyn_widgets.mart.reading.stored import StoredTable
@@ -24,6 +24,7 @@ def near_misses(table: StoredTable) -> Iterator[Fault]:
     The names differ only in case, punctuation, byte order marks or Cyrillic lookalikes.
     """
     known = {normalized_name(name): name for name in table.spec.column_names}
+    kind = _kind(table, known)
     for name in table.extra:
         plain = normalized_name(_without_marks(name))
         latin = plain.translate(_LOOKALIKES)
@@ -36,7 +37,17 @@ def near_misses(table: StoredTable) -> Iterator[Fault]:
                 f"resembles the column {meant} but does not match it, so it is not read: rename or remove "
                 f"it{mark}"
             )
-            yield Fault(table.origin, 1, printable(name), name, why, NEAR_HEADING)
+            yield Fault(table.origin, 1, printable(name), name, why, kind)
+
+
+def _kind(table: StoredTable, known: Mapping[str, str]) -> FaultKind:
+    """Return the kind of the near misses; its remedy names a setting if that would make all of them read."""
+    plain = [normalized_name(_without_marks(name)).translate(_LOOKALIKES) for name in table.extra]
+    near = [(normalized_name(name), latin) for name, latin in zip(table.extra, plain, strict=True)
+            if latin in known]  # fmt: skip
+    read = {known[name] for name, _ in near if name in known} - set(table.data.column_names)
+    is_csv = table.origin.lower().endswith(".csv")
+    return near_heading_in_csv() if is_csv and len(read) == len(near) else NEAR_HEADING
 
 
 def extra_columns(table: StoredTable, near: Collection[Fault]) -> Iterator[Note]:

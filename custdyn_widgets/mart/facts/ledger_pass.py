@@ -38,7 +38,7 @@ from custdyn_widgets.mart.facts.ledger import Ledger, coded_rows, package_ids, t
 from custdyn_widgets.mart.reading.stored import Piece, StoredLedger, StoredTable
 
 T = TypeVar("T")
-_IN_HEADINGS = (NEAR_HEADING, NO_COLUMN)
+_IN_HEADINGS = (NEAR_HEADING.code, NO_COLUMN.code)
 
 
 @dataclass(frozen=True)
@@ -195,7 +195,7 @@ class _LedgerWork:
         if doubtful.any():
             table, seconds = table.rows(~doubtful), seconds[~doubtful]
         packages = package_ids(table) if self.others.packages is None else self.others.packages
-        if self.others.place is not None and not any(fault.kind in _IN_HEADINGS for fault in faults):
+        if self.others.place is not None and not any(fault.kind.code in _IN_HEADINGS for fault in faults):
             codes = self._package_codes(table, packages)
             seconds = seconds.astype(self.runs.time_type)
             self.runs.put(first, coded_rows(table, seconds, self.others.place, codes))
@@ -221,7 +221,7 @@ class _LedgerWork:
         if len(self.known.kept):
             numbers = np.arange(len(table)) + table.stored.first_row
             found &= ~np.isin(numbers, self.known.kept)
-        found[[table.position(fault) for fault in faults if fault.kind not in _IN_HEADINGS]] = True
+        found[[table.position(fault) for fault in faults if fault.kind.code not in _IN_HEADINGS]] = True
         for column, other in (("client_id", "clients"), ("package_id", "packages")):
             if other in self.others.left_out and self.others.left_out[other].any():
                 lost = np.append(self.others.left_out[other], False)[table.codes[column]]
