@@ -125,8 +125,7 @@ def positives(column: pa.Array, blank: Bools) -> tuple[list[Decimal], Faults]:
     quotes: list[Decimal] = []
     faults: Faults = {}
     kind = column.type
-    if not (is_text(kind) or pa.types.is_primitive(kind)) or pa.types.is_temporal(kind):
-        # Python cannot represent every date, so do not convert them.
+    if pa.types.is_temporal(kind) or pa.types.is_nested(kind):  # Python cannot represent every date
         return [Decimal(1)] * len(column), _wrong_type(column, blank, NOT_AN_AMOUNT)[1]
     for i, value in enumerate(column.to_pylist()):
         quote = Decimal(1) if blank[i] else _exact(value)
