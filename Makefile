@@ -47,7 +47,7 @@ serve: $(VENV)/.ready ## Serve the snapshots at their links
 	@$(BIN)/custdyn serve
 
 test: $(VENV)/.test-ready ## Run all tests, including browser, LibreOffice and Spark (ONLY=… selects)
-	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ONLY)
+	@$(BIN)/python -m pytest --numprocesses 3 --dist worksteal $(ONLY)
 
 quick: $(VENV)/.test-ready ## Run the quick tests only (under two minutes)
 	@$(BIN)/python -m pytest --numprocesses 2 --few-examples -m "$(SMALL) and not long" $(ONLY)

@@ -19,7 +19,7 @@ from custdyn_widgets.text import cut_short, printable
 _STYLE = Path(__file__).with_name("bar.css")
 _DOWNLOADS = {
     "csv": ("CSV", ("report.csv",)),
-    "csv-total": ("CSV with Total", ("report.csv", "total.csv")),
+    "csv-total": ("CSV + Total", ("report.csv", "total.csv")),
     "xlsx": ("XLSX", ("report.xlsx",)),
     "pdf": ("PDF", ("report.pdf",)),
     "json": ("JSON", ("report.json",)),

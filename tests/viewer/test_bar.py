@@ -55,11 +55,11 @@ def test_it_offers_the_files_of_the_snapshot(site: Site) -> None:
     with_workbook = site.store.publish({}, {**FILES, "report.xlsx": b"PK"})
     assert list(links_of(shown(site, with_workbook))) == ["CSV", "XLSX", "JSON", "ZIP"]
     with_total = site.store.publish({}, {**FILES, "total.csv": b"Total"})
-    assert links_of(shown(site, with_total))["CSV with Total"] == f"?id={with_total}&format=csv-total"
+    assert links_of(shown(site, with_total))["CSV + Total"] == f"?id={with_total}&format=csv-total"
     (site.store.place(with_total) / "total.csv").write_bytes(b"total")
     damaged = shown(site, with_total)
     assert "CSV" in links_of(damaged)
-    assert "<s>CSV with Total</s>" in damaged
+    assert "<s>CSV + Total</s>" in damaged
     with_pdf = site.store.publish({}, {**FILES, "report.pdf": b"%PDF-1.7"})
     assert links_of(shown(site, with_pdf))["PDF"] == f"?id={with_pdf}&format=pdf"
 
