@@ -62,7 +62,7 @@ def refuse_strangers(store: Path, snapshot_id: str, done: str) -> None:
 
 
 def describe_obstacle(store: Path, error: OSError) -> str:
-    """Return why a file in the store could not be written, with the path in the way and whose it is."""
+    """Return why a file in the store could not be written: the reason, the path, and another owner if any."""
     why = error_text(error)
     if not isinstance(error.filename, str):
         return why

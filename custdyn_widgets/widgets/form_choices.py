@@ -108,7 +108,7 @@ class Choices:
         low, high = field.bounds[0], field.bounds[-1]
         return {
             **found,
-            field.name: f"The {field.unit} are missing: enter a whole number from {low} to {high}.",
+            field.name: f"The number of {field.unit} is missing: enter a whole number from {low} to {high}.",
         }
 
     def controls(self) -> dict[str, Control | ColumnChooser]:

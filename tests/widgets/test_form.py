@@ -467,7 +467,7 @@ def test_every_time_zone_of_a_query_is_offered(form: QueryForm) -> None:
         ("Active duration", 0, "Active duration: 0 is not between 1 and 120 months."),
         ("Active duration", 121, "Active duration: 121 is not between 1 and 120 months."),
         ("Active duration", 2.5, "Active duration must be a whole number of months, not 2.5."),
-        ("Active duration", None, "The months are missing: enter a whole number from 1 to 120."),
+        ("Active duration", None, "The number of months is missing: enter a whole number from 1 to 120."),
         ("Time zone", [], "The time zone is missing: choose one, such as UTC."),
         ("Time zone", ["Europe/Pari"], "Time zone: 'Europe/Pari' is not an allowed value. Did you mean"),
     ],
