@@ -180,7 +180,7 @@ def run_command(
 
     given: dict[str, Any] = {**query_fields(query_file, saved_name, options), **dict(parameter)}
     if source is None and "source" not in given:
-        source = saved_source(saved_name)  # the template may have another
+        source = saved_source(saved_name)  # overrides the template's, as in a scheduled run
     if synced:
         sync_first(source)
     given.update({name: value for name, value in (("source", source), ("as_of", as_of)) if value is not None})

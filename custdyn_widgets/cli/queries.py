@@ -129,7 +129,7 @@ def queries_run(
     from custdyn_widgets import saved_queries
 
     saved = saved_queries.load(name, place).saved
-    source = source or saved.source
+    source = saved.source if source is None else source
     if source is None:
         raise without_source(name)
     form = chosen_format(form, as_json, "table" if saved.output == "web" else saved.output, output)
@@ -139,7 +139,7 @@ def queries_run(
         as_of=as_of,
         form=form,
         output=output,
-        total=total,
+        total=total or saved.total,
         frozen=frozen,
         pdf=pdf,
     )

@@ -14,7 +14,7 @@ from custdyn_widgets.files import strict_json
 from custdyn_widgets.query import FIELDS, Kind
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-_YEAR = re.compile(r"(?<!\d)(?:19|20|21)\d\d", re.ASCII)  # in no preset
+_YEAR = re.compile(r"(?<!\d)(?:19|20|21)\d\d", re.ASCII)  # no preset contains a year
 _RESET = ("group_by", "columns", "compare")  # fields of a saved query that `none` clears
 
 
@@ -88,7 +88,8 @@ def chosen_source(source: str | None, saved_name: str | None) -> str:
     SavedQueryError
         If the saved query does not exist or is not valid.
     """
-    if found := source or saved_source(saved_name):
+    found = saved_source(saved_name) if source is None else source
+    if found is not None:
         return found
     ctx = click.get_current_context()
     if saved_name is not None:

@@ -84,7 +84,7 @@ def _check_row(query: ReportQuery, labels: tuple[str, ...], total: bool) -> None
     if labels and total:
         raise click.UsageError("Give --row or --total, not both.")
     if labels and not count:
-        raise click.UsageError("Without --group-by, the report has only one row: remove --row.")
+        raise click.UsageError("The query has no grouping, so the report has only one row: remove --row.")
     if total or len(labels) == count:
         return
     rows = " and ".join(f"--row LABEL for the {name.replace('_', ' ')}" for name in query.group_by)

@@ -116,8 +116,9 @@ def put_file(root: Path, aside: str, shelf: tuple[str, ...], name: str, data: by
             os.fsync(target)
     except OSError as error:
         if error.filename2 == name:
-            error.filename, error.filename2 = str(root.joinpath(*shelf, name)), None
-        elif error.filename == own:
+            error.filename = str(root.joinpath(*shelf, name))
+            del error.filename2
+        elif error.filename in (own, aside):
             error.filename = str(root / aside)
         elif error.filename in shelf:  # opened relative to the folder above
             error.filename = str(root.joinpath(*shelf[: shelf.index(error.filename) + 1]))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from custdyn_widgets.render import Section
 
 PAGE, PDF = "report.html", "report.pdf"
-TOTAL = "total.csv"  # the line below `report.csv` if a reader asks for the Total
+TOTAL_LINE = "total.csv"  # the line below `report.csv` if a reader asks for the Total
 _DIGEST_BEGINNING = 16  # characters of the content digest in a PDF's footer
 
 
@@ -58,7 +58,7 @@ def report_files(
         PAGE: render.render_page(report, drawn, sections),
     }
     if total := render.total_line(report):
-        files[TOTAL] = total
+        files[TOTAL_LINE] = total
     with contextlib.suppress(ExportError):  # too large for a workbook
         files["report.xlsx"] = render.to_xlsx(report)
     if paper is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import json
 import re
@@ -100,7 +101,7 @@ class SavedQuery:
         The subject and opening words of the report's email, in which `fill_words` replaces placeholders;
         empty for the usual subject and no opening words.
     total
-        Whether a CSV that is sent has the Total as its last row.
+        Whether a CSV that a run sends, or `custdyn queries run` prints, has the Total as its last row.
 
     Raises
     ------
@@ -212,11 +213,10 @@ class SavedQuery:
         SavedQueryError
             If its content is invalid; the error names the file and the key.
         """
+        if not data.removeprefix(codecs.BOM_UTF8).strip():
+            raise SavedQueryError.unreadable(file, "is empty: restore it from a backup, or delete it")
         try:
-            text = data.decode("utf-8-sig")
-            if not text.strip():
-                raise SavedQueryError.unreadable(file, "is empty: restore it from a backup, or delete it")
-            return cls.from_dict(strict_json(text))
+            return cls.from_dict(strict_json(data.decode("utf-8-sig")))
         except (SavedQueryError, QueryError) as error:
             raise SavedQueryError.in_file(file, error) from error
         except RecursionError:

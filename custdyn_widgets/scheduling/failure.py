@@ -83,14 +83,13 @@ def report_failure(recorder: Recorder, run: Run, command: str, lines: Sequence[s
     Run
         The record of the failed run with the receipts.
     """
-    in_place = _resend_or(command, recorder, run)
-    run = post_event(recorder, run, "run.failed", in_place)
+    remedy = _resend_or(command, recorder, run)
+    run = post_event(recorder, run, "run.failed", remedy)
+    recorder.prepare_failure_email(run)
     recipients = recorder.failure_recipients
-    if (not recipients or recorder.server is None) and recorder.webhook is None:
-        recorder.warn_of_silence(run)
     if not recipients or recorder.server is None:
         return run
-    letter = failure_letter(run, recorder.saved, recorder.settings, in_place, lines)
+    letter = failure_letter(run, recorder.saved, recorder.settings, remedy, lines)
     return _send_letter(recorder, letter, run, recipients)
 
 

@@ -156,12 +156,13 @@ class Recorder:
                 f"The failure recipients in the settings cannot be notified. {error.message}"
             )
 
-    def warn_of_silence(self, run: Run) -> None:
-        """Say that nobody can be notified of a failed run, and what to set, unless the output says why."""
-        if not self.explains_silence:
+    def prepare_failure_email(self, run: Run) -> None:
+        """Read the mail server's settings if they have not been read; warn if nobody can be notified.
+
+        The warning says what to set, unless the output already says why, or there is a webhook.
+        """
+        if not self.explains_silence or (self.failure_recipients and self.server is not None):
             return
-        is_own = run.id == self.run.id
-        what = "this failure" if is_own else f"the run for {run.logical_time or run.began} ({run.result})"
         why = "List failure_recipients in the saved query, or in the settings (CUSTDYN_FAILURE_RECIPIENTS)."
         if self.failure_recipients:
             try:
@@ -170,8 +171,10 @@ class Recorder:
                 why = error.message
             else:
                 return
-        if self.redact(why) not in (run.problem or ""):
-            self._warn_of_silence(f"Nobody was notified of {what}. {why}")
+        if self.webhook is None and self.redact(why) not in (run.problem or ""):
+            is_own = run.id == self.run.id
+            earlier = f"the run for {run.logical_time or run.began} ({run.result})"
+            self._warn_of_silence(f"Nobody was notified of {'this failure' if is_own else earlier}. {why}")
 
     def _warn_of_silence(self, line: str) -> None:
         self.explains_silence = False

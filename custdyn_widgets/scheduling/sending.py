@@ -10,7 +10,7 @@ from typing import Any
 
 from custdyn_widgets.errors import CustDynError
 from custdyn_widgets.mail import Attachment, Delivery, MailServer, ReportLetter, deliver
-from custdyn_widgets.publish import known_secrets, without_secrets
+from custdyn_widgets.publish import TOTAL_LINE, known_secrets, without_secrets
 from custdyn_widgets.render import to_excel_csv
 from custdyn_widgets.report import Report, format_instant, interval_slug
 from custdyn_widgets.scheduling.alerts import letter_alerts, letter_mark
@@ -219,5 +219,5 @@ def _attachment(task: Task, made: MadeReport) -> Attachment | None:
         return Attachment(f"{name}-excel.csv", to_excel_csv(made.report, total=task.saved.total))
     if file not in files:
         return None
-    names = [file, "total.csv"] if task.saved.total and "total.csv" in files else [file]
+    names = [file, TOTAL_LINE] if task.saved.total and TOTAL_LINE in files else [file]
     return Attachment(f"{name}.{output}", b"".join(store.read(snapshot, one) for one in names))

@@ -62,7 +62,10 @@ def refuse_strangers(store: Path, snapshot_id: str, done: str) -> None:
 
 
 def describe_obstacle(store: Path, error: OSError) -> str:
-    """Return why a file in the store could not be written: the reason, the path, and another owner if any."""
+    """Return why a file in the store could not be written: the reason and the path.
+
+    If permission was denied because of another account's file, the text also names that account.
+    """
     why = error_text(error)
     if not isinstance(error.filename, str):
         return why
@@ -70,7 +73,8 @@ def describe_obstacle(store: Path, error: OSError) -> str:
     for place in (path, path.parent):  # if there is no such file, its folder is in the way
         with contextlib.suppress(OSError):
             owner = place.lstat().st_uid
-            whose = "" if owner == os.geteuid() else f", which belongs to {account(owner)}"
+            is_denied = isinstance(error, PermissionError) and owner != os.geteuid()
+            whose = f", which belongs to {account(owner)}" if is_denied else ""
             return f"{why} ({place}{whose})"
     return f"{why} ({path})"
 

@@ -109,10 +109,10 @@ def _downloads(
     The ZIP contains all files.
     """
     for kind, (label, names) in _DOWNLOADS.items():
-        if any(name in wrong for name in names):
-            yield f"<s>{label}</s>"
-        elif all(name in files for name in names):
-            yield _download(snapshot_id, kind, label)
+        if not all(name in files for name in names):
+            continue
+        is_wrong = any(name in wrong for name in names)
+        yield f"<s>{label}</s>" if is_wrong else _download(snapshot_id, kind, label)
     yield _download(snapshot_id, "zip", "ZIP") if can_be_proven and not wrong else "<s>ZIP</s>"
 
 

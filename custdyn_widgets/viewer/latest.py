@@ -13,7 +13,7 @@ from custdyn_widgets.viewer.links import parse_address
 
 
 class LatestHandler(BaseHandler):
-    """Handler for `/latest?q=…` and `&format=html|csv|xlsx|json`."""
+    """Handler for `/latest?q=…` and the formats of `ViewHandler`."""
 
     kind = "latest"
     other_parameters: frozenset[str] = frozenset()

@@ -260,7 +260,7 @@ function render({ model, el }) {
     const output = element("select", { id: `${id}-output` });
     output.dataset.field = "output";
     for (const [value, text] of model.get("outputs")) output.append(element("option", { value }, text));
-    const total = element("div", { class: "custdyn-dialog-field" }, checkbox(id, "total", "Total as the last row"));
+    const total = element("div", { class: "custdyn-dialog-field" }, checkbox(id, "total", "Total as the last row of the CSV that is sent"));
     const sendTo = area(id, "recipients", { autocomplete: "off" });
     const save = button("Save", "submit", true);
     const cancel = button("Cancel", "button", false);

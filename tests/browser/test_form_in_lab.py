@@ -363,7 +363,7 @@ def test_a_number_is_judged_while_it_still_has_the_cursor(form: LabNotebook) -> 
         ("Start", "2027-01-01T00:00:00", "is after the end", "2026-01-01T00:00:00"),
         ("Start", "", "The start is missing", "2026-01-01T00:00:00"),
         ("Active duration (months)", "121", "121 is not between 1 and 120 months", "6"),
-        ("Active duration (months)", "", "The months are missing", "6"),
+        ("Active duration (months)", "", "The number of months is missing", "6"),
         ("Time zone", "Europe/Pari", "Did you mean 'Europe/Paris'", "Europe/Paris"),
         ("Time zone", "", "The time zone is missing", "Europe/Paris"),
     ],

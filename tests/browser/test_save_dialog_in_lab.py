@@ -136,7 +136,7 @@ def test_send_to_is_there_for_files_only_and_a_schedule_is_kept(notebook: LabNot
     send_to.wait_for()
     output.select_option("web")
     send_to.wait_for(state="hidden")
-    total = page.get_by_role("checkbox", name="Total as the last row", exact=True)
+    total = page.get_by_role("checkbox", name="Total as the last row of the CSV that is sent", exact=True)
     total.wait_for(state="hidden")
     output.select_option("csv")
     total.check()

@@ -230,6 +230,9 @@ def test_run_answers_as_query_does_in_the_output_that_was_saved() -> None:
     assert result.stdout_bytes == to_csv(compute.run_report(YEAR, SMALL, as_of=AS_OF))
     assert run("--total").stdout_bytes.count(b"\r\nTotal,") == 1
     assert run("--format", "table").stdout.startswith("Customer Dynamics in USD")
+    saved_queries.delete("the-year")
+    keep(output="csv", total=True)
+    assert run().stdout_bytes == to_csv(compute.run_report(YEAR, SMALL, as_of=AS_OF), total=True)
     assert Report.from_dict(json.loads(run("--format", "json").stdout)).query == YEAR
     assert Report.from_dict(json.loads(run("--json").stdout)).query == YEAR
 
@@ -330,9 +333,9 @@ def test_the_source_is_that_of_the_saved_query_unless_another_is_given(
         monkeypatch.setattr(f"custdyn_widgets.{name}", note)
     monkeypatch.setattr("custdyn_widgets.notebook.run_template", note)
     keep(source="shop")
-    for more in ((), ("--source", "other"), ("-s", "third")):
+    for more in ((), ("--source", "other"), ("-s", "third"), ("--source", "")):
         assert "Enough." in custdyn(*args, *more).stderr
-    assert read == ["shop", "other", "third"]
+    assert read == ["shop", "other", "third", ""]
 
 
 def test_a_run_takes_the_source_of_the_saved_query(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -502,6 +502,7 @@ GAPS_WITH_STRAYS = [  # usage on the days of a gap between days with 30, and the
     ([0] * 3 + [1, 1] + [0] * 3 + [1] + [0] * 3, "to 2021-02-12 (apart from 3), although about 30 a day"),
     ([0] * 8 + [4] + [0] * 6, "to 2021-02-08, although about 30 a day"),  # more than a few
     ([0] * 3 + [2] + [0] * 3 + [2] + [0] * 3, None),  # four in all
+    ([0] * 12 + [2, 0, 2, 0], "from 2021-02-01 to 2021-02-12, although about 30 a day"),
     ([1, 1, 1], None),
 ]
 

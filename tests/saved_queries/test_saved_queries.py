@@ -363,6 +363,7 @@ def test_a_hostile_file_is_refused_with_its_name_and_the_reason(kind: str, folde
         load("bad", settings=folders)
     message = caught.value.message
     assert message.startswith("'bad.json'")
+    assert message.count("bad.json") == 1
     assert words in message
     assert str(folders.queries) not in message
     assert len(message) < 500

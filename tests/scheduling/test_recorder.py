@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -16,6 +16,7 @@ from custdyn_widgets.scheduling import recorder as recorder_module
 from custdyn_widgets.scheduling.outcomes import Outcome
 from custdyn_widgets.scheduling.recorder import Recorder, parse_failure_recipients
 from custdyn_widgets.scheduling.run_record import Run
+from custdyn_widgets.scheduling.webhook import Webhook
 from custdyn_widgets.settings import Settings
 
 EVA = "eva@x.example"
@@ -238,11 +239,11 @@ NONE_LISTED = "List failure_recipients in the saved query, or in the settings (C
 
 
 def test_a_failure_of_which_nobody_can_be_notified_says_so_once(recorder: Recorder, said: list[str]) -> None:
-    recorder.warn_of_silence(recorder.run)  # with --no-send
+    recorder.prepare_failure_email(recorder.run)  # with --no-send
     assert said == []
     recorder.read_notice_settings()
-    recorder.warn_of_silence(recorder.run)
-    recorder.warn_of_silence(recorder.run)
+    recorder.prepare_failure_email(recorder.run)
+    recorder.prepare_failure_email(recorder.run)
     assert said == [NOBODY + NONE_LISTED]
 
 
@@ -251,21 +252,34 @@ def test_recipients_without_a_mail_server_are_told_apart_from_none(
 ) -> None:
     recorder.read_notice_settings()
     recorder.update(failure_recipients=(EVA,))
-    recorder.warn_of_silence(recorder.run)
+    recorder.prepare_failure_email(recorder.run)
     [line] = said
     assert line.startswith(NOBODY + "Email cannot be sent: CUSTDYN_SMTP_URL is not set")
     recorder.explains_silence = True
-    recorder.warn_of_silence(replace(recorder.run, problem=line.removeprefix(NOBODY)))
+    recorder.prepare_failure_email(replace(recorder.run, problem=line.removeprefix(NOBODY)))
     assert len(said) == 1  # the problem says it
     with_mail(recorder)
-    recorder.warn_of_silence(recorder.run)
+    recorder.prepare_failure_email(recorder.run)
     assert (len(said), recorder.server is None) == (1, False)
+
+
+def test_the_mail_server_is_read_for_a_failure_whether_or_not_there_is_a_webhook(
+    recorder: Recorder, said: list[str]
+) -> None:
+    recorder.read_notice_settings()
+    recorder.webhook = cast(Webhook, object())
+    recorder.update(failure_recipients=(EVA,))
+    recorder.prepare_failure_email(recorder.run)
+    assert (said, recorder.server) == ([], None)  # the webhook is notified
+    with_mail(recorder)
+    recorder.prepare_failure_email(recorder.run)
+    assert recorder.server is not None
 
 
 def test_an_earlier_run_of_which_nobody_was_notified_is_named(recorder: Recorder, said: list[str]) -> None:
     recorder.read_notice_settings()
     missed = Run.begun("board", logical_time="2022-02-14T05:00:00Z").finished("missed", problem="Off.")
-    recorder.warn_of_silence(missed)
+    recorder.prepare_failure_email(missed)
     [line] = said
     assert line.startswith("! Nobody was notified of the run for 2022-02-14T05:00:00Z (missed). List")
 
@@ -275,5 +289,5 @@ def test_a_setting_that_cannot_be_used_already_says_why_nobody_is_notified(
 ) -> None:
     recorder.settings = replace(recorder.settings, webhook_url="http://a.example")
     recorder.read_notice_settings()
-    recorder.warn_of_silence(recorder.run)
+    recorder.prepare_failure_email(recorder.run)
     assert len(said) == 1

@@ -125,7 +125,8 @@ def _runs(daily: Int64s, until: int = 0) -> list[tuple[int, int]]:
         if daily[slice(*whole)].sum() <= _STRAYS:
             runs.append(whole)
         else:
-            runs += [(begin + i, begin + j) for i, j in _runs_of_up_to(0, daily[begin:end], end - begin)]
+            before = begin - 1  # a usual day, after which the first of the runs may begin
+            runs += [(before + i, before + j) for i, j in _runs_of_up_to(0, daily[before:end], end - before)]
     return [run for run in runs if run[0] < run[1]]
 
 
