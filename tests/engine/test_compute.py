@@ -101,6 +101,13 @@ def test_a_report_of_nothing_has_headings_and_a_message(
     assert found.table.empty
 
 
+def test_the_position_of_a_column_that_the_report_lacks_is_an_error() -> None:
+    found = report(SMALL, "2021-03-01")
+    assert found.column(found.columns[3].name) == 3
+    with pytest.raises(KeyError, match="No Such: Column"):
+        found.column("No Such: Column")
+
+
 # Info and warnings
 
 

@@ -318,6 +318,20 @@ def test_few_columns_stand_upright_and_many_are_split_on_wide_sheets() -> None:
     assert [len({g.name for g in part.groups}) for part in wide.parts] == [3, 3]  # whole groups
 
 
+def test_a_table_stands_upright_in_9_to_8_points_and_not_in_a_smaller_size() -> None:
+    def sheet_and_size(digits: int) -> tuple[bool, float]:
+        made = make_report(2)
+        columns = tuple(Column("Group", f"N{k}", "count", "") for k in range(5))
+        rows = tuple(replace(row, values=(10**digits,) * 5) for row in (*made.rows, made.total))
+        found = lay_out(table_view(replace(made, columns=columns, rows=rows[:2], total=rows[2])), "A4")
+        return found.sheet.is_landscape, found.size
+
+    found = [sheet_and_size(digits) for digits in range(5, 15)]
+    upright = {size for is_landscape, size in found if not is_landscape}
+    assert (max(upright), min(upright)) == (9.0, 8.0)
+    assert any(is_landscape for is_landscape, _ in found)
+
+
 @given(
     st.lists(
         st.tuples(st.integers(1, 9), st.sampled_from(["Qty", "x" * 40, "Balance Movement", "Δ"])),
