@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal, localcontext
 from fractions import Fraction
-from math import lcm
 
 from custdyn_widgets.report import Column, Value
 
@@ -32,16 +30,6 @@ def round_to_six_places(amount: int | Fraction) -> Decimal:
     if 2 * rest > denominator or (2 * rest == denominator and millionths % 2):
         millionths += 1
     return Decimal(millionths).scaleb(-6, _EXACT)
-
-
-def add_exactly(values: Iterable[Fraction]) -> Fraction:
-    """Return the sum of many values, reduced only once: reducing each partial sum would take longer."""
-    numerators = Counter[int]()
-    for value in values:
-        numerators[value.denominator] += value.numerator
-    common = lcm(*numerators)
-    total = sum(numerator * (common // denominator) for denominator, numerator in numerators.items())
-    return Fraction(total, common)
 
 
 def decimals_of(millionths: Iterable[int]) -> list[Decimal]:

@@ -18,7 +18,7 @@ The built-in metrics are in `metrics.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -191,11 +191,6 @@ def chosen_metrics(columns: Sequence[str] = ()) -> tuple[Metric, ...]:
     left_out = set(COLUMN_GROUPS) - set(DEFAULT_COLUMN_GROUPS)
     shown_ids = columns or [name for name in by_id if name not in left_out]
     return tuple(m for m in METRICS.values() if m.id in shown_ids)
-
-
-def compute_metrics(lines: pd.DataFrame, metrics: Iterable[Metric]) -> dict[str, list[int | Fraction | None]]:
-    """Compute the columns of these metrics by name, exact and unrounded."""
-    return {name: values for m in metrics for name, values in m.compute(lines).items()}
 
 
 def ratio(part: pd.Series[Any], whole: pd.Series[Any]) -> pd.Series[Any]:
