@@ -21,8 +21,13 @@ CUSTDYN = [sys.executable, "-c", "from custdyn_widgets.cli import main; main()"]
 
 
 def launched(playwright: Playwright) -> Browser:
-    """Return a browser; the caller closes it."""
-    return playwright.chromium.launch(executable_path=shutil.which("chromium"), args=ARGUMENTS)
+    """Return a browser; the caller closes it.
+
+    Chromium's headless shell, if there is one, is the same engine without windows, and takes about 60 % of
+    the processor time.
+    """
+    program = shutil.which("chromium-headless-shell") or shutil.which("chromium")
+    return playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
 
 
 @contextlib.contextmanager
