@@ -89,8 +89,8 @@ def _checked(chosen: Source, located: LocatedMart | None) -> CheckedMart:
 def build_in_memory(source: Source) -> tuple[cache.CacheEntry, str, str]:
     """Build facts from tables in memory, and return them with the source's name and a warning, or "".
 
-    The warning says that money came as floats: whoever passes the result of `pandas.read_sql` to a report may
-    never check it.
+    There is a warning if money is stored as floats, because users may pass the result of `pandas.read_sql` to
+    a report without ever checking it.
     """
     assert isinstance(source.data, Mapping)
     stored = from_frames(source.data).in_dialect(source.dialect)
@@ -186,5 +186,5 @@ def _listed(
         return "", None
     key = key or hashlib.sha256(left_out.listing).hexdigest()
     place = cache.store_listing(source.name or stored.name, key, left_out.listing)
-    unlisted = " They could not be listed in a file because the cache is not writable."
+    unlisted = " The rows could not be listed in a file because the cache is not writable."
     return left_out.warning + ("" if place else unlisted), place

@@ -166,7 +166,7 @@ def test_an_unreadable_float_is_not_in_the_sum() -> None:
     source["transactions"]["amount"] = [0.1 + 0.2, 2.0]
     warning, floats = open_mart(Source(source, on_fault="quarantine")).warnings
     assert warning.endswith("The sum of their amounts: 1 amount that cannot be read.")
-    assert floats.startswith("Some numbers came as binary floats (transactions, amount)")
+    assert floats.startswith("Some numbers are binary floats (transactions, amount)")
 
 
 def test_rows_that_refer_to_a_faulty_row_are_left_out_at_every_level() -> None:
@@ -346,7 +346,7 @@ def test_a_cache_that_cannot_be_written_is_part_of_the_warning(
     monkeypatch.setenv("CUSTDYN_CACHE", str(tmp_path / "taken"))
     source = folder(tmp_path / "shop", transactions=CSV["transactions"].replace("-2.25", "two"))
     [warning] = quarantined(source).info.warnings
-    assert warning.endswith("They could not be listed in a file because the cache is not writable.")
+    assert warning.endswith("The rows could not be listed in a file because the cache is not writable.")
 
 
 def test_check_says_what_would_be_left_out_and_where_it_is_listed(tmp_path: Path) -> None:

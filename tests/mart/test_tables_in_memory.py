@@ -167,7 +167,7 @@ def test_a_report_says_once_that_money_came_as_floats(
     report = run_report(EVERYONE, tables, as_of="2022-01-01")
     [warning] = [warning for warning in report.info.warnings if "float" in warning]
     assert warning == (
-        f"Some numbers came as binary floats ({words}) and were read as the nearest decimals. For exact "
+        f"Some numbers are binary floats ({words}) and were read as the nearest decimals. For exact "
         "numbers, pass decimals or text (in pandas.read_sql, set coerce_float=False)."
     )
     assert [note.kind for note in check_source(tables).notes].count("binary_floats") == 1

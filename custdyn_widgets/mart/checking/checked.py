@@ -16,8 +16,9 @@ from custdyn_widgets.mart.checking.summary import CheckSummary
 from custdyn_widgets.mart.columns import Bools, Codes
 from custdyn_widgets.mart.reading.stored import StoredTable
 
-_ARROW_YEARS = 30_000  # Arrow writes the years -32767 to 32767 correctly
-_SECONDS = 31_556_952  # in a year, on average
+# Arrow writes the years -32767 to 32767 correctly.
+_ARROW_YEARS = 30_000
+_SECONDS = 31_556_952  # in an average year
 _PER_YEAR = {"days": 365, "s": _SECONDS, "ms": _SECONDS * 10**3, "us": _SECONDS * 10**6}
 
 LISTED = 20  # the maximum number of faults in an error message
@@ -142,7 +143,7 @@ def _far_time(value: pa.Scalar) -> str:
     kind = value.type
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         unit = kind.unit if pa.types.is_timestamp(kind) else "days" if pa.types.is_date32(kind) else "ms"
-        if unit != "ns" and abs(value.value) >= _ARROW_YEARS * _PER_YEAR[unit]:  # ns reach only 2262
+        if unit != "ns" and abs(value.value) >= _ARROW_YEARS * _PER_YEAR[unit]:  # ns times end in 2262
             return f"{value.value} {unit} since 1970"
     text: str = value.cast(pa.large_string()).as_py()
     return text

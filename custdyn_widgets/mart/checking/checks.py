@@ -181,10 +181,10 @@ def _read_column(table: CheckedTable, spec: MartColumn, array: pa.Array) -> Iter
     text = table.columns[spec.name] = _text_or_none(array, blank)
     if text is None:
         table.columns[spec.name] = pa.array([""] * len(table), pa.large_string())
-        if spec.choices:  # the caller may look for the codes of the rows that remain, if any
+        if spec.choices:  # the rows that remain, if any, still need codes
             table.codes[spec.name] = np.full(len(table), -1, np.int32)
         yield from (table.fault(int(i), spec.name, fault_kinds.NOT_TEXT) for i in np.flatnonzero(~blank))
-        blank[:] = True  # already reported, so nothing looks for these values in another table
+        blank[:] = True  # already reported, so these values are not looked up in other tables
     elif spec.choices:
         yield from _unknown_choices(table, spec, text, blank)
     elif spec.kind == "currency":

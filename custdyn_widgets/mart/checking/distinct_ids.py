@@ -86,7 +86,7 @@ class DistinctIds:
         self._count, self._first_row, self._empty, self._as_text = count, first_row, empty, as_text
         self._earlier = earlier or EarlierIds()
         self._rising: list[tuple[int, Any, Any]] = []  # batches: first row, first id, last id
-        self._keys: Keys | None = None  # once the ids stop increasing: by row, then those of earlier ids
+        self._keys: Keys | None = None  # once the ids stop increasing: keys by row, then earlier keys
         self._numeric = set() if self._earlier.is_numeric is None else {self._earlier.is_numeric}
         if self._earlier.keys is not None:
             self._keys = self._new_keys()

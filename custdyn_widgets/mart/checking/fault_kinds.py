@@ -138,7 +138,7 @@ OWN_ANCESTOR = FaultKind(
 
 
 def near_heading_in_csv() -> FaultKind:
-    """Return the kind of fault for a heading that would be read in a source that is not plain."""
+    """Return the kind of fault for a heading that would be read if the source set a CSV format."""
     remedy = (
         'Rename the heading, or remove the column. Or set delimiter = "," for the source: in a source that '
         "sets the format of its CSV files, headings may differ from column names in case and punctuation."

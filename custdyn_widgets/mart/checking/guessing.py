@@ -92,7 +92,10 @@ def guess_dialects(
 
 
 def _reading(table: StoredTable, each_batch: EachBatch[Any] | None) -> EachBatch[Any]:
-    """Return how to read a table in batches; a table without text has no formats to find and is not read."""
+    """Return how to read a table in batches.
+
+    A table without text has no formats to detect, so it is not read.
+    """
     has_text = any(True for _ in _text_columns(table, "amount", "positive", "time", "date"))
     if each_batch and has_text:
         return each_batch

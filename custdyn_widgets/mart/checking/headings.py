@@ -15,7 +15,7 @@ from custdyn_widgets.text import printable
 _LISTED = 20
 # Cyrillic letters that look like Latin ones, and are easily typed with the wrong keyboard layout.
 _LOOKALIKES = str.maketrans("авекмнорстухіјѕ", "abekmhopctyxijs")
-_MARKS = ("\ufeff", "\u00ef\u00bb\u00bf")  # the second is UTF-8 read as Windows-1252
+_MARKS = ("\ufeff", "\u00ef\u00bb\u00bf")  # a byte order mark, and its UTF-8 bytes read as Windows-1252
 
 
 def near_misses(table: StoredTable) -> Iterator[Fault]:
@@ -41,7 +41,7 @@ def near_misses(table: StoredTable) -> Iterator[Fault]:
 
 
 def _kind(table: StoredTable, known: Mapping[str, str]) -> FaultKind:
-    """Return the kind of the near misses; its remedy names a setting if that would make all of them read."""
+    """Return the kind of fault for near misses; the remedy names a setting if that would fix all of them."""
     plain = [normalized_name(_without_marks(name)).translate(_LOOKALIKES) for name in table.extra]
     near = [(normalized_name(name), latin) for name, latin in zip(table.extra, plain, strict=True)
             if latin in known]  # fmt: skip

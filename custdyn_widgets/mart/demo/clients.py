@@ -20,7 +20,7 @@ Flags: TypeAlias = NDArray[np.bool_]
 
 UNIT = 10_000
 DAY = 86_400
-NEVER = 1_000_000  # a day after the end of any demo
+NEVER = 1_000_000  # a day later than the end of any demo
 MONTHS = 36
 CLIENTS, BASE = 3000, 620
 CLIENT, RESELLER, CARD, SHOP = range(4)  # positions in query.CLIENT_TYPES

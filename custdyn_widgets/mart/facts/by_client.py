@@ -4,7 +4,7 @@ In a run, rows are grouped into blocks of adjacent clients. To merge the runs, t
 concatenated in ledger order and sorted by client; a block is small enough to fit in a processor's cache. No
 sort spans the entire ledger.
 
-NumPy uses a counting sort for integers of 8 or 16 bits, and 8 bits are enough for blocks and usually for the
+NumPy uses a radix sort for integers of 8 or 16 bits, and 8 bits are enough for blocks and usually for the
 clients in a block. Each row is one record, which is moved as a whole rather than column by column. Results
 go into a few large arrays, because allocating memory takes longer than the work itself, and large arrays get
 large pages.
@@ -24,7 +24,8 @@ from custdyn_widgets.mart.columns import Bools, Codes, Int64s
 from custdyn_widgets.mart.facts.flow_class import PAID, Flows
 from custdyn_widgets.mart.facts.large_arrays import LargeArrays
 
-_BLOCKS = 2**8  # the maximum: a block number has 8 bits
+# The maximum number of blocks: a block number has 8 bits.
+_BLOCKS = 2**8
 _BLOCK = 2**14  # rows: smaller blocks are not faster
 
 Times = npt.NDArray[np.uint32] | Int64s
@@ -95,7 +96,8 @@ class SortedRuns:
         ]
         self._large = LargeArrays()
         self._rows = self._large.empty(count, np.dtype(record, align=True))
-        self._begins: dict[int, Int64s] = {}  # by a run's first row: its blocks' starts, and its end
+        # Keyed by the first row of a run: where the blocks of the run begin, and where the run ends.
+        self._begins: dict[int, Int64s] = {}
 
     @property
     def time_type(self) -> np.dtype[Any]:
@@ -125,7 +127,7 @@ class SortedRuns:
         self._large.leave_memory()
 
     def merged(self, package_type: npt.DTypeLike | None = None) -> Merged:
-        """Return all rows sorted by client and time, with package codes of the given type if there is one."""
+        """Return all rows sorted by client and time, with package codes of the given type, if any."""
         none = np.zeros(self._block_count + 1, np.int64)
         begins = np.array([begins for _, begins in sorted(self._begins.items())] or [none], np.int64)
         ends = np.cumsum(np.diff(begins).sum(axis=0)).tolist()

@@ -143,7 +143,7 @@ class Facts:
     def value_of_each(
         self, work: Callable[[Facts, Int64s], npt.NDArray[Any]], clients: Int64s
     ) -> npt.NDArray[Any]:
-        """Return one value per client; `work`, as in `each`, returns one per client that it is given."""
+        """Return one value per client; `work` is as in `each`, and returns a value for each given client."""
         parts = self.each(work, clients)
         found = np.empty(len(clients), parts[0][1].dtype)
         for own, values in parts:

@@ -119,7 +119,7 @@ def find_base(identity: str, parts: Sequence[FileStatus]) -> Base | None:
             text = folder.text(_ORIGIN)
             folder.verify({}, {_ORIGIN: text})
             origin = Origin.of(text)
-        except DAMAGED:  # or without an origin, or removed by another process
+        except DAMAGED:  # damaged, without an origin, or removed by another process
             continue
         if origin.identity == identity and _has_in_order(parts, origin.parts):
             found.append((len(origin.parts), str(path), folder, origin))

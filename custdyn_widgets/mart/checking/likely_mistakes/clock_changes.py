@@ -27,7 +27,7 @@ _ZONES = (
     "Asia/Jerusalem", "Asia/Beirut", "Asia/Tehran", "Africa/Cairo", "Australia/Sydney", "Pacific/Auckland",
 )  # fmt: skip
 _WEEK = 7 * 24  # hours
-# The minimum number of transactions missing from skipped hours; a third of it for three or more such hours.
+# The minimum number of transactions missing from skipped hours; a third of that for three or more such hours.
 _EXPECTED = 36
 _SPAN = 14  # days to compare before and after a clock change
 _ROWS = 300  # the minimum number of transactions in these days
@@ -129,7 +129,7 @@ def _distances(daily: Int64s, day: int, direction: int) -> tuple[float, float] |
 
 @functools.cache
 def _clock_changes(zone: str, first: int, last: int) -> tuple[tuple[int, int], ...]:
-    """Return a zone's one-hour clock changes from a first to a last year.
+    """Return a zone's one-hour clock changes from the year `first` to the year `last`.
 
     Each is a pair: the local hour, counted from 1970, and 1 for forward or -1 for back.
     """

@@ -18,7 +18,7 @@ _WEEKS = 4  # the number of weeks to compare before and after a gap
 # The days in a long gap, and the minimum number of transactions expected in a long or a shorter gap.
 _LONG, _FEW, _MANY = 14, 30, 200
 _LONGEST = 20  # the number of gaps to look at
-# The maximum number of stray transactions in a gap, and the maximum share of a usual day's on a day.
+# The maximum number of stray transactions in a gap, and the maximum on one day, as a share of a usual day.
 _STRAYS, _STRAY_SHARE = 3, 0.1
 _REGULAR = ("usage", "refill", "package_renewal")
 _EVENTS = 3  # the minimum number of clients created after the end of the ledger
@@ -26,9 +26,9 @@ _EVENTS = 3  # the minimum number of clients created after the end of the ledger
 
 @dataclass(frozen=True)
 class Gap:
-    """Days without transactions: the first, the day after the last, and how many were expected.
+    """A run of days without transactions, except perhaps for a few strays.
 
-    There may be a few stray transactions among the days.
+    `end` is the day after the last one, and `expected` is the number of transactions that would be expected.
     """
 
     begin: int
@@ -79,10 +79,10 @@ def missing_days(evidence: Evidence) -> Iterator[Note]:
 
 
 def early_end(evidence: Evidence) -> tuple[Gap, int] | None:
-    """Return the gap from the ledger's end to the newest clients, and the number of clients created since.
+    """Return the gap after the end of the ledger, and the number of clients created since the ledger ended.
 
-    Return None if there is no gap, or the ledger has too few transactions before it. (`closed_at` is
-    ignored, because it may be in the future.)
+    Return None if there is no gap, or if there are too few transactions before it. (`closed_at` is ignored,
+    because it may be in the future.)
     """
     first, last = evidence.range_of_days
     if last < first:
@@ -125,13 +125,16 @@ def _runs(daily: Int64s, until: int = 0) -> list[tuple[int, int]]:
         if daily[slice(*whole)].sum() <= _STRAYS:
             runs.append(whole)
         else:
-            before = begin - 1  # a usual day, after which the first of the runs may begin
+            before = begin - 1  # a usual day; the first run may begin right after it
             runs += [(before + i, before + j) for i, j in _runs_of_up_to(0, daily[before:end], end - before)]
     return [run for run in runs if run[0] < run[1]]
 
 
 def _runs_of_up_to(few: int, daily: Int64s, until: int) -> list[tuple[int, int]]:
-    """Return the longest runs of days with up to a few transactions, in order, after the first other day."""
+    """Return the longest runs of days with at most `few` transactions, in order.
+
+    Days before the first one with more transactions are ignored.
+    """
     days = np.flatnonzero(daily > few)
     if not len(days):
         return []
@@ -142,13 +145,13 @@ def _runs_of_up_to(few: int, daily: Int64s, until: int) -> list[tuple[int, int]]
 
 
 def _few(daily: Int64s) -> int:
-    """Return up to how many transactions on a day may be strays: few compared with a usual day's."""
+    """Return the maximum number of stray transactions on a day: few compared with a usual day."""
     some = daily[daily > 0]
     return min(_STRAYS, int(_STRAY_SHARE * np.median(some))) if len(some) else 0
 
 
 def _length_without_strays(daily: Int64s) -> int:
-    """Return the number of days up to the last one before stray transactions, if there is a pause before."""
+    """Return the number of days, not counting a pause at the end that is followed only by strays."""
     length = int(np.flatnonzero(daily > _few(daily))[-1]) + 1
     later = daily[length:]
     return length if len(later) and not later[0] and later.sum() <= _STRAYS else len(daily)

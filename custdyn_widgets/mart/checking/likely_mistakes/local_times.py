@@ -45,7 +45,7 @@ def _future(evidence: Evidence) -> Iterator[str]:
 
 
 def _early(evidence: Evidence) -> Iterator[str]:
-    """Compare each client's first transactions with the time of its creation."""
+    """Compare each transaction with the time at which its client was created."""
     rows, clients = evidence.rows, evidence.clients
     created = np.where(clients.blank["created_at"], LONG_AGO, clients.columns["created_at"])
     # A fee may be charged seconds before the account exists, and a date without a time is read as midnight.

@@ -45,7 +45,7 @@ def binary_floats(evidence: Evidence) -> Iterator[Note]:
 
 
 def floats_in_memory(mart: StoredMart) -> str:
-    """Return a warning for reports on tables in memory whose money is binary floats; otherwise, return "".
+    """Return a warning for reports on tables in memory that store money as binary floats, or "".
 
     `stored_balance` is left out, because reports do not use it.
     """
@@ -61,7 +61,7 @@ def floats_in_memory(mart: StoredMart) -> str:
     if not found:
         return ""
     return (
-        f"Some numbers came as binary floats ({'; '.join(found)}) and were read as the nearest decimals. For "
+        f"Some numbers are binary floats ({'; '.join(found)}) and were read as the nearest decimals. For "
         "exact numbers, pass decimals or text (in pandas.read_sql, set coerce_float=False)."
     )
 

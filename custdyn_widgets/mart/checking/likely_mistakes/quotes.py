@@ -69,17 +69,17 @@ def odd_quotes(evidence: Evidence) -> Iterator[Note]:
 
 
 def _standing_out(changes: Bools, currency: Codes) -> Bools:
-    """Return, for each quote in order, whether it is next to a change and on the side with fewer quotes.
+    """Return whether each quote is next to a change and on the side with fewer quotes of its currency.
 
-    A change and the next one back enclose quotes on the other side. If both sides have as many quotes, those
-    after the first change count as the fewer.
+    Each change switches to the other side. If both sides have the same number of quotes, the side of the
+    currency's first quote counts as the one with more.
 
     Parameters
     ----------
     changes
-        Whether there is a change between a quote and the next one, which is for the same currency.
+        Whether there is a change between each quote and the next one for the same currency.
     currency
-        The currency of each quote; quotes for the same currency follow each other.
+        The currency of each quote; quotes for the same currency are adjacent.
     """
     _, first, own = np.unique(currency, return_index=True, return_inverse=True)
     side = np.cumsum(np.append(0, changes)) % 2

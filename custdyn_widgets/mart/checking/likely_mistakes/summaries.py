@@ -14,7 +14,7 @@ from custdyn_widgets.mart.schema import KINDS
 
 _USAGE = KINDS.index("usage")
 _SAMPLE = 10_000  # usage rows to look at first
-_SCATTER = 2_654_435_761  # a factor that scatters the sampled clients
+_SCATTER = 2_654_435_761  # multiplying positions by this scrambles the order of the clients
 _FEW = 10  # the minimum number of summaries
 _MOST_CALLS = 3  # the minimum number of rows that rules out coincidence: two calls and their sum
 _ALONE = 0.1  # the maximum share of days with a single row, which is a call without a summary
@@ -48,7 +48,7 @@ def summaries(evidence: Evidence) -> Iterator[Note]:
 
 
 def _of_some_clients(evidence: Evidence, usage: Bools) -> Bools:
-    """Return a mask that selects all rows of some scattered clients, with enough usage for a first look."""
+    """Return a mask of all rows of a sample of clients, with enough usage for a first look."""
     counts = np.bincount(evidence.rows.client[usage], minlength=len(evidence.clients))
     mixed = np.argsort(np.arange(len(counts)) * _SCATTER % 2**32, kind="stable")
     enough = int(np.searchsorted(np.cumsum(counts[mixed]), _SAMPLE)) + 1
@@ -63,7 +63,7 @@ def _in_order(evidence: Evidence, rows: Int64s) -> Int64s:
 
 
 def _shifts(at: Int64s) -> list[int]:
-    """Return how far back times may have to be moved so that summaries are on the days that they summarize.
+    """Return how far back times may have to be moved so that summaries fall on the days that they summarize.
 
     A summary may be at the start or the end of its day, and the day may be in another time zone.
     """

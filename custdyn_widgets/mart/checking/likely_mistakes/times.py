@@ -59,7 +59,7 @@ def _count_without_offset(table: CheckedTable, column: str) -> int:
     if not columns.is_text(stored.type):
         return int(local.sum())
     left = stored.filter(pa.array(local)) if not local.all() else stored
-    # Nearly all end with Z or contain a plus, which is much faster to check than the pattern.
+    # Nearly all times with an offset end with Z or contain a plus, which is faster to check than the pattern.
     for mark in (partial(pc.ends_with, pattern="Z"), partial(pc.match_substring, pattern="+")):
         if len(left):
             left = left.filter(pc.invert(mark(left)))
