@@ -21,7 +21,7 @@ def reject_url(data: object) -> None:
         begin = _scheme(scheme[0]) if scheme else ""
         what = f"a URL ({shown(begin)}…)" if scheme else "the address of a database with a login"
         if begin.lower() in _OBJECTS:
-            remedy = "Write s3://bucket/folder, as text"
+            remedy = "Give it as a string of the form s3://bucket/folder"
         elif begin.lower() in _FILES:
             remedy = "Download its tables as CSV or Parquet to a folder, and use that folder"
         else:
@@ -37,7 +37,7 @@ def reject_url(data: object) -> None:
 
 
 def _scheme(begin: str) -> str:
-    """Return the scheme at the beginning of an address, without what may be a user and a password."""
+    """Return the scheme of an address, without anything that may be a user name or a password."""
     parts = "".join(begin.split()).strip("\ufeff").split(":")
     return ":".join(parts[: 2 if parts[0].lower() == "jdbc" else 1]) + "://"
 

@@ -13,7 +13,7 @@ from custdyn_widgets.query import CLIENT_TYPES
 
 Kind = Literal["text", "id", "choice", "currency", "time", "date", "amount", "positive", "tags"]
 
-# What one row of each table is.
+# What to call one row of each table.
 _ONE_ROW = {
     "clients": "client",
     "transactions": "transaction",

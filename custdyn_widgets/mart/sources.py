@@ -46,7 +46,7 @@ class ArrowStream(Protocol):
 TableLike = Union["pd.DataFrame", ArrowStream]
 
 _RULES = get_args(FaultRule)
-GENERIC = "generic"  # the mapping of a database whose tables are those of a mart
+GENERIC = "generic"  # the mapping for a database whose tables are those of a mart
 _SYSTEM = re.compile(r"[a-z][a-z0-9_-]*")
 
 

@@ -154,7 +154,7 @@ def put_in_place(name: str, folder: Path) -> None:
 
 
 def _prefix(name: str) -> str:
-    return f".{name}@"  # source names contain no @, so no name starts with another's prefix
+    return f".{name}@"  # source names contain no @, so no folder name starts with another source's prefix
 
 
 def _current(name: str) -> str | None:

@@ -49,7 +49,7 @@ class TextLookup:
         rows = np.flatnonzero(~self._strings.equal(result, strings))
         rows = rows[result.take(rows) >= 0]  # an empty slot ends the search
         strings, slots = strings.rows(rows), slots.take(rows)
-        for _ in range(_MOST_PROBES):  # no known string is farther from where the search for it begins
+        for _ in range(_MOST_PROBES):  # no known string is farther from the start of its search
             if not len(rows):
                 break
             slots = (slots + 1) & (len(self._table) - 1)
@@ -124,7 +124,7 @@ class _Strings:
         return (mixed >> np.uint64(64 - bits)).view(np.int64)
 
     def equal(self, positions: _Positions, others: _Strings) -> npt.NDArray[np.bool_]:
-        """Return whether the strings at some positions equal others; the result for -1 is arbitrary."""
+        """Compare the strings at some positions with others, one by one; the result for -1 is arbitrary."""
         if isinstance(self.lengths, int):
             result = np.broadcast_to(others.lengths == self.lengths, len(positions)).copy()
         else:

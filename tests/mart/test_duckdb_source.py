@@ -177,7 +177,7 @@ def test_a_file_that_is_not_a_database_is_an_error(tmp_path: Path) -> None:
         "lite.db is a SQLite database, not a DuckDB database. Export its data as CSV or Parquet."
     )
     assert reads(tmp_path / "empty.duckdb") == "empty.duckdb is not a DuckDB database."
-    assert "is not a file that exists" in reads(tmp_path / "nowhere.duckdb")
+    assert "is not an existing file" in reads(tmp_path / "nowhere.duckdb")
     (tmp_path / "notes.txt").touch()
     assert "is not a folder that exists, nor a .duckdb or .db file" in reads(tmp_path / "notes.txt")
 

@@ -407,7 +407,7 @@ def test_a_listing_of_many_pages_is_read_to_its_end(storage: ObjectStorage, tmp_
         ((400, "AuthorizationHeaderMalformed"), "the bucket is in another region. Set its region"),
         (
             (403, "RequestTimeTooSkewed"),
-            "the storage service rejected this machine's time. Correct its clock",
+            "the storage service rejected the request because this machine's clock is wrong. Correct it",
         ),
         ((400, "Strange"), "the storage service responded: When listing objects"),
     ],

@@ -422,9 +422,9 @@ def test_an_address_is_no_path_of_a_named_source(tmp_path: Path) -> None:
     [
         ("HTTPS://host/mart", "Download its tables as CSV or Parquet to a folder"),
         ("gs://bucket/mart", "Download its tables as CSV or Parquet to a folder"),
-        (Path("s3://bucket/mart"), "Write s3://bucket/folder, as text"),
-        (" s3://bucket/mart", "Write s3://bucket/folder, as text"),
-        ("\ufeffs3://bucket/mart", "Write s3://bucket/folder, as text"),
+        (Path("s3://bucket/mart"), "Give it as a string of the form s3://bucket/folder"),
+        (" s3://bucket/mart", "Give it as a string of the form s3://bucket/folder"),
+        ("\ufeffs3://bucket/mart", "Give it as a string of the form s3://bucket/folder"),
         (" \ufeff https://host/mart", "Download its tables as CSV or Parquet to a folder"),
     ],
 )

@@ -65,9 +65,7 @@ def guess_tables(
     for name, columns in rest.items():
         if not packages or name != packages.name:
             ledger, headless = guess_ledger(name, columns, key, packages, overlap), _without_headings(columns)
-            if (
-                ledger and headless and not partly
-            ):  # a first row of data that is read as headings would be lost
+            if ledger and headless and not partly:  # otherwise, the first row of data would be lost
                 raise SourceError(f"{name}: {headless}.", field="source")
             if ledger:
                 found.append(ledger)
@@ -97,7 +95,7 @@ def _blank(table: str, why: str) -> TableGuess:
 
 
 def _find_clients(tables: Mapping[str, Sequence[Column]], overlap: Overlap) -> tuple[str, Column]:
-    """Return the most likely table of clients, and its unique column that other tables refer to most."""
+    """Return the most likely table of clients, and the unique column that other tables seem to refer to."""
     scores = {name: _client_score(name, columns) for name, columns in tables.items()}
     best = max(scores, key=lambda name: scores[name], default=None)
     if best is None or scores[best] < 3:

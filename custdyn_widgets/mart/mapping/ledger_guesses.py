@@ -63,7 +63,7 @@ def guess_ledger(
 
 
 def _reference(columns: Sequence[Column], key: Column, overlap: Overlap) -> Column | None:
-    """Return the column that refers to clients."""
+    """Return the column that refers to clients, or None if there is none."""
     shares = {c: overlap(c, key) for c in columns if not c.is_time and c.values}
     found = [c for c, share in shares.items() if share >= FOUND]
     return max(found, key=lambda c: (-heading_rank(c, "client_id"), shares[c]), default=None)

@@ -31,7 +31,7 @@ _SMALL_UNITS = {"cents": "0.01", "minorunits": "0.01", "minor": "0.01", "micros"
 _PLAIN_NUMBER = "number({})"
 _GROUPS = " '’\u00a0\u202f"  # thousands separators other than the comma and the point
 _ZERO_DATE = "0000-00-00"  # MySQL's placeholder for a missing date
-_MOST = 0.9  # the minimum share of values that fit; the others are faults, which checks report
+_MOST = 0.9  # the share of values that must fit; checks report the others as faults
 
 
 @dataclass(frozen=True)

@@ -120,7 +120,7 @@ def _place(connection: duckdb.DuckDBPyConnection, names: Sequence[str], value: s
 
 
 def _counted(connection: duckdb.DuckDBPyConnection, count: Count) -> str:
-    """Return a count's sentence with its number, or an empty string if the number is 0."""
+    """Return a count's sentence with the number filled in, or an empty string if the number is 0."""
     rows = _select(connection, count.select).fetchall()
     number = whole_number(rows[0][0]) if rows else 0
     return count.sentence.replace("{n}", f"{number:,}") if number else ""

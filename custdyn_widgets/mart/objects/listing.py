@@ -101,7 +101,7 @@ def _list_folder(service: S3FileSystem, address: ObjectAddress, *, mapped: bool)
 
 
 def _entries(service: S3FileSystem, path: str) -> Iterator[tuple[str, FileInfo]]:
-    """Yield the sorted names in a folder with file information, except markers for the folder itself."""
+    """Yield the sorted names and the file information of a folder's entries, but not of the folder itself."""
     from pyarrow.fs import FileSelector  # imported late: takes a tenth of a second to load
 
     for info in sorted(service.get_file_info(FileSelector(path)), key=lambda info: str(info.path)):

@@ -43,9 +43,12 @@ _MEANINGS = (
     (
         r"Failed to flush response stream",
         "the storage service refused to send an object. The user needs the permission s3:GetObject and, for "
-        "encrypted objects, permission to use their key",
+        "encrypted objects, permission to use the encryption key",
     ),
-    (r"REQUEST_TIME_TOO_SKEWED", "the storage service rejected this machine's time. Correct its clock"),
+    (
+        r"REQUEST_TIME_TOO_SKEWED",
+        "the storage service rejected the request because this machine's clock is wrong. Correct it",
+    ),
     (
         r"ACCESS_DENIED|HTTP status 403",
         "access was denied. The user needs the permissions s3:ListBucket on the bucket and s3:GetObject on "
@@ -88,7 +91,7 @@ def service_errors(address: ObjectAddress) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno is not None:  # not from the service, except for an object that does not exist
+        if error.errno is not None:  # a local error, or an object that does not exist
             raise
         text = str(error)
         what = next((words for found, words in _MEANINGS if re.search(found, text)), None)

@@ -1,6 +1,6 @@
 """Reading the ledger from a CSV file in pieces.
 
-Slower functions read the pieces with rows of the wrong length or with quotes that may be misplaced.
+Pieces that have rows of the wrong length, or quotes that may be misplaced, are read by slower functions.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class _CsvFile:
     name
         The name of the file.
     named
-        Opens a path that leads to the text and ends in this name, for messages.
+        Opens a path that leads to the text and ends in the name of the file, for messages.
     spec, layout
         The schema of the table, and the layout of the text.
     """

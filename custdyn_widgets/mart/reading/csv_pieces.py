@@ -98,8 +98,8 @@ def _whole_rows(content: _Content, places: Sequence[int], blocks: Sequence[_Bloc
     pieces: list[CsvPiece] = []
     begin, first, inside = places[0], 0, False
     for place, limit, block in zip(places[1:], [*places[2:], places[-1]], blocks, strict=True):
-        # The row at the place is counted in the next block, and the first row counted in this block belongs
-        # to the previous piece, if there is one.
+        # The row that contains the place is counted in the next block, and the first row counted in this
+        # block belongs to the previous piece, if there is one.
         rows = block.breaks[inside] + (not pieces)
         inside ^= block.quotes % 2 == 1
         end = _end_of_row(content, place, limit, inside)

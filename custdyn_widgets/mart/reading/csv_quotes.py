@@ -65,7 +65,8 @@ def has_doubtful_quotes(content: bytes, delimiter: str, rows: int) -> bool:
     delimiter
         The delimiter of the rows.
     rows
-        The number of rows. If there are more lines, a slow check finds quotes that are not closed properly.
+        The number of rows. If the number of lines differs, a slow check looks for quotes that are not closed
+        properly.
     """
     if content.count(b'"') % 2:
         return True
@@ -102,8 +103,8 @@ def _is_doubtful(block: bytes, delimiter: str) -> bool:
 def reject_misplaced_quotes(path: Path, delimiter: str = ",") -> None:
     """Raise an error if a quoted cell does not end at a delimiter or line break.
 
-    This is slow, so it runs only if a file with quotes does not have exactly one line per row, or if
-    `scan_quotes` reports that a quote may be misplaced.
+    This is slow, so call it only if a file cannot be read, or if a faster check finds that a quote may be
+    misplaced.
     """
     begins = 1
     escaped = False

@@ -27,14 +27,14 @@ from custdyn_widgets.mart.dialect import Dialect
 
 _BEGINNING, _BLOCK = 4096, 2**20  # bytes
 _GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
-_MARKS = (  # UTF-32 first: its mark begins with that of UTF-16
+_MARKS = (  # UTF-32 first, because the mark of UTF-32-LE begins with that of UTF-16-LE
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
     (codecs.BOM_UTF8, "utf-8-sig"),
 )
-_NEED_MARKS = ("utf-16", "utf-32")  # other names give the byte order
+_NEED_MARKS = ("utf-16", "utf-32")  # other names, such as utf-16-le, specify the byte order
 _EXCEL_HINT = re.compile(r'"?sep=([^"\r\n]?)"?,*(\r\n|\r|\n)', re.IGNORECASE)
 _OPEN_FILES = Path("/proc/self/fd")  # only on Linux
 _DAMAGED = (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError)

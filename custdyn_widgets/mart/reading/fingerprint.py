@@ -16,7 +16,7 @@ from custdyn_widgets.mart.synced import read_record
 class FileStatus(NamedTuple):
     """The name and status of a file; if the status is unchanged, so is the content.
 
-    `status_changed` is the time of the last change to its content or status; programs cannot set this time.
+    `status_changed` is when the file's content or status last changed; programs cannot set this time.
     """
 
     name: str

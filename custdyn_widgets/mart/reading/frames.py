@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _OF_ONE_TYPE = ("string", "decimal", "integer", "floating", "boolean", "datetime", "date", "empty")
 _READ_FROM_TEXT = ("time", "date", "amount", "positive")
 _LISTS = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list, pa.types.is_list_view)
-_WRITTEN_OUT = 100  # digits: longer Decimals keep their exponents
+_WRITTEN_OUT = 100  # digits; longer numbers keep any exponent
 
 
 def from_frames(frames: Mapping[str, TableLike]) -> StoredMart:
@@ -101,7 +101,7 @@ def _from_arrow(stream: ArrowStream, spec: MartTable) -> StoredTable:
 
 
 def _selectable(column: pa.ChunkedArray) -> pa.Array:
-    """Return a column in a type of which Arrow can select rows, which it cannot do with views and unions."""
+    """Return a column as one array of a type that Arrow can filter: views and unions are converted."""
     kind = column.type
     if pa.types.is_union(kind):  # values of several types, as in a pandas column of objects
         return pa.array([_value_text(value) for value in column.to_pylist()], pa.large_string())
@@ -131,7 +131,7 @@ def _frame_column(series: pd.Series[Any], kind: Kind) -> pa.Array:
     try:
         if mixed:  # Arrow crashes on NumPy scalars of several types
             series = pd.Series([_unboxed(value) for value in series], dtype=object)
-        found = pa.array(series, from_pandas=True)  # of several chunks if pandas stores it with Arrow
+        found = pa.array(series, from_pandas=True)  # a ChunkedArray if pandas stores the column with Arrow
         return _selectable(found if isinstance(found, pa.ChunkedArray) else pa.chunked_array([found]))
     except (pa.ArrowException, TypeError, ValueError, ArithmeticError):
         if kind == "tags":

@@ -157,7 +157,7 @@ def reject_encoding(path: Path) -> None:
 
 
 def _wide_encoding(begins: bytes) -> str | None:
-    """Return the wide encoding of text without a byte order mark, judging by its zero bytes, or None."""
+    """Return the UTF-16 or UTF-32 encoding that text without a byte order mark seems to have, or None."""
     even, odd = begins[0:64:2], begins[1:64:2]
     if len(odd) < 2 or max(even.count(0), odd.count(0)) <= len(odd) // 2:
         return None
@@ -167,7 +167,7 @@ def _wide_encoding(begins: bytes) -> str | None:
 
 
 def _code_page_hint(line: bytes, position: int) -> tuple[str, str]:
-    """Return a hint that decodes the word at a position with likely code pages, and the first such page."""
+    """Decode the word at a position with likely code pages; return a hint and the first page that fits."""
     begin = max(line.rfind(mark, 0, position) for mark in b'," ;\t') + 1
     ends = [end for mark in b'," ;\t\r\n' if (end := line.find(mark, position)) >= 0]
     word = line[begin : min(ends, default=len(line))][:40]

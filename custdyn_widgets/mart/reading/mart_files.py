@@ -59,7 +59,7 @@ def names_in_folder(folder: Path) -> list[str]:
     try:
         with os.scandir(folder) as entries:
             return sorted(entry.name for entry in islice(entries, _SEARCHED))
-    except OSError:  # a folder may give access to its files without listing them
+    except OSError:  # files may be readable in a folder that cannot be listed
         return []
 
 
@@ -112,7 +112,7 @@ def _files(path: Path) -> dict[str, Path]:
     if not is_duckdb(path):
         return mart_files(path)
     if not path.is_file():
-        raise SourceError.not_found(str(path), "is not a file that exists")
+        raise SourceError.not_found(str(path), "is not an existing file")
     return {file.name: file for file in (path, write_ahead_log(path)) if file.exists()}
 
 

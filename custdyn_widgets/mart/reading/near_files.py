@@ -78,7 +78,7 @@ def hint_for_missing(folder: Path, names: Sequence[str], table: str) -> str:
 
 
 def _is_database(path: Path) -> bool:
-    """Return whether a file is a DuckDB database, which Thumbs.db files on Windows are not."""
+    """Return whether a file is a DuckDB database; other .db files, such as Thumbs.db on Windows, are not."""
     if path.suffix.lower() not in _DATABASES or not path.is_file():
         return False
     with path.open("rb") as file:

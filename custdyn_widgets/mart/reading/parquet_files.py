@@ -28,7 +28,7 @@ from custdyn_widgets.mart.schema import MartTable
 _INSTANTS = pa.timestamp("us", "UTC")
 _PIECE = 2**20  # rows; row groups are never split
 _MANY_CLIENTS = 2**17
-# Types of which Arrow cannot select rows, or whose numbers it cannot round.
+# Types that Arrow cannot filter, or whose numbers it cannot round.
 _LIMITED = (pa.types.is_string_view, pa.types.is_binary_view, pa.types.is_float16)
 
 

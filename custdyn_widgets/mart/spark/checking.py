@@ -88,7 +88,7 @@ def find_faults(mart: SparkMart, others: CheckedMart) -> FoundFaults:
     groups += _merged(
         [*_repeated(mart), *group_faults(in_headings, LISTED), *_in_rows(mart, others, in_headings)]
     )
-    if not groups:  # balances are checked last, because a faulty row may make one too large
+    if not groups:  # balances are checked last, because a faulty row may make a balance too large
         facts, parts, summaries = sorted_parts(mart, others)
         parts.unpersist()
         clients = others.tables["clients"]

@@ -69,7 +69,7 @@ def _session(builder: SparkSession.Builder, master: str | None) -> SparkSession:
             builder = builder.config(name, "127.0.0.1")
         builder = builder.config("spark.ui.enabled", "false")
     session = builder.master(master).config("spark.ui.showConsoleProgress", "false").getOrCreate()
-    session.sparkContext.setLogLevel("OFF")  # its errors are raised as exceptions
+    session.sparkContext.setLogLevel("OFF")  # Spark's errors are raised as exceptions
     return session
 
 

@@ -56,7 +56,7 @@ _DIFFERENT = f"""
     )
     GROUP BY id, month, {_VALUES} HAVING sum(n) <> 0
 """  # noqa: S608
-# The values that occur more often in one ledger than in the other, regardless of their ids.
+# The values that occur more often in one ledger than in the other, regardless of transaction ids.
 _UNEQUAL = f"""
     CREATE TEMP TABLE unequal AS
     SELECT month, {_VALUES} FROM different GROUP BY month, {_VALUES} HAVING sum(n) <> 0
@@ -102,7 +102,7 @@ _CLOSED: dict[str, Any] = {"autoinstall_known_extensions": False, "autoload_know
 
 @dataclass(frozen=True)
 class PastChange:
-    """The numbers of transactions of one month and kind that differ from the previous sync."""
+    """The numbers of past transactions of one month and kind that were added, removed or changed."""
 
     month: str
     kind: str

@@ -27,9 +27,9 @@ _FAMILIES: dict[int, Family] = {
 }  # fmt: skip
 _STRINGS = (15, 249, 250, 251, 252, 253, 254)
 _FLOAT = 4
-_BINARY = 63  # the character set number of binary data
+_BINARY = 63  # the number of the character set for binary data
 _WRITE_WAIT_S = 3_600
-# To detect a lost server within minutes.
+# Detects a lost connection within minutes.
 _KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 _BEGIN = (
     "SET SESSION time_zone = '+00:00'",
@@ -86,7 +86,7 @@ class MysqlSession:
         try:
             connection = pymysql.connect(**arguments)
         except TypeError:
-            raise invalid_url("PyMySQL does not support one of its options") from None
+            raise invalid_url("it contains an option that PyMySQL does not support") from None
         except OSError as error:  # for network problems, PyMySQL raises its own errors
             why = getattr(error, "reason", None) or error.strerror
             raise invalid_url(f"a file named in its TLS options cannot be read ({why})") from None
@@ -215,7 +215,7 @@ def driver_problem(error: Exception) -> DriverProblem | None:
 
 
 def _keep_alive(link: Any) -> None:
-    """Enable TCP keepalive, to detect a lost server; some of the options may be missing on macOS."""
+    """Enable TCP keepalive to detect a lost connection; macOS may lack some of the options."""
     if link.family != socket.AF_UNIX:
         for option, value in _KEEPALIVE.items():
             if hasattr(socket, option):

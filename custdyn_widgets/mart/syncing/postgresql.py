@@ -26,7 +26,7 @@ _FAMILIES: dict[int, Family] = {
     3802: "json", 17: "bytes",
 }  # fmt: skip
 _ARRAYS = (1009, 1015, 1002)  # arrays of text, varchar and char
-_KEEPALIVE: dict[str, Any] = {  # to detect a lost server within minutes, not hours
+_KEEPALIVE: dict[str, Any] = {  # to detect a lost connection within minutes, not hours
     "connect_timeout": CONNECT_TIMEOUT_S,
     "keepalives_idle": 60,
     "keepalives_interval": 15,
@@ -89,7 +89,7 @@ class PostgresqlSession:
         try:
             psycopg.conninfo.make_conninfo(**arguments)
         except psycopg.ProgrammingError:
-            raise invalid_url("libpq does not support one of its options") from None
+            raise invalid_url("it contains an option that libpq does not support") from None
         return cls(psycopg.connect(**arguments, application_name="custdyn sync", autocommit=True))
 
     def __enter__(self) -> PostgresqlSession:

@@ -16,7 +16,7 @@ from custdyn_widgets.mart.syncing.typed import ResultColumn
 
 ROWS = 2_000
 _TABLES = 300
-_LONGEST = 200  # characters of a value
+_LONGEST = 200  # characters; longer values are truncated
 _COMPARED = 200  # values
 
 
