@@ -24,7 +24,7 @@ from custdyn_widgets.query import Bucket, ReportQuery, parse_as_of
 from custdyn_widgets.report import Report
 from custdyn_widgets.text import guard_formula
 
-# The column of the lines that each flow column is computed from, and its sign.
+# For each flow column, the column of `lines` that it is computed from, and the sign to multiply it by.
 _FLOWS = {
     "Refill Qty": ("refill_qty", 1),
     "Refill Total": ("refill", 1),
@@ -119,7 +119,7 @@ def _find_row(
     """
     if not plan.buckets:
         if row is None:
-            raise QueryError("The report has no rows, so there are no clients behind one.", field="row")
+            raise QueryError("The report has no rows, so there are no clients to list.", field="row")
         raise QueryError.invalid("row", row, "is not in the report, which has no rows")
     grouped = bool(plan.query.group_by)
     wanted = (row,) if isinstance(row, str) else tuple(row or ())

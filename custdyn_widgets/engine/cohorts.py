@@ -54,7 +54,7 @@ def cohort_triangle(
 def build_triangle(plan: Plan) -> CohortTriangle:
     """Compute the retention triangle of the chosen clients."""
     months, cohort = cohorts(plan.facts, plan.selection.clients, plan.interval)
-    # Show the cohorts from the month in which the interval starts.
+    # Show the cohorts beginning with the month in which the interval starts.
     first = max(0, sum(start <= plan.interval.start for _, start in months) - 1)
     present = sorted(set(cohort[cohort >= first].tolist()))
     if not present:

@@ -33,7 +33,7 @@ _RowFactors = tuple[list[int], list[int], int]  # lines, factors, denominator
 _NOTHING = Fraction(0)
 _EPOCH = date(1970, 1, 1)
 _KEYS = ("row", "currency", "value_day", "needs_quote")
-_IGNORED = ("ignored_refill_qty", "ignored_refill")  # shown only in a warning, which does not convert them
+_IGNORED = ("ignored_refill_qty", "ignored_refill")  # shown only in a warning, without conversion
 LINE_COLUMNS = [c for c in (*STOCK_COLUMNS, *FLOW_COLUMNS) if c not in _IGNORED]
 
 

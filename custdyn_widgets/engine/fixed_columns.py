@@ -1,8 +1,8 @@
 """Fixed-point columns for pandas, which let built-in metrics compute all rows at once.
 
 A column has the dtype `fixed`. Columns can be added, subtracted, negated and, with `ratio`, divided. All
-other operations raise an error, so that no metric silently gets an inexact number. `fixed_point` explains
-the numbers. A column may also contain missing numbers, such as undefined averages.
+other operations raise an error, so that no metric silently gets an inexact number. The arithmetic is
+explained in `fixed_point`. A column may also contain missing numbers, such as undefined averages.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from custdyn_widgets.mart import Bools, Int64s
 
 
 class FixedNumber(NamedTuple):
-    """One number of a column; see `Amounts`."""
+    """A single number in a column; see `Amounts`."""
 
     whole: int
     part: int

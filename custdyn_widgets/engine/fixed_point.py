@@ -137,7 +137,7 @@ class Factors:
         return cls((first, second, third), inexact, np.array(above, np.int64))
 
     def times(self, amounts: Int64s, which: Int64s) -> Amounts:
-        """Multiply each amount by the factor at the position given in `which`; `_fit` says what fits."""
+        """Multiply each amount by the factor at the position given in `which`; see `_fit` for the limits."""
         size = np.abs(amounts).view(np.uint64)
         upper, lower = size >> _WORD, size & _LOW
         first, second, third = (word.take(which) for word in self.words)

@@ -18,8 +18,8 @@ from custdyn_widgets.text import format_instant_utc
 _HOUR_S, _DAY_S = 3_600, 86_400
 _MIN_DAYS = 7  # with transactions on fewer days, no pause counts as unusual
 _MIN_DAYS_OF_USE, _NEARLY_EVERY = 28, 0.9  # the minimum number and share of days with a kind of use
-# Days of strays at either end: their maximum number, the fewest days in all for each, and how many times as
-# long as the pauses between the other days the pause next to them is.
+# At either end of the data, up to `_MOST_STRAYS` days, but at most one in `_DAYS_PER_STRAY`, are strays if
+# they are set apart by a pause more than `_APART` times as long as any pause between the other days.
 _MOST_STRAYS, _DAYS_PER_STRAY, _APART = 3, 10, 2
 _FEW_ROWS, _FIRST_ROWS = 1 << 16, 1 << 20  # usually enough to find every kind of use on a day
 _ROWS_AT_ONCE = 1 << 20  # limits the memory needed
@@ -43,10 +43,10 @@ def data_gaps(mart: OpenedMart, interval: ResolvedInterval, time_group: str | No
     dated after the data was written does not show that the data is complete.
 
     The time from the last transaction to the report's end is compared with the longest earlier pause. Pauses
-    next to stray transactions do not count as earlier pauses: those on up to three days at the beginning or
-    end of the data, but at most a tenth of all days with transactions, that are set apart by a pause more
-    than twice as long as any other. One test call long before the data begins would otherwise hide that the
-    data ends early.
+    next to stray transactions are ignored. Transactions at the beginning or end of the data are strays if
+    they are on no more than three days, and on no more than a tenth of all days with transactions, and are
+    set apart by a pause more than twice as long as any pause between the other days. Without this rule, a
+    single test call made long before all other transactions could hide the fact that the data ends early.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def _recent_uses(facts: Facts, clients: Int64s, *, end: int, written: int) -> _R
 
 
 def _kinds(classes: npt.NDArray[np.integer]) -> Bools:
-    """Return which kinds of use occur among flow classes."""
+    """Return which kinds of use occur in an array of flow classes."""
     found = np.zeros(len(_USES) + 1, dtype=bool)
     found[_USE_OF_CLASS[classes]] = True
     return found[1:]
@@ -149,7 +149,7 @@ def _ranges(begins: Int64s, ends: Int64s) -> Iterator[Int64s]:
 def _kinds_that_stopped(
     facts: Facts, end: int, recent: Sequence[_RecentUses]
 ) -> Iterator[tuple[str, int, Int64s]]:
-    """Yield each kind of use that occurred on nearly every day until it stopped, its last time and its days.
+    """Yield each kind of use that occurred nearly every day until it stopped, its last time and its days.
 
     A kind that still occurs on the last day before `end`, or after `end`, is skipped.
     """
@@ -195,7 +195,7 @@ def _longest_pause(days: Int64s) -> int:
 
 
 def _without_strays(days: Int64s) -> Int64s:
-    """Return the days with transactions without a few at either end that a long pause sets apart."""
+    """Return the days with transactions, except for a few at either end that a long pause sets apart."""
     most = min(_MOST_STRAYS, len(days) // _DAYS_PER_STRAY)
     if not most:
         return days

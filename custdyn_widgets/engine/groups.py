@@ -63,7 +63,7 @@ def find_groups(query: ReportQuery, facts: Facts, selection: Selection, interval
         "client_type": (facts.client_type, CLIENT_TYPES),
         "currency": (facts.currency, facts.names.currencies),
     }[attribute]
-    # A value with that name must not have the same label as clients without a value.
+    # A value named "(none)" must not have the same label as clients without a value.
     labels = [f"{name} ({_HEADINGS[attribute].lower()})" if name == NO_VALUE else name for name in names]
     return _by_code(facts, selection.clients, codes[selection.clients].astype(np.int64), labels)
 
@@ -106,7 +106,7 @@ def cohorts(
 
 
 def _by_code(facts: Facts, clients: Int64s, codes: Int64s, names: Sequence[str]) -> Groups:
-    """Return a group for each name that occurs, in order, and a last one for clients without a name."""
+    """Return a group for each name that occurs, in order, then one for clients without a name."""
     present = sorted((code for code in np.unique(codes).tolist() if code >= 0), key=names.__getitem__)
     group_of_code = np.full(len(names) + 1, len(present), np.int64)  # the last entry is for code -1
     group_of_code[present] = np.arange(len(present))

@@ -22,10 +22,10 @@ CLIENT_GROUPS = ("company", "owner_user", "client_type", "currency", "cohort")
 ROW_GROUPS = ("package", *CLIENT_GROUPS)
 YEARS = range(1900, 2101)
 
-_WALL_TIME_FORM = "a wall time YYYY-MM-DD HH:MM:SS"
+_WALL_TIME_FORM = "a wall time in the form YYYY-MM-DD HH:MM:SS"
 _WALL_TIME = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[ T](\d{2}:\d{2}:\d{2}))?", re.ASCII)
 _WALL_TIMES = re.compile(rf"({_WALL_TIME.pattern})(?:\D{{1,6}}({_WALL_TIME.pattern}))?", re.ASCII)
-_YEAR = re.compile(r"(?<!\d)(?:19|20|21)\d\d", re.ASCII)  # in no preset, but in every way of writing a date
+_YEAR = re.compile(r"(?<!\d)(?:19|20|21)\d\d", re.ASCII)  # every date contains a year, but no preset does
 _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 _NOT_ZONES = ("posix/", "right/")
 _NO_PLACES = ("localtime", "Factory", "posixrules")
@@ -88,7 +88,7 @@ def check_interval(name: str, value: object, presets: Sequence[str]) -> str | Pe
 
 
 def _as_object(text: str) -> str:
-    """Return the JSON object for a period written as text: with its own dates, if they are valid."""
+    """Return the JSON object for a period written as text, or a template if its dates are not valid."""
     found = _WALL_TIMES.fullmatch(text.strip())
     start, end = (found[1], found[4] or found[1]) if found else ("", "")
     try:

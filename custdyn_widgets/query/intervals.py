@@ -22,7 +22,7 @@ from custdyn_widgets.query.query import ReportQuery
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
-_YEAR_ONE = -62_130_000_000  # within the first months that datetime can represent
+_YEAR_ONE = -62_130_000_000  # early in the first year that datetime can represent
 _DAY_PRESETS = (
     "last_3_days",
     "last_7_days",
@@ -40,7 +40,7 @@ class Bucket:
     Attributes
     ----------
     label
-        The label of its row.
+        The label of the bucket's row.
     start, end
         The edges of the bucket as instants.
     starts_at, ends_at

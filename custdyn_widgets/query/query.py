@@ -1,6 +1,6 @@
 """The query: one frozen value with everything that affects the numbers, and nothing else.
 
-A query is a JSON object; the same object drives the form, notebook parameters, the command line, saved
+A query is a JSON object; the same object is used by the form, notebook parameters, the command line, saved
 queries and manifests. It does not cover how a report is used (output, recipients, chart, schedule).
 
 A query is validated when it is created, as far as possible without the data. Names that must exist in the

@@ -70,7 +70,7 @@ def has_control_character(text: str, *, lines: bool = False) -> bool:
 
 
 def replace_controls(text: str) -> str:
-    """Replace each control character except tabs and line breaks with U+FFFD, for a terminal."""
+    """Return text with U+FFFD for each control character except tabs and line breaks, for a terminal."""
     return _CONTROL_IN_LINES.sub(lambda found: found[0] if found[0] == "\r" else _REPLACEMENT, text)
 
 
@@ -87,7 +87,7 @@ def join_surrogates(text: str) -> str:
 
 
 def replace_not_xml(text: str) -> str:
-    """Replace each character that XML 1.0 does not allow with U+FFFD."""
+    """Return text with U+FFFD for each character that XML 1.0 does not allow."""
     return _NOT_XML.sub(_REPLACEMENT, text)
 
 

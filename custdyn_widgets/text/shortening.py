@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterable, Iterator
 
 _ELLIPSIS = "…"
 _HEAD = 0.4  # the fraction of the width reserved for a common prefix
-_LEAD = 12  # the maximum number of characters of a word to keep before it first differs
+_LEAD = 12  # a word that differs keeps a common beginning of up to this many characters
 
 
 def short_names(names: Iterable[str], room: float, width: Callable[[str], float] = len) -> dict[str, str]:
     """Return each name, shortened to fit if necessary; no two results are the same.
 
-    Names that would be shortened to the same text lose their common part in the middle: `Unlimited Ukraine
-    Zone A Mobile` and `… Zone B Mobile` become `Unlimited…A Mobile` and `Unlimited…B Mobile`. Names that
-    are still the same are numbered.
+    If several names would be shortened to the same text, part of what they have in common is cut out of the
+    middle instead: `Unlimited Ukraine Zone A Mobile` and `… Zone B Mobile` become `Unlimited…A Mobile` and
+    `Unlimited…B Mobile`. Names that are still the same are numbered.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def _without_middle(name: str, shared: int, room: float, width: Callable[[str], 
     gap = width(_ELLIPSIS)
     head = _head(name, begin, room * _HEAD - gap, width).rstrip()
     tail = _fit(name[begin:], room - width(head) - gap, width)
-    if tail == name[begin:]:  # the start may use the room that the end leaves
+    if tail == name[begin:]:  # the start may use any room that the end does not need
         head = max(head, _head(name, begin, room - gap - width(tail), width), key=len)
     return f"{head.rstrip()}{_ELLIPSIS}{tail}"
 

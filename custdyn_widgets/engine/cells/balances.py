@@ -47,8 +47,7 @@ def balance_frames(
 def _left(openings: pd.DataFrame, closings: pd.DataFrame, flows: pd.DataFrame) -> pd.DataFrame:
     """Return the nonzero balances that left with closed clients, by row and currency.
 
-    In each currency, opening balances and flows either still belong to clients that are alive or have left
-    with closed clients.
+    In each currency, these are the closing balances minus the opening balances and the flows.
     """
     keys = pd.concat([frame[["row", "currency"]] for frame in (closings, openings, flows)], ignore_index=True)
     held = ["all_pos", "all_neg"]

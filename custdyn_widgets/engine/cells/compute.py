@@ -4,24 +4,24 @@ The cost grows with the number of ledger rows within the report, not with rows Ã
 history. The rows of a client are sorted by time, and each includes the running sum of amounts and the last
 paid use. As a result:
 
-- Only a client's last row in a bucket matters for stocks. It becomes a *cell*, whose balance and last paid
-  use are valid until the client's next cell.
+- Only a client's last row in a bucket matters for stocks. That row becomes a *cell*, whose balance and last
+  paid use are valid until the client's next cell.
 - The row before the first one in the report contains the initial balance and last paid use, so earlier rows
   are not read. Package rows are an exception: they depend on the packages of all the client's transactions.
 - The last paid use determines the cell's *reach*: the last bucket whose window contains it. Window starts
-  increase with the buckets, so the reach is the number of windows that start by that time. The client is
-  active from the cell's bucket up to the reach or the next cell, whichever comes first.
+  increase with the buckets, so the reach is found by counting the windows that start by that time. The client
+  is active from the cell's bucket up to the reach or the next cell, whichever comes first.
 
 A client is thus in one state at a time: a level (all, overall active or active) and the sign of its balance.
 It enters a state with a balance and leaves it with the same balance, so one cumulative sum of entries minus
-exits over the buckets yields every stock. If the state is the same in the next cell, which is
-the usual case, only the difference in balance is added. A client's first state starts when the client is
-created, and its last state ends when the client is closed.
+exits over the buckets yields every stock. If the state is the same in the next cell, which is the usual case,
+only the difference in balance is added. A client's first state starts when the client is created, and its
+last state ends when the client is closed.
 
 Flows are sums by bucket, split further where an exchange rate changes.
 
-When a report is grouped by package, the entity is a pair (client, package row) instead of a client. Its
-balances are the client's, but its presence and reach depend only on the transactions in that package row.
+When a report is grouped by package, the entity is a pair (client, package row) instead of a client. Such
+a pair has the client's balances, but its presence and reach depend only on the transactions in that row.
 
 Cells of disjoint sets of clients can be added. They are therefore computed on all cores in pieces of limited
 size, each with clients that share a currency. A piece is computed column by column with NumPy. Each row needs

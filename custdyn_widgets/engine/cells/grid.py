@@ -30,7 +30,8 @@ class Grid:
     changes
         int64 arrays by currency code, ascending: the times at which the currency's rate may change.
     package_groups
-        The number of groups of packages; 1 if not grouped by package. The last one is for the rest.
+        The number of groups of packages; 1 if not grouped by package. The last group is for all other
+        transactions.
     package_group
         int64[packages + 1]: the group of each package, by code; the last entry is for transactions without a
         package.
@@ -95,7 +96,7 @@ class CounterArrays(NamedTuple):
     edges, table
         The edges, and the result for each granule, or -1 for a granule with an edge.
     first, bits
-        The index of the first granule in the table, and the number of bits in a granule.
+        The index of the first granule in the table, and the binary logarithm of a granule's length.
     """
 
     edges: Int64s

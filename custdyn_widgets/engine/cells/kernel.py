@@ -112,8 +112,9 @@ def _stay(
 ) -> _Past:
     """Record a stay, and return the values needed to record the next one.
 
-    These are the state and the balance at the end of this stay and, for the last nonempty stay, whether the
-    client is active at its end, whether there was a paid use, and the bucket at its end.
+    These are the state and the balance at the end of this stay, and three values from the last nonempty stay:
+    whether the client is active when that stay ends, whether it has had a paid use by then, and the first
+    bucket after the stay.
     """
     before, balance_before, was_active, had_paid, end = past
     paid = paid_at > 0

@@ -192,7 +192,7 @@ class _OwnRows:
         """Return whether each client belongs to the row just before an instant.
 
         A client belongs to a row from its first transaction in that row onward. Before its first transaction
-        of any kind, it belongs to the row for the rest.
+        of any kind, it belongs to the last package row.
         """
         found = np.zeros(self.count, np.bool_)
         found[self.client[self.time < at]] = True

@@ -131,9 +131,10 @@ class _PackageRows:
     owner, package_group
         The client and the group of packages of each package row.
     begin, count
-        The cell of its first transaction, and the number of the client's cells from that cell onward.
+        The cell of each package row's first transaction, and the number of the client's cells from that cell
+        onward.
     first_use
-        The bucket of its first paid use.
+        The bucket of each package row's first paid use.
     paying, payer, cell_of
         The ledger rows that are paid uses, sorted by package row and time, with the package row and
         the cell of each.

@@ -91,7 +91,7 @@ class StockSums:
         moved[1:] -= np.where(same[1:], balance[:-1], 0)
         self.sums.add(entered, moved)
         self.sums.count(entered[~same])
-        # Clients leave a state when they enter another one, when they lapse, and when they no longer exist.
+        # Clients leave a state when they enter another one, when they lapse, and when they are closed.
         came, lapsed = np.flatnonzero((before >= 0) & ~same), np.flatnonzero(lapses)
         last = np.append(stays.first[1:], len(low)) - 1
         where = [

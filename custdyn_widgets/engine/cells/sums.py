@@ -19,7 +19,7 @@ _MAX_ROWS = 2**21  # the sum of this many halves below 2**32 is below 2**53
 _FEW = 2**14  # with at most this many slots, adding to all of them takes hardly any time
 _DENSE = 2**21  # with at most this many keys, each has a slot in memory
 _MOST_PARTS = 2**20  # parts with more keys than this are joined, because keys may repeat
-_SUM_LIMIT = 2**62  # a sum below this, plus a half, fits in an int64
+_SUM_LIMIT = 2**62  # a sum below this, plus one 32-bit half, fits in an int64
 _HALF = 32
 _LOW = (1 << _HALF) - 1
 _FITS = 1 << 27  # if the upper halves are below this, a few sums can be added in an int64
@@ -50,7 +50,7 @@ class KeyedSums:
         self._most_parts = _MOST_PARTS
         dense = size if size <= _DENSE else 0
         self._counts, self._high, self._low = (np.zeros(dense, np.int64) for _ in range(3))
-        self._low_limit = 1 << _HALF  # no lower half exceeds it in absolute value
+        self._low_limit = 1 << _HALF  # no lower half exceeds this in absolute value
 
     def count(self, keys: Int64s, sign: int = 1) -> None:
         """Add 1 to the count of each key, or subtract 1 if `sign` is -1."""
@@ -110,7 +110,7 @@ class KeyedSums:
 
     def _slots(self, keys: Int64s) -> tuple[Int64s | None, Int64s, int]:
         """Return the slots in use (None for all), each key's position among them, and the number of slots."""
-        if len(self._counts):  # few slots, because many would be added to in place
+        if len(self._counts):  # only a few slots; if there are many, `_slots` is not called
             return None, keys, self.size
         slots, place = np.unique(keys, return_inverse=True)
         return slots, place, len(slots)
