@@ -90,7 +90,7 @@ def _ensured(
 
 
 def _since(store: Store, name: str, saved: SavedQuery) -> datetime:
-    """Return when the newest snapshot of a saved query's current query was made, or now if none exists.
+    """Return the time of the newest snapshot with a saved query's current query, or else the current time.
 
     Earlier versions of the saved query may have made reports on other clients, which readers should not see.
     """

@@ -19,7 +19,7 @@ class CommandGroup(click.Group):
     """A group that turns errors into messages and exit codes, and shows a traceback only with --debug."""
 
     def make_context(self, *args: Any, **options: Any) -> click.Context:
-        """Read the group's own options, and mask passwords in click's message if they are not valid."""
+        """Parse the group's own options; if they are invalid, mask passwords in click's message."""
         try:
             return super().make_context(*args, **options)
         except click.ClickException as error:
@@ -48,7 +48,7 @@ class CommandGroup(click.Group):
 
 
 class _MaskedError(click.ClickException):
-    """An error of click, shown as click would show it except that passwords are masked.
+    """A click error, shown as click would show it but with passwords masked.
 
     Click quotes arguments in many places, so the whole text is masked rather than each argument.
     """

@@ -216,7 +216,7 @@ def _as_json(entry: ListedQuery) -> dict[str, object]:
 
 @dataclass(frozen=True)
 class _Runs:
-    """The next scheduled time and the last run of a saved query; either is None if there is none."""
+    """The next scheduled time and the last run of a saved query; None if there is none."""
 
     next: datetime | None = None
     last: Run | None = None

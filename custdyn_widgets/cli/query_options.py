@@ -108,7 +108,7 @@ def saved_source(saved_name: str | None) -> str | None:
 
 
 def without_source(saved_name: str) -> click.UsageError:
-    """Return the error for a saved query without a source if none is given."""
+    """Return the error to raise when no source is given and the saved query has none."""
     message = f"The saved query {saved_name} has no source: use --source, or save it with a source."
     return click.UsageError(message, ctx=click.get_current_context(silent=True))
 

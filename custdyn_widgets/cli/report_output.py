@@ -47,7 +47,7 @@ as_of_option = click.option(
 
 
 class _Format(click.Choice):  # type: ignore[type-arg]  # generic from click 8.2 on
-    """The formats of a report; `xls` is rejected with a reason."""
+    """The formats of a report; `xls` is rejected with an explanation."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         if value == "xls":
@@ -209,12 +209,12 @@ def print_report(
 
 
 def _say_notes(report: Report, *, is_table: bool, is_file: bool) -> None:
-    """Print what a report's figures do not show: its message, what is partial, and its warnings."""
+    """Print what a report's figures do not show: the message, notes on partial periods, and the warnings."""
     from custdyn_widgets.report import partial_notes
 
     if report.message and not is_table:  # the table already shows it
         say(f"Note: {report.message}")
-    if (not is_table or is_file) and (notes := partial_notes(report)):  # a CSV, for example, has no marks
+    if (not is_table or is_file) and (notes := partial_notes(report)):  # a CSV does not mark partial rows
         say(f"Note: {' '.join(notes)}")
     for warning in report.info.warnings:
         say(f"Note: {warning}")

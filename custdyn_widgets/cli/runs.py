@@ -1,4 +1,4 @@
-"""Runs of saved queries: `custdyn run --saved NAME --scheduled`, and `custdyn runs list`."""
+"""Runs of saved queries: `custdyn run --saved NAME --scheduled`, and the `custdyn runs` commands."""
 
 from __future__ import annotations
 
@@ -256,7 +256,7 @@ def _as_table(runs: Sequence[Run]) -> str:
 
 
 def _notes(run: Run) -> list[str]:
-    """Return the lines below a run: its problem or else the gaps in its data, and its conditions' results."""
+    """Return the lines below a run: the problem (or else gaps in the data), and the results of conditions."""
     from custdyn_widgets.scheduling import run_lines
 
     note = run.problem or "".join(f"Note: {gap} " for gap in run.data_gaps)

@@ -106,11 +106,11 @@ def history_command(given: str, as_json: bool) -> None:
 @click.command("protect")
 @click.option("--group", required=True, metavar="GROUP", help="The group whose members may freeze reports.")
 def protect_command(group: str) -> None:
-    """Protect a shared store, as root: only a snapshot's owner and root can change or delete it.
+    """Protect a shared store, so that a snapshot can be changed or deleted only by its owner or root.
 
-    The store may be new or in use. Members of the group can add snapshots and see all of them. Everyone else
-    who can enter the folder above the store can read them, so, besides the members, let only a viewer
-    enter that folder.
+    Run this as root. The store may be new or in use. Members of the group can add snapshots and see all of
+    them. Anyone else who can enter the folder above the store can read the snapshots, so let only the members
+    and a viewer enter that folder.
     """
     from custdyn_widgets.snapshots import protect
 

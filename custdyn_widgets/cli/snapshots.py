@@ -182,7 +182,7 @@ def with_progress(action: str, ids: Sequence[str]) -> Iterator[str]:
 
 
 def the_store(must_exist: str = "") -> Store:
-    """Return the store; `must_exist` completes the message of the error if it does not exist."""
+    """Return the store; with `must_exist`, which completes the error message, the store must exist."""
     from custdyn_widgets.snapshots import Store
 
     folder = settings.load().snapshots

@@ -98,7 +98,7 @@ def _sorted_flow(query: ReportQuery) -> str:
 
 
 def _largest_first(rows: Iterable[Sequence[Any]], place: int) -> list[Sequence[Any]]:
-    """Sort rows by the size of a change, with empty changes last; ties stay in the order of ids."""
+    """Sort rows by the size of a change, largest first and empty changes last; ties stay sorted by id."""
     return sorted(rows, key=lambda row: (row[place] is None, -abs(row[place] or 0)))
 
 

@@ -72,7 +72,7 @@ def new_folder(folder: Path, files: Mapping[str, bytes], private: Collection[str
     own = os.open(folder, OPEN_FOLDER)
     try:
         shared = _shared_mode(folder.parent.stat())
-        if shared & stat.S_ISVTX:  # in a sticky folder, only a new folder's owner can change it
+        if shared & stat.S_ISVTX:  # in a sticky folder, only the owner may write to a new folder
             shared &= ~(stat.S_ISVTX | stat.S_IWGRP)
         if shared:
             os.fchmod(own, shared)
@@ -88,7 +88,7 @@ def new_folder(folder: Path, files: Mapping[str, bytes], private: Collection[str
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove as much of an unfinished folder as possible; the remains are never read."""
+    """Remove as much of an unfinished folder as possible; whatever remains is never read."""
     with contextlib.suppress(OSError):  # ignore_errors does not cover closing a folder
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -99,7 +99,7 @@ def put_file(root: Path, aside: str, shelf: tuple[str, ...], name: str, data: by
     Raises
     ------
     OSError
-        If that fails; `filename` is the full path of the file or folder in the way.
+        If that fails; the error's `filename` is the full path of the file or folder that caused it.
     """
     own = secrets.token_hex(16)
     try:

@@ -23,7 +23,7 @@ _FOR_EACH = {"by": "'company'", "addresses": "a CSV file with the columns compan
 
 @dataclass(frozen=True)
 class Retention:
-    """A rule for which of a saved query's snapshots to keep, as in `custdyn snapshots prune`.
+    """Limits on the snapshots that a saved query keeps, as in `custdyn snapshots prune`.
 
     Attributes
     ----------

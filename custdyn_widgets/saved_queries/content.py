@@ -96,7 +96,7 @@ class SavedQuery:
     sync
         Whether to read the source's database first, as `custdyn sync` does.
     catch_up
-        Whether to run later for the most recent scheduled time if nothing could run at that time.
+        Whether to make up for the most recent scheduled run if it could not take place on time.
     subject, opening
         The subject and opening words of the report's email, in which `fill_words` replaces placeholders;
         empty for the usual subject and no opening words.

@@ -1,9 +1,10 @@
 """Finding the failure recipients in the file of a saved query that is not valid.
 
-The file need not be valid JSON or UTF-8, and may be cut off anywhere. Somebody has to learn of it, but a
-letter to the wrong person is worse than none, so only what is clearly an address in this key counts:
+The file need not be valid JSON or UTF-8, and may be cut off anywhere. Someone must be told about the
+failure, but an email to the wrong person is worse than none, so only text that is clearly an address under
+this key counts:
 
-- A string without its end, which may be half an address, is skipped, and so are comments.
+- Comments are skipped, and so are unterminated strings, which may contain only part of an address.
 - The value ends at the first word that is or resembles another key, whether or not its brackets are closed.
 """
 
@@ -27,14 +28,14 @@ _TOKEN = re.compile(
       | (?P<string> "(?:[^"\\\n]|\\.)*" | '(?:[^'\\\n]|\\.)*' )
       | (?P<cut> ["'][^\n]* )
       | (?P<mark> [\[\]{},;:=] )
-      # Text beside a quote, or at the end of the file, may be only part of a word.
+      # Text next to a quote, or at the end of the file, may be only part of a word.
       | (?P<word> (?<![^\s\[\]{},;:=]) [^\s"'\[\]{},;:=]+ (?=[\s\[\]{},;:=]) )""",
     re.VERBOSE,
 )
 _AFTER_AN_OPEN_STRING = re.compile(rf'"{_KEY}"\s*:')
 _NAMED = re.compile(r"[^<>@]*<([^<>]+)>")  # Eva <eva@example.com>
 _SEPARATORS = re.compile(r"[\s_-]")
-_ALMOST, _SIMILAR = 0.9, 0.8  # in `_is_key`, a typing error; in `_resembles_key`, enough to stop
+_ALMOST, _SIMILAR = 0.9, 0.8  # the minimum similarity in `_is_key` and in `_resembles_key`
 
 _Token = re.Match[str]
 
@@ -42,14 +43,14 @@ _Token = re.Match[str]
 def recover_failure_recipients(data: bytes) -> tuple[str, ...]:
     """Return the failure recipients in an invalid saved query's file, or () if none can be read.
 
-    They may be a string instead of a list, a list within another list or an object, or have another key
-    with the same letters (`Failure-Recipients`). Invalid addresses are left out.
+    They may be given as a string instead of a list, in a list within another list or an object, or under
+    another spelling of the key (`Failure-Recipients`). Invalid addresses are left out.
     """
     text = _decode(data)
     for tokens in _values(text):
         recipients: tuple[str, ...] = ()
         for address in itertools.chain.from_iterable(map(_addresses, _texts(tokens))):
-            with contextlib.suppress(SavedQueryError):  # listed twice, or one too many
+            with contextlib.suppress(SavedQueryError):  # a duplicate, or one address too many
                 recipients = parse_recipients(_KEY, [*recipients, address])
         if recipients:
             return recipients
@@ -61,7 +62,7 @@ def _decode(data: bytes) -> str:
     encoding = "utf-8-sig"
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         encoding = "utf-16"
-    elif b"\0" in data[:2]:  # UTF-16 without a mark: the file begins with an ASCII character
+    elif b"\0" in data[:2]:  # UTF-16 without a byte order mark, beginning with an ASCII character
         encoding = "utf-16-be" if data.startswith(b"\0") else "utf-16-le"
     return data.decode(encoding, errors="replace").replace("\0", "")
 
@@ -89,9 +90,10 @@ def _is_colon(token: _Token | None) -> bool:
 
 
 def _is_key(name: str) -> bool:
-    """Return whether a key is `failure_recipients` in another case, with other separators or misspelled.
+    """Return whether a key is `failure_recipients`, even if misspelled or with other capitals or separators.
 
-    Keys such as `_failure_recipients` and `failure_recipients_old`, as people write to disable one, are not.
+    Keys such as `_failure_recipients` and `failure_recipients_old`, which people use to disable a setting, do
+    not count.
     """
     folded, known = _folded(name), _folded(_KEY)
     if not name.strip().casefold().startswith("fail") or abs(len(folded) - len(known)) > 1:
@@ -102,7 +104,7 @@ def _is_key(name: str) -> bool:
 
 
 def _begins_entry(text: str, word: _Token) -> bool:
-    """Return whether an unquoted word is in the place of a key, not in the middle of other text."""
+    """Return whether an unquoted word is where a key could be, not in the middle of other text."""
     line = text[text.rfind("\n", 0, word.start()) + 1 : word.start()]
     return line.rstrip()[-1:] in ("", "{", ",")
 
@@ -154,7 +156,7 @@ def _folded(name: str) -> str:
 
 
 def _addresses(text: str) -> Iterator[str]:
-    """Yield the plain addresses in a string: one, or several with separators."""
+    """Yield the plain addresses in a string, which may list several."""
     for part in map(str.strip, re.split("[,;]", text)):
         named = _NAMED.fullmatch(part)
         listed = [named[1].strip()] if named else part.split()

@@ -139,7 +139,7 @@ def _expanded(setting: str, path: str) -> Path:
     """Return a path, with a leading `~` or `~name` replaced by the home folder."""
     try:
         return Path(path).expanduser()
-    except RuntimeError:  # `~` of an unknown user, or of one without a home folder
+    except RuntimeError:  # the user is unknown or has no home folder
         raise SettingsError(
             f"{setting} names {shown(path)}, but the home folder that ~ stands for is unknown. Use the full "
             "path.",

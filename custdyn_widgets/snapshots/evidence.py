@@ -1,6 +1,7 @@
 """Evidence: a keyed digest of each client's contribution to each row, stored with a snapshot.
 
-The manifest lists it, so that the id verifies it, but separately from the files, because it is never served.
+It is listed in the manifest, so that the id verifies it, but separately from the files, because it is
+never served.
 Only someone who has the data can tell which client and row a digest belongs to.
 """
 

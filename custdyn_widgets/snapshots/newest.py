@@ -38,7 +38,7 @@ class _Made:
 
 @dataclass
 class _Shelf:
-    """A two-letter folder: modification time (-1 until settled), ids, and snapshots made by saved queries."""
+    """A two-letter folder: its modification time (-1 until settled), ids, and snapshots by saved queries."""
 
     changed_ns: int
     known: set[str]

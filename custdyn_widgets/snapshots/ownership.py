@@ -70,7 +70,7 @@ def describe_obstacle(store: Path, error: OSError) -> str:
     if not isinstance(error.filename, str):
         return why
     path = store / error.filename
-    for place in (path, path.parent):  # if there is no such file, its folder is in the way
+    for place in (path, path.parent):  # if the file does not exist, its folder is the obstacle
         with contextlib.suppress(OSError):
             owner = place.lstat().st_uid
             is_denied = isinstance(error, PermissionError) and owner != os.geteuid()

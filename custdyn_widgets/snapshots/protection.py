@@ -1,9 +1,9 @@
 """Protecting a shared store: only a snapshot's owner and root can change or delete it.
 
 Every shared folder belongs to root and is sticky, so that members of the group can add files but cannot
-replace or delete others' files. Readers need access only to the folder above the store, so a viewer needs
-no write permission. Others may write to the store while root is protecting it, so no symbolic links are
-followed.
+replace or delete others' files. Readers only need to be able to enter the folder above the store, so a
+viewer needs no write permission. Others may write to the store while root is protecting it, so no symbolic
+links are followed.
 """
 
 from __future__ import annotations

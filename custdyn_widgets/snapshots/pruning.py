@@ -41,7 +41,7 @@ class Rule:
     before
         Met by snapshots generated before this time.
     keep_last
-        Met by all snapshots except, for each query, up to this many of the newest visible ones. Revoked and
+        Met by all snapshots except the newest visible ones of each query, up to this many. Revoked and
         expired snapshots always meet it.
     max_bytes
         Met by just enough of the oldest snapshots for the others to take up at most this many bytes.

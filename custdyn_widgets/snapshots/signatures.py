@@ -1,4 +1,4 @@
-"""Signatures of snapshots and the public keys for them, which no snapshot's folder or hash includes.
+"""Signatures of snapshots and the public keys for them, which are not part of any snapshot's folder or hash.
 
     signatures/<first two>/<id>.json   the public key and the signature, as `{"key": …, "signature": …}`
     keys/<public key>.json             when the key first signed a snapshot in this store

@@ -1,4 +1,4 @@
-"""A snapshot's state, which its folder and hash do not include: when it was revoked and when it expires.
+"""A snapshot's state, which is not part of its folder or hash: when it was revoked and when it expires.
 
 A state is replaced atomically, by one writer at a time. A revocation is also kept in a separate file, so that
 an older state restored from a backup does not revive a revoked link. Pruning keeps both.

@@ -288,7 +288,7 @@ class Store:
         try:
             staged.rename(place)
         except OSError as error:
-            if may_exist(place):  # a network file system may succeed but lose the reply
+            if may_exist(place):  # a network file system may move it but lose the reply
                 raise SnapshotUnknownError(snapshot_id, str(error.strerror or error)) from error
             remove_folder(staged)
             raise not_published(self.folder, error) from error

@@ -28,7 +28,7 @@ _REQUIRED = {
     "cron": "five fields, such as '0 6 1 * *' for 06:00 on the first of each month",
     "timezone": "a time zone, such as 'Europe/Paris'",
 }
-_FARTHEST = 41 * 366  # days between February 29ths on the same day of the week, across the year 2100
+_FARTHEST = 41 * 366  # days within which February 29 falls on any given weekday, even across 2100
 _DAY, _MINUTE = timedelta(days=1), timedelta(minutes=1)
 
 

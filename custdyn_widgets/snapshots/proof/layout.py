@@ -123,7 +123,7 @@ def _entries(listed: bytes, count: int) -> Iterator[Entry]:
 
 
 def content(file: BinaryIO, entry: Entry) -> Iterator[bytes]:
-    """Yield the content of a stored file in pieces; fewer bytes than its size if the ZIP is truncated."""
+    """Yield the content of a stored file in pieces; the content is incomplete if the ZIP is truncated."""
     file.seek(entry.offset + _LOCAL.size + len(entry.name))
     left = entry.size
     while left > 0 and (piece := file.read(min(left, _CHUNK))):
