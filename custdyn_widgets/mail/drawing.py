@@ -20,13 +20,13 @@ from custdyn_widgets.text import cut_short, printable
 _TEMPLATE = Path(__file__).with_name("letter.html.j2")
 _WIDTH = 76
 _MAX_TITLE, _MAX_TEXT = 200, 1_000
-_MAX_FONT_PX = 20  # pixels; font size of a figure
-_HALF, _WHOLE = 138, 290  # width of a figure on a phone in pixels, with two or one per row
+_MAX_FONT_PX = 20  # the largest font size of a figure, in pixels
+_HALF, _WHOLE = 138, 290  # width of a figure on a phone, in pixels, with two figures or one per row
 _DIGIT_WIDTH = 0.62  # as a fraction of the font size
 _FITS_HALF = 16  # characters
 _BREAK = "\N{WORD JOINER}"
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
-_SHORT_WORD = 30  # characters that fit on a phone in the font for commands
+_SHORT_WORD = 30  # how many characters of a command fit on one line on a phone
 _LINK_LIKE = re.compile(r"(?<=\w)(?=\.[^\W\d_])|(?=://)|(?=@)|(?<=\bmailto)(?=:)")
 
 

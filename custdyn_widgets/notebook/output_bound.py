@@ -129,7 +129,7 @@ class Bounds:
         """
         size = sum(map(len, frames))
         self._sent += size
-        if size > MAX_KEPT_MB << 20:  # neither copied nor parsed: that could take ten times the memory
+        if size > MAX_KEPT_MB << 20:  # do not copy or parse it: that could take ten times its size in memory
             raise OutputRefused(_TOO_LARGE)
         if self._sent > MAX_SENT_MB << 20:
             raise OutputRefused(_TOO_MUCH)

@@ -39,7 +39,7 @@ def notebook_page(notebook: NotebookNode, title: str, settings: Settings) -> byt
     notebook
         The notebook with its outputs.
     title
-        The notebook's name, which is the title of a page without a report.
+        The notebook's name, used as the title of a page without a report.
     settings
         The settings, including the store from which the report is read.
 

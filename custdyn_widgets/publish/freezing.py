@@ -57,8 +57,8 @@ def freeze(
     """Freeze a report permanently; call this once, in the last cell of a notebook.
 
     The chart presets registered in this process are frozen with the report. A difference between reports can
-    also be frozen, and at any time: its link shows the cells that differ and how many clients changed, but
-    not their names.
+    also be frozen, at any time. Its link shows the cells that differ and how many clients changed, but not
+    their names.
 
     Parameters
     ----------

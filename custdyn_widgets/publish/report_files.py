@@ -1,4 +1,4 @@
-"""A snapshot's files, made only from the report, so that the same report always produces the same bytes."""
+"""A snapshot's files, made from the report alone, so that the same report always produces the same bytes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from custdyn_widgets.render import Section
 
 PAGE, PDF = "report.html", "report.pdf"
-TOTAL_LINE = "total.csv"  # the line below `report.csv` if a reader asks for the Total
+TOTAL_LINE = "total.csv"  # the Total line, added to `report.csv` for readers who ask for it
 _DIGEST_BEGINNING = 16  # characters of the content digest in a PDF's footer
 
 
@@ -32,7 +32,8 @@ def report_files(
 ) -> dict[str, bytes]:
     """Return the files of a snapshot by name: the report as JSON and Parquet, the page, exports and charts.
 
-    The CSV has no Total. Its line is a file of its own, so that either can be sent, with every byte verified.
+    The CSV has no Total. The Total line is a separate file, so that the CSV can be sent with or without it,
+    and every byte can still be verified.
 
     If the report is too large for a workbook, there is no `report.xlsx`; `manifest_of` adds a warning. The
     same applies to `report.pdf`, which is made only if `paper` is given.

@@ -76,7 +76,7 @@ class RunCheck:
 def check_runs(
     entries: Iterable[ListedQuery], settings: Settings, now: datetime, max_age: timedelta | None = None
 ) -> RunCheck:
-    """Return the problems with the runs of scheduled saved queries, and how many have none.
+    """Return the problems with scheduled runs, and how many saved queries have none.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def check_runs(
             if not problems:
                 states[next((state for state in ("ran", "running") if state in judged), "not_due")] += 1
     found += [problem for name in runs.names() if name not in names for problem in _gone(name, runs, now)]
-    found.sort(key=lambda one: one.saved)  # the times of each are already in order
+    found.sort(key=lambda one: one.saved)  # each query's problems are already sorted by time
     found = [replace(one, command=one.command and in_place(one.command, settings)) for one in found]
     return RunCheck(found, **states)
 
@@ -115,7 +115,7 @@ def check_runs(
 def _check(
     name: str, saved: SavedQuery, runs: Runs, now: datetime, max_age: timedelta | None, since: datetime
 ) -> list[RunProblem | str]:
-    """Return a problem or a state, `ran` or `running`, for each scheduled time that a run is expected for."""
+    """Return a problem or a state, `ran` or `running`, for each scheduled time that should have a run."""
     assert saved.schedule is not None
     if max_age is None:
         times = sorted({saved.schedule.last(now - _GRACE), saved.schedule.last(now)})
@@ -139,7 +139,7 @@ def _check(
 
 
 def _unrecorded(name: str, at: str, shown: str, runs: Runs) -> RunProblem:
-    """Return the problem of a run that failed without a record, as only the mark of its report shows."""
+    """Return the problem with a failed run that left no record, only a mark that its failure was reported."""
     problem = (
         f"The run for {shown} failed, and its record could not be written to {runs.folder}. Free up space "
         "there, or set CUSTDYN_RUNS to another folder."
@@ -148,7 +148,7 @@ def _unrecorded(name: str, at: str, shown: str, runs: Runs) -> RunProblem:
 
 
 def _not_begun(name: str, at: str, shown: str, age: timedelta) -> RunProblem | str:
-    """Return the problem of a scheduled time without a run, or `running` if it may still begin in time."""
+    """Return the problem with a scheduled time that has no run, or `running` if one may still begin."""
     if age < _GRACE:
         return "running"
     kind, what = ("late", "has not begun yet") if age <= DEADLINE else ("missed", "was not started")
@@ -170,7 +170,7 @@ def _recorded(name: str, runs: Runs, first: datetime, schedule: str) -> tuple[li
 
 
 def _judge(name: str, at: str, of_time: Sequence[Run], now: datetime) -> RunProblem | str:
-    """Return the problem with a scheduled time, given its runs, newest first, or its state."""
+    """Return the problem with a scheduled time, or its state, given its runs (newest first)."""
     if any(run.result not in (*BAD, "running", "held back") for run in of_time):
         return "ran"
     newest = of_time[0]

@@ -113,7 +113,7 @@ def _rows(report: Report, condition: Condition) -> tuple[Row, ...]:
         return (report.total,) if report.total is not None else report.rows[:1]
     if len(report.headings) < 2:
         return report.rows[-1:]
-    # Reports have no rows without activity, so the last period may have none.
+    # Rows without activity are left out of reports, so the last period may have no rows.
     return tuple(row for row in report.rows if row.end == report.info.effective_end)
 
 

@@ -51,7 +51,7 @@ class Crontab:
 
 @dataclass(frozen=True)
 class Place:
-    """Where cron's jobs run: the time zone, the program, the folder and the environment variables.
+    """Where cron jobs run: the time zone, the program, the folder and the environment variables.
 
     `secrets` contains comments that tell the operator which secrets to add; secrets are never printed.
     """
@@ -132,7 +132,7 @@ def needed_environment(settings: Settings) -> dict[str, str]:
 
 
 def _absolute(file: str) -> str:
-    with contextlib.suppress(RuntimeError):  # `~name` of an unknown user: an error when the file is read
+    with contextlib.suppress(RuntimeError):  # `~name` with an unknown user; reading the file will fail
         return str(Path(file).expanduser().absolute())
     return file
 
@@ -185,7 +185,7 @@ def one_for_each_name(entries: Iterable[ListedQuery]) -> list[ListedQuery]:
 
 
 def program() -> Path:
-    """Return the path of the `custdyn` command in the same virtual environment as this Python.
+    """Return the path of the `custdyn` command, preferring the one next to this Python interpreter.
 
     Raises
     ------

@@ -35,7 +35,7 @@ class Due:
     Attributes
     ----------
     missed
-        The scheduled times without a run, as sorted UTC times: earlier ones, and possibly this one.
+        The scheduled times without a run, sorted and in UTC, possibly including this one.
     refusal
         Why this time gets no run; None if it gets one.
     """

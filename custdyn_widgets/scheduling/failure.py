@@ -129,7 +129,7 @@ def send_unsent_failures(recorder: Recorder) -> None:
 
 
 def _write(recorder: Recorder, run: Run) -> None:
-    with contextlib.suppress(RunError):  # at worst, it is reported again
+    with contextlib.suppress(RunError):  # at worst, the failure is reported again
         recorder.runs.write(run)
     if run.id == recorder.run.id:
         recorder.run = run

@@ -43,7 +43,7 @@ def make_each(task: Task, progress: Callable[[str], None]) -> Iterator[MadeRepor
     addresses = read_addresses(task.folder / saved.for_each.addresses)
     progress("Reading the data")
     mart = open_mart(request.source_of(saved))
-    if mart.warnings:  # they count the faulty rows of all companies
+    if mart.warnings:  # these warnings count the faulty rows of all companies
         mart = replace(mart, warnings=(_LEFT_OUT,))
     freeze = partial(_published, settings=task.settings, saved_query=request.name, for_each=saved.for_each.by)
     for number, (company, recipients) in enumerate(addresses.items(), start=1):

@@ -14,7 +14,7 @@ from custdyn_widgets.errors import StillRunningError
 
 _LOCK = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _OWN_FILE, _OWN_FOLDER = 0o600, 0o700
-_TRIES, _PAUSE_S = 20, 0.05  # `is_running` briefly takes the lock
+_TRIES, _PAUSE_S = 20, 0.05  # try again, because `is_running` may briefly hold the lock
 
 
 class RunLock:

@@ -1,4 +1,4 @@
-"""Starting a run: loading the saved query, finding the time, taking the lock and reporting past failures."""
+"""Starting a run: loading the saved query, taking the lock and reporting past failures."""
 
 from __future__ import annotations
 

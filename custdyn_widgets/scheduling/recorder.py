@@ -82,7 +82,7 @@ class Recorder:
     is_recorded
         Whether the final record was written.
     explains_silence
-        Whether to say so if nobody is notified of a failure: not with `--no-send`, and only once.
+        Whether to warn if nobody is notified of a failure; False with `--no-send` and after one such warning.
     """
 
     def __init__(
@@ -159,7 +159,8 @@ class Recorder:
     def prepare_failure_email(self, run: Run) -> None:
         """Read the mail server's settings if they have not been read; warn if nobody can be notified.
 
-        The warning says what to set, unless the output already says why, or there is a webhook.
+        The warning says what to set. It is omitted if there is a webhook, or if the run's problem already
+        says why.
         """
         if not self.explains_silence or (self.failure_recipients and self.server is not None):
             return

@@ -26,7 +26,7 @@ def prune(
     recorded: Callable[[], Container[str]],
     unsent: Container[str] = (),
 ) -> int:
-    """Delete a saved query's old snapshots whose query and source occur in `made`; return the count.
+    """Delete old snapshots with the same query and source as a report in `made`; return the number deleted.
 
     Parameters
     ----------

@@ -58,7 +58,7 @@ class Run:
     data_gaps
         Signs that its reports' data ends too early, recorded even if the reports were sent.
     schedule
-        The schedule that it was run for: its cron expression and time zone; empty if `asked_for`.
+        The cron expression and time zone of the schedule that it was run for; empty if `asked_for`.
     waiting
         Whether some recipients were not reached because the mail server was unavailable; the next run sends
         the report to them.
@@ -108,7 +108,7 @@ class Run:
 
     @property
     def is_unreported(self) -> bool:
-        """Whether the run was killed and the next one has not reported this yet."""
+        """Whether the run was killed and the next run has not reported this yet."""
         return self.result == "killed" and self.where is None
 
     @property
@@ -124,7 +124,7 @@ class Run:
 
     @property
     def resend_command(self) -> str:
-        """The command that only sends its unsent emails; empty if that is not enough."""
+        """The command that sends only this run's unsent emails; empty unless `can_be_resent`."""
         return f"custdyn runs resend {self.id}" if self.can_be_resent else ""
 
     def to_dict(self) -> dict[str, Any]:

@@ -104,8 +104,8 @@ class RunRequest:
         zone = saved.query.timezone
         for_time, made = (format_instant(format_instant_utc(at), zone) for at in (logical_time, now))
         return (
-            f"This report for {for_time} was made later, at {made}, from the data at that time: it includes "
-            "entries and changes made in between."
+            f"This report for {for_time} was made later, at {made}, from the data available then: it "
+            "includes entries and changes made in between."
         )
 
     def repeat_command(self, logical_time: str | None) -> str:

@@ -29,7 +29,7 @@ _NO_FILE = {
 
 @dataclass(frozen=True)
 class _Post:
-    """An email: the positions of its report and of the earlier ones that it links to, and its recipients."""
+    """An email: the positions of its report and of the earlier reports it links to, and its recipients."""
 
     at: int
     earlier: tuple[int, ...]
@@ -136,7 +136,7 @@ def _message_ids(outcome: Outcome) -> dict[str, str]:
 
 
 def _receipt_by_link(delivery: Delivery, made: MadeReport) -> dict[str, Any]:
-    """Return the receipt for an earlier report whose recipient gets only a link to it."""
+    """Return a recipient's receipt for an earlier report, which the email only links to."""
     known = _message_ids(made.outcome).get(delivery.recipient, delivery.message_id)
     receipt = delivery.to_dict() | {"attached": False}
     if delivery.outcome == "sent":
@@ -209,7 +209,8 @@ def _attachment(task: Task, made: MadeReport) -> Attachment | None:
     output, company = task.saved.output, made.outcome.company
     report, snapshot = made.report, str(made.outcome.snapshot)
     ends = format_instant(report.info.effective_end, report.info.timezone)[:10]
-    until = f"until-{ends}" if report.is_partial else ""  # otherwise, all days of a month would share a name
+    # Otherwise, partial reports for the same month would differ only in the snapshot's id.
+    until = f"until-{ends}" if report.is_partial else ""
     company_slug = slug(company) if company else ""
     parts = (task.request.name, company_slug, interval_slug(report), until, snapshot[:_ID_BEGINNING])
     name = "-".join(filter(None, parts))

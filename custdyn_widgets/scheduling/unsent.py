@@ -64,7 +64,7 @@ def unreached(outcome: Outcome, run: Run, task: Task, progress: Callable[[str], 
     made = MadeReport(outcome, made_for=run.logical_time or run.began)
     if outcome.snapshot is None or outcome.result not in ("undelivered", "held back", "frozen"):
         return made
-    if outcome.result == run.result == "frozen":  # it had no recipients
+    if outcome.result == run.result == "frozen":  # the report had no recipients
         return made
     current = _recipients(outcome, task)
     reached = {mailbox(one["recipient"]) for one in outcome.deliveries if one["outcome"] == "sent"}
@@ -171,7 +171,7 @@ def record_unsent(recorder: Recorder, unsent: Sequence[Unsent], outcomes: Sequen
         if is_other and _outcomes(run) == _outcomes(one.run):
             continue  # nobody was reached; do not rewrite the records of all earlier runs
         run = replace(run, problem=run.problem and recorder.redact(run.problem))
-        with contextlib.suppress(RunError):  # at worst, it is sent again
+        with contextlib.suppress(RunError):  # at worst, the reports are sent again
             recorder.runs.write(run)
         if not is_other:
             recorder.run = run
@@ -184,7 +184,7 @@ def _report_refusals(recorder: Recorder, unsent: Sequence[Unsent]) -> None:
         if run.id == recorder.run.id or not run.problem or run.waiting or run.was_reported:
             continue
         repeat_command = RunRequest(run.saved).repeat_command(run.logical_time)
-        with contextlib.suppress(RunError):  # at worst, it is reported again
+        with contextlib.suppress(RunError):  # at worst, the run is reported again
             recorder.runs.write(report_failure(recorder, run, repeat_command))
 
 

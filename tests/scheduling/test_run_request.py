@@ -61,7 +61,7 @@ def test_a_report_that_is_made_after_its_time_says_so() -> None:
     assert RunRequest("board").note(MONTHLY, FIRST - second, NOW) == ""  # the schedule says when it is made
     assert asked.note(MONTHLY, FIRST, NOW) == ""
     assert asked.note(UNSCHEDULED, NOW, NOW) == asked.note(UNSCHEDULED, NOW + second, NOW) == ""
-    made = "was made later, at 2022-02-14 10:30:00 +01:00, from the data at that time: it includes entries"
+    made = "was made later, at 2022-02-14 10:30:00 +01:00, from the data available then: it includes entries"
     assert asked.note(MONTHLY, FIRST - second, NOW).startswith(
         f"This report for 2022-02-01 05:59:59 +01:00 {made}"
     )

@@ -81,7 +81,7 @@ class Secret:
     text
         The secret itself, which must never be shown.
     pattern
-        A regular expression for the places where the text counts as a secret; empty for any place.
+        A regular expression that matches the text where it counts as a secret; empty if it counts everywhere.
     """
 
     kind: str
@@ -140,7 +140,7 @@ def known_secrets(
 
 
 def _of_signing_key(path: Path) -> Iterator[Secret]:
-    with contextlib.suppress(OSError):  # nothing is published with an unreadable key
+    with contextlib.suppress(OSError):  # nothing is published if the key cannot be read
         for line in path.read_bytes().decode("ascii", "replace").splitlines():
             if line and not line.startswith("-"):
                 yield Secret("the signing key", line)

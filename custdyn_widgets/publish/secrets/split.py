@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from custdyn_widgets.errors import has_password
 
-# Tags within a line, in HTML and SVG. Any other tag begins a new line: a cell, a paragraph, a text element.
+# Inline tags in HTML and SVG. Any other tag, such as that of a cell or a paragraph, begins a new line.
 _IN_LINE = re.compile(
     r"<!--.{0,500}?-->|</?(?:a|abbr|b|bdi|bdo|code|data|del|em|font|i|ins|kbd|mark|q|s|samp|small|span|strong|sub|sup"
     r"|tt|tspan|u|var|wbr)\b[^<>]{0,2000}>",
@@ -61,7 +61,7 @@ def _joined(text: str) -> Iterator[str]:
 
 
 def _looks_complete(scheme: str, cut: str) -> bool:
-    """Return whether an address seems to end on this line, given what follows its slashes."""
+    """Return whether an address seems to end on this line, given its scheme and what follows `://`."""
     user, colon, password = cut.partition(":")
     is_of_page = scheme.lower().endswith(_OF_PAGES)
     if not colon:
