@@ -29,7 +29,7 @@ def to_csv(report: Report, *, total: bool = False) -> bytes:
     Returns
     -------
     bytes
-        Depends only on the headings, labels and values.
+        The CSV, which depends only on the headings, labels and values.
     """
     return _report_csv(report, total, ",", ".").encode()
 
@@ -49,7 +49,7 @@ def to_excel_csv(report: Report, *, total: bool = False) -> bytes:
 
 
 def total_line(report: Report) -> bytes:
-    """Return the line that `to_csv` adds with `total`; nothing if the report has no Total to add."""
+    """Return the line that `to_csv` adds if `total` is set, or no bytes if the report has no Total."""
     return _written(_total_cells(report, "."), ",").encode()
 
 

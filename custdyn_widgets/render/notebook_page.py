@@ -1,4 +1,4 @@
-"""The page of a notebook that froze no report: its cells as one inert HTML file."""
+"""The page for a notebook that did not freeze a report: its cells as one inert HTML file."""
 
 from __future__ import annotations
 

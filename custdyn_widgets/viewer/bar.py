@@ -104,7 +104,7 @@ def _signature(signed_with: str | None) -> str:
 def _downloads(
     snapshot_id: str, files: Mapping[str, Any], wrong: Collection[str], *, can_be_proven: bool
 ) -> Iterator[str]:
-    """Yield a link to each download, or just its label if a file is not as published.
+    """Yield a link to each download, or only its label if one of its files is not as published.
 
     The ZIP contains all files.
     """

@@ -21,7 +21,7 @@ _PAGE = (
     "pre{overflow-wrap:anywhere;white-space:pre-wrap}</style>"
     "<title>Signing keys</title><h1>Signing keys</h1>"
     "<p>Each signed report is signed with one of these keys (Ed25519); the first is the newest. "
-    "Before you rely on a key, compare it with the one that the operator gave you by other means.</p>"
+    "Before you rely on a key, compare it with the one the operator gave you through another channel.</p>"
 )
 
 

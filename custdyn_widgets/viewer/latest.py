@@ -1,4 +1,4 @@
-"""The handler for `/latest?q=…`: a redirect to the newest snapshot that a saved query made."""
+"""The handler for `/latest?q=…`: a redirect to the newest snapshot of a saved query."""
 
 from __future__ import annotations
 

@@ -123,12 +123,12 @@ class Access:
 
 
 def token_from(environ: Mapping[str, str]) -> str | None:
-    """Return the token from the environment or the file that it names; None if there is none.
+    """Return the token in the environment, or in the file named there; None if there is none.
 
     Raises
     ------
     SettingsError
-        As for `read_secret`, or if the token is invalid; the error does not show it.
+        As for `read_secret`, or if the token is invalid; the error does not show the token.
     """
     token = read_secret(TOKEN_VARIABLE, environ)
     if token is None:

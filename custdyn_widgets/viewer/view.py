@@ -30,7 +30,7 @@ _CONTENT_TYPES = {
     "zip": "application/zip",
 }
 _MAX_BARS = 256
-_SEND_SECONDS, _SLOWEST = 60, 16_000  # seconds for any response, plus the minimum bytes per second
+_SEND_SECONDS, _SLOWEST = 60, 16_000  # seconds for any response; bytes per additional second
 
 
 @dataclass(frozen=True)

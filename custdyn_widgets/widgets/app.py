@@ -184,7 +184,7 @@ class CustomerDynamics:
 
     def _run_question(self, question: Question) -> None:
         query = self._form.query()
-        if query is None:  # such as a comparison period that starts before 1900
+        if query is None:  # for example, if the comparison period starts before 1900
             self._set_busy(False)
             return
         try:
@@ -280,7 +280,7 @@ class CustomerDynamics:
             return None
 
     def _first_query(self) -> ReportQuery:
-        """Return the query with which the form starts. If a setting is invalid, show the error."""
+        """Return the form's initial query. If a setting is invalid, show the error."""
         try:
             return first_query(DEFAULT)
         except SettingsError as error:

@@ -97,7 +97,7 @@ class ChartEditor:
         self._right.value = [name for name in self._right.value if name in self._y.value]
 
     def _control_changed(self, change: Mapping[str, Any]) -> None:
-        with self._lock:  # so that a change during `open` is not taken for one of its own
+        with self._lock:  # so that a change during `open` is not mistaken for one by `open`
             if self._quiet:
                 return
             if change["owner"] is self._y:

@@ -34,8 +34,8 @@ _HINT = "Drag to pan, hold Shift and scroll to zoom, double-click to reset."
 class ChartPanel:
     """The chart of the report on screen.
 
-    Changes of two controls may arrive in two threads, and the first chart takes a second. Therefore, charts
-    are drawn one at a time, each from the choice at that moment, so that the last one is the newest.
+    Changes to two controls may arrive in two threads, and the first chart takes a second to draw. Charts are
+    therefore drawn one at a time, each from the current choice, so that the last one shows the latest choice.
 
     Attributes
     ----------
@@ -131,7 +131,7 @@ class ChartPanel:
         return self._editor.is_shown() and not self._editor.choice()["y"]
 
     def _edited(self) -> None:
-        """Draw what the user has changed, unless another chart was chosen, or this one closed, meanwhile."""
+        """Draw the user's changes, unless another chart has since been chosen or this one has been closed."""
         if self._editor.is_shown() and self.widget.layout.display != "none":
             self._compose()
             self.on_edit()

@@ -165,7 +165,7 @@ class ClientList:
         return self._tables[change]
 
     def _led_by_clicked(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Place the columns that add up to the clicked one directly after the currency."""
+        """Place the columns that add up to the clicked one directly after the Currency column."""
         sorted_by = first_view(self._clicked, compared=self._compared).sort.removesuffix(" Change")
         if not sorted_by:
             return table

@@ -50,7 +50,7 @@ class ClientView:
     Attributes
     ----------
     by
-        The grouping by which the row is split; "" for its clients.
+        The grouping by which the row is split; "" to list its clients instead.
     change
         Whether the list shows how much each client changed.
     only

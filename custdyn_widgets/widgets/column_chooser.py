@@ -57,7 +57,7 @@ class ColumnChooser(anywidget.AnyWidget):
         return [value for value in self.value if value not in impossible]
 
     def problem(self) -> str:
-        """Return a message if a chosen group no longer exists, or ""."""
+        """Return a message if a chosen group no longer exists; "" otherwise."""
         offered = {option[0] for option in self.options}
         missing = [shown(value) for value in self.value if value not in offered]
         if not missing:

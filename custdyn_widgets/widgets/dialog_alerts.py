@@ -47,7 +47,7 @@ def choices(query: ReportQuery, columns: Sequence[Column], shown: Sequence[Condi
     rows = {"total": "Total", "last": f"latest {period or 'period'}", "any": f"any {period or 'row'}"}
     relations = dict(_LEVEL_WORDS)
     if period or any(one.is_change and one.against != _COMPARE for one in shown):
-        before = f"the {period or 'row'} before"  # not "the previous month", which means a comparison
+        before = f"the {period or 'row'} before"  # not "the previous month", which is a comparison period
         relations |= {name: words.format(before) for name, words in _CHANGE_WORDS.items()}
     if query.compare or any(one.is_change and one.against == _COMPARE for one in shown):
         before = f"the {(query.compare or 'period compared with').replace('_', ' ')}"

@@ -47,9 +47,9 @@ class QueryForm:
     saved
         The key and title of each saved query.
     now
-        Returns the time that presets are resolved against.
+        Returns the time that presets are relative to.
     first
-        The query with which the form starts.
+        The form's initial query.
     top
         Widgets above the fields.
 

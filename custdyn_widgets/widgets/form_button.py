@@ -27,7 +27,7 @@ class Button(anywidget.AnyWidget):
     tooltip
         The tooltip.
     look
-        `plain`, `primary` for the main action, or `bin` for an icon.
+        `plain`, `primary` for the main action, or `bin` for a bin icon.
     disabled
         Whether the button is dimmed and ignores clicks. It can still be focused.
     page

@@ -31,8 +31,12 @@ class Interval:
         self.preset = Control(
             kind="choice", label=field.label, tooltip=field.help, options=options, value="last_12_months"
         )
-        self.start = Control(kind="wall time", label="Start", tooltip="The first second included.", value="")
-        self.end = Control(kind="wall time", label="End", tooltip="The last second included.", value="")
+        self.start = Control(
+            kind="wall time", label="Start", tooltip="The first second of the interval.", value=""
+        )
+        self.end = Control(
+            kind="wall time", label="End", tooltip="The last second of the interval.", value=""
+        )
         self.zone = SearchSelect(
             multiple=False,
             label=FIELDS["timezone"].label,

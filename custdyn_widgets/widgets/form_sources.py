@@ -52,7 +52,7 @@ class FormSources:
     on_error
         Called with an error to show.
     on_busy
-        Called when changing to another source begins (True) and ends (False).
+        Called with True when a change to another source begins, and with False when it ends.
     on_new_data
         Called when the form's data has changed.
     """

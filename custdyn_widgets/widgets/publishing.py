@@ -133,7 +133,7 @@ def ask_viewer(link: str) -> Viewer | None:
         ours = response.headers.get(policy) == HEADERS[policy]
         return "login" if ours and response.code in _LOGIN_STATUSES else None
     except (OSError, ValueError, http.client.HTTPException) as error:
-        # A viewer responds even if this machine does not trust its certificate; the browser asks the user.
+        # An untrusted certificate still means that a viewer responds; the browser will ask the user.
         return "open" if isinstance(getattr(error, "reason", None), ssl.SSLCertVerificationError) else None
 
 
@@ -154,7 +154,7 @@ class PublishingProcess:
         self._was_used = False
 
     def start(self) -> None:
-        """Start the process ahead of the first report, because it takes seconds to load its libraries.
+        """Start the process ahead of the first report, because its libraries take seconds to load.
 
         Errors are ignored, because they will occur again when a report is published.
         """
@@ -262,7 +262,7 @@ def serve(connection: Connection) -> None:
 
 if __name__ == "__main__":
     os.nice(_NICENESS)
-    # Imported because this module is now named `__main__`, but `Published` must be pickled by its real name.
+    # Imported because this module is now `__main__`, but `Published` must be pickled under its real name.
     from custdyn_widgets.widgets.publishing import serve as serve_requests
 
     serve_requests(Connection(int(sys.argv[1])))

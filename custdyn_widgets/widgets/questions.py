@@ -32,7 +32,7 @@ class Question:
     movement: str = ""
 
     def query(self, current: ReportQuery) -> ReportQuery:
-        """Return the query that answers this question, with everything else as in the current query."""
+        """Return the current query with this question's fields, and no comparison unless they include one."""
         return replace(current, **{"compare": None, **self.fields})
 
 

@@ -92,7 +92,7 @@ class ResultPanel(anywidget.AnyWidget):
         self._status = status
 
     def change_status(self, words: str, *, about: About) -> None:
-        """Replace the status if it has the same subject, or end it if `words` is ""."""
+        """Replace the status if it has the same subject, or remove it if `words` is ""."""
         if words and self._about == about:
             self.set_status(words, about=about)
         elif not words:

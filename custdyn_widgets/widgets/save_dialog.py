@@ -80,12 +80,12 @@ class SaveDialog:
     Parameters
     ----------
     source
-        The form's source, which is also used by a schedule.
+        The form's source, which is also the source of scheduled runs.
 
     Attributes
     ----------
     source
-        The form's source, which can be changed.
+        The form's source, to be updated whenever the form's source changes.
     widget
         The dialog, which is empty until it is opened.
     on_saved

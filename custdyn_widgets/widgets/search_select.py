@@ -23,8 +23,8 @@ class SearchSelect(anywidget.AnyWidget):
     value
         The chosen values. Those without an option are marked as not in the data.
     multiple
-        Whether several values can be chosen, shown as chips. If not, text in the field becomes the value when
-        the field loses focus; an empty field gives an empty list. The form validates it.
+        Whether several values can be chosen, shown as chips. If not, the text in the field becomes the value
+        when the field loses focus, and an empty field gives an empty list. The form validates the value.
     label, tooltip, placeholder
         The label above the field, the tooltip, and the text in the empty field.
     error

@@ -29,7 +29,7 @@ class StaticView:
     """An output that each query overwrites."""
 
     def __init__(self) -> None:
-        self._id = uuid4().hex  # shared by all its outputs, because a form may be shown in several cells
+        self._id = uuid4().hex  # the same for all outputs, because a form may be shown in several cells
         self._handle: Any = None
         self._html = ""
 

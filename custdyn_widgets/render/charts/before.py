@@ -16,7 +16,7 @@ _MARKS: dict[str, dict[str, Any]] = {
 def with_period_before(
     spec: dict[str, Any], report: Report, x: str, column: Column, mark: str
 ) -> dict[str, Any]:
-    """Return a one-column chart with its earlier values drawn behind it, or unchanged if there are none."""
+    """Return a one-column chart with its earlier values, if there are any, drawn behind it."""
     place = report.column(column.name) + 1
     before = report.columns[place] if place < len(report.columns) else column
     main = next(iter(spec["layer"][0]["layer"]), None)

@@ -90,7 +90,7 @@ def _make_zoomable(live: dict[str, Any], units: list[dict[str, Any]]) -> None:
 
 
 def _whole_within_plot(unit: str) -> dict[str, Any]:
-    """Return the opacity of rings, which hides those zoomed out of the plot.
+    """Return the opacity of rings: 0 for those that zooming or panning has moved out of the plot.
 
     Clipping would also cut off a ring at the top or bottom of the plot.
     """

@@ -9,7 +9,7 @@ from functools import partial
 from custdyn_widgets.text import isolate, short_names, text_width
 
 AXIS_WIDTH = 350  # pixels for category names side by side
-FEW_CATEGORIES = 12  # with more, names would overlap unless rotated
+FEW_CATEGORIES = 12  # with more, slanted names would overlap, so names are vertical
 LEGEND_ROOM, LONG_LEGEND_ROOM, AXIS_ROOM, ANGLED_ROOM = 150, 330, 160, 105  # pixels for a name
 SLACK = 1.15  # relative to the drawing library's limit, because widths here are estimates
 LETTERS, SMALL_LETTERS = 12.5, 11

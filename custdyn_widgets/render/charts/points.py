@@ -79,7 +79,7 @@ class Points:
 
     @cached_property
     def legend(self) -> dict[str, str]:
-        """The coloured series' names as shown in a legend, distinct even from the grey series' names."""
+        """The legend's name for each coloured series, unique among all series, including the grey ones."""
         names = (*self.series, *self.others)
         if not self.has_long_names:
             shown = _isolated(fitting_names(names, LEGEND_ROOM))

@@ -29,7 +29,8 @@ class Preset:
     columns
         The one-level names of the columns to draw.
     mark
-        One of `MARKS`. Bars of packages over time are stacked, because their flows add up.
+        One of `MARKS`. Over time, bars for packages or groups of clients are stacked, because their values
+        add up.
     description
         One sentence on what the chart shows.
     """
@@ -94,7 +95,7 @@ BRIDGES: dict[str, Preset] = {
                 for label in ("Opening", "New", "Reactivated", "Lapsed", "Closed", "Closing")
             ),
             BRIDGE,
-            "How the active clients at the start became those at the end.",
+            "How the number of active clients changed from the start to the end.",
         ),
         Preset(
             "Balance bridge",
@@ -106,7 +107,7 @@ BRIDGES: dict[str, Preset] = {
                 )
             ),
             BRIDGE,
-            "How the balances at the start became those at the end.",
+            "How balances changed from the start to the end.",
         ),
     )
 }  # fmt: skip

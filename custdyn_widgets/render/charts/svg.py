@@ -54,7 +54,7 @@ def inert_svg(svg: str, label: str | None = None) -> str:
     Raises
     ------
     CustDynError
-        If it is not an SVG document, or declares entities.
+        If it is not an SVG document, or has a DOCTYPE.
     """
     if "<!DOCTYPE" in svg.upper():
         raise CustDynError("The drawing must not have a DOCTYPE; save it as plain SVG.")

@@ -216,7 +216,7 @@ def _legend_rows(points: Points) -> int:
 
 def _partial_note(points: Points, mark: str) -> list[str]:
     categories = dict.fromkeys(str(p.x) for p in points.values if p.partial)
-    if not categories or mark == "stacked area":  # cannot mark a single bucket
+    if not categories or mark == "stacked area":  # which cannot mark a single bucket
         return [f"Partial: {' and '.join(categories)}"] if categories and points.is_time else []
     bucket = points.x.lower() if points.is_time else "bucket"
     return [f"{'Faded' if 'bar' in mark else 'Ringed'}: partial {bucket}"]

@@ -16,7 +16,7 @@ _SCALE = 3  # over 300 dots per inch on paper
 
 
 def chart_html(title: str, svg: str) -> str:
-    """Return a chart with its alternative text as an element for a PDF.
+    """Return a chart as an HTML element for a PDF, with its alternative text.
 
     WeasyPrint draws the text of a drawing letter by letter, so Arabic letters are not joined, Hebrew is
     reversed, and accents are separated from their letters. A drawing with such text is embedded as a picture

@@ -137,7 +137,7 @@ def _part(view: TableView, labels: list[float], numbers: list[float], first: int
 
 
 def _label_letters(view: TableView) -> list[int]:
-    """Return the width of each label column in letters; a table without groupings has one for "All"."""
+    """Return the width of each label column in letters; a table without grouping has one for "All"."""
     if not view.headings:
         return [len("Total")]
     texts = [[row.labels[i] for row in view.rows if row.labels] for i in range(len(view.headings))]

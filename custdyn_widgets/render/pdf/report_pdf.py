@@ -71,7 +71,7 @@ def to_pdf(
     Returns
     -------
     bytes
-        Depends only on the arguments, the version of WeasyPrint and the installed fonts.
+        The PDF, which depends only on the arguments, the version of WeasyPrint and the installed fonts.
 
     Raises
     ------

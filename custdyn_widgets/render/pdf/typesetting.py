@@ -77,7 +77,7 @@ def typeset(html: str, sheets: int) -> bytes:
 
 
 def _weasyprint() -> Any:
-    """Return the package. If a library is missing, raise an error instead of printing WeasyPrint's advice."""
+    """Import WeasyPrint. If a library is missing, raise an error instead of printing WeasyPrint's advice."""
     try:
         with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about missing fonts, which raise an error later

@@ -22,7 +22,7 @@ _SERIES_WIDTH = 30
 
 
 def write_charts(book: Any, report: Report) -> None:
-    """Write the two sheets. Without rows, there is only a Charts sheet that says why it is empty."""
+    """Write the sheets Charts and Chart data. Without rows, write only Charts, which says why it is empty."""
     sheet = book.create_sheet("Charts")
     drawings = list(report_drawings(report))
     notes = _notes(report, drawings)

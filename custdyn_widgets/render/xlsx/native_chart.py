@@ -128,7 +128,7 @@ def _set_axes(chart: Any, drawing: Drawing, report: Report) -> None:
 
 
 def _is_large(drawing: Drawing) -> bool:
-    """Return whether the axis needs no decimal places: for counts, or amounts of ten or more."""
+    """Return whether the axis needs no decimal places, because it shows counts or reaches at least ten."""
     if all(column.unit == "count" for column in drawing.columns):
         return True
     return max((abs(p.y) for p in drawing.points.values if p.y is not None), default=0.0) >= 10

@@ -43,7 +43,7 @@ def to_xlsx(report: Report) -> bytes:
     Returns
     -------
     bytes
-        Depends only on the report.
+        The workbook, which depends only on the report.
 
     Raises
     ------
