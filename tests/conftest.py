@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
+from custdyn_widgets.files import load_jsonschema
 from tests import databases
 
+load_jsonschema()  # before a test imports it through nbformat or jupyter_events, which takes a second longer
 USUAL, FEW = 100, 25
 _LONG_MODULES = Path(__file__).with_name("long_modules.txt")
 
