@@ -10,7 +10,7 @@ from .charts.drawing import (
 )
 from .charts.live import can_zoom, live_spec
 from .charts.points import COLUMNS
-from .charts.presets import presets_of, register_preset
+from .charts.presets import missing_columns, presets_of, register_preset
 from .charts.specs import BLANK, blank_spec, column_colour, preset_spec
 from .charts.vegalite import MARKS
 from .csv import table_csv, to_csv, to_excel_csv, total_line
@@ -36,6 +36,7 @@ __all__ = [
     "column_colour",
     "headline_figures",
     "live_spec",
+    "missing_columns",
     "preset_spec",
     "presets_of",
     "register_preset",

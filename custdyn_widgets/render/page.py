@@ -16,6 +16,7 @@ from custdyn_widgets.errors import CustDynError, shown
 from custdyn_widgets.render.charts.presets import presets_of, row_presets
 from custdyn_widgets.render.charts.specs import column_colour
 from custdyn_widgets.render.charts.svg import inert_svg
+from custdyn_widgets.render.paper import chart_height, print_size, prints_whole
 from custdyn_widgets.render.templates import markup, page_template
 from custdyn_widgets.report import (
     COUNTED_UNTIL,
@@ -38,10 +39,6 @@ from custdyn_widgets.text import cut_short, isolate, printable
 MAX_QUOTES = 400
 _MAX_TITLE = 300  # characters of the query in the document's title and the table's caption
 _HEADING = re.compile(r"<(/?)h([1-5])(?=[\s>])", re.IGNORECASE)
-_PAPER_WIDTH = 770  # points between the margins of a landscape sheet, A4 or Letter
-_DIGIT = 0.56  # width of a digit relative to the font size
-_CHANGE_SIZE = 0.85  # font size of a change relative to that of its number, as in the template
-_CELL_SPACE = 5  # points of padding in a cell
 
 Kind = Literal["html", "text", "svg", "png", "note", "report"]
 
@@ -83,11 +80,15 @@ def render_page(report: Report, charts: Mapping[str, str], sections: Sequence[Se
     """
     before, after = sections_around(sections)
     view = table_view(report, max_rows=MAX_ROWS)
+    words = cut_short(report.query.describe(isolate), MAX_QUERY_TEXT)
+    message = report.message or ""
+    height = chart_height(view, words, message, charts=len(charts), has_sections=bool(before))
     html: str = page_template("page.html.j2").render(
         report=report,
         view=view,
-        query=cut_short(report.query.describe(isolate), MAX_QUERY_TEXT),
+        query=words,
         brief=cut_short(report.query.describe(isolate), _MAX_TITLE),
+        chart_height=f"{height:.1f}",
         before=[inert_section(s) for s in before],
         after=[inert_section(s) for s in after],
         charts=[markup(inert_svg(svg, printable(title))) for title, svg in charts.items()],
@@ -175,13 +176,15 @@ def _table(view: TableView) -> dict[str, Any]:
     """Return the values that the template needs for the table in addition to the view."""
     rows = list(table_rows(view))
     total = row_cells(view.total) if view.total else None
+    size = print_size(view, [*rows, *([{"cells": total}] if total else [])])
     return {
         "groups": [
             {"view": group, "colour": column_colour(group.columns[0])} for group in view.number_groups
         ],
         "rows": rows,
         "total": total,
-        "size": f"{_print_size(view, [*rows, *([{'cells': total}] if total else [])]):.1f}",
+        "size": f"{size:.1f}",
+        "whole": prints_whole(view, size),
     }
 
 
@@ -197,22 +200,3 @@ def table_rows(view: TableView) -> Iterator[dict[str, Any]]:
 def row_cells(row: TableRow) -> list[tuple[Cell, bool]]:
     """Return the formatted numbers of a row, and whether each is negative."""
     return [(cell, cell.text.startswith("-")) for cell in row.cells]
-
-
-def _print_size(view: TableView, rows: Sequence[Mapping[str, Any]]) -> float:
-    """Return the font size, in points, at which the table's columns fit a landscape sheet."""
-    widest = [max(len(word) for word in c.label.split()) for c in view.numbers]
-    for row in rows:
-        widest = [max(width, _letters(cell)) for width, (cell, _) in zip(widest, row["cells"], strict=True)]
-    labels = [
-        max([len(heading), *(min(len(row["labels"][i]), 24) + 2 for row in rows if "labels" in row)])
-        for i, heading in enumerate(view.headings)
-    ]
-    letters = (sum(widest) + sum(labels)) * _DIGIT
-    room = _PAPER_WIDTH - _CELL_SPACE * (len(widest) + len(labels))
-    return max(4.0, min(9.0, room / letters)) if letters else 9.0
-
-
-def _letters(cell: Cell) -> int:
-    """Return the width of a cell in digits; a change is printed in a smaller font."""
-    return max(len(cell.text), int(len(cell.change) * _CHANGE_SIZE) + 1 if cell.change else 0)

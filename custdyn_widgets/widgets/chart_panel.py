@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -16,6 +16,7 @@ from custdyn_widgets.render import (
     browser_library,
     can_zoom,
     live_spec,
+    missing_columns,
     preset_spec,
     presets_of,
 )
@@ -99,13 +100,12 @@ class ChartPanel:
                 self._try(lambda: preset_spec(report, str(name)), {"preset": name})
             elif name is not None:
                 self._editor.hide()
-                words = f"The report has no chart {shown(str(name))}. Choose another from Show Chart."
-                self._show_message(words)
+                self._show_message(_missing(report, str(name)))
             else:
                 self._editor.open(report, choice)
                 if focus:
                     self._editor.take_focus()  # before drawing, because the first chart is slow
-                if focus and not self._editor.choice()["y"]:
+                if not choice and not self._editor.choice()["y"]:
                     self._begin_blank()
                 else:
                     self._compose()
@@ -128,11 +128,18 @@ class ChartPanel:
 
     def needs_columns(self) -> bool:
         """Return whether the Blank Chart editor is shown without a column to draw."""
-        return self._editor.is_shown() and not self._editor.choice()["y"]
+        return self._is_editing() and not self._editor.choice()["y"]
+
+    def name(self) -> str:
+        """Return the name in Show Chart of the chart that is drawn, or "" if there is none."""
+        return "" if self._choice is None else chart_name(self._choice)
+
+    def _is_editing(self) -> bool:
+        return self._editor.is_shown() and self.widget.layout.display != "none"
 
     def _edited(self) -> None:
         """Draw the user's changes, unless another chart has since been chosen or this one has been closed."""
-        if self._editor.is_shown() and self.widget.layout.display != "none":
+        if self._is_editing():
             self._compose()
             self.on_edit()
 
@@ -146,6 +153,8 @@ class ChartPanel:
         report, choice = self._report, self._editor.choice()
         if not choice["y"]:
             self._show_message("Choose at least one column to draw.")
+        elif report is not None and (lacks := _absent(report, choice["y"])):
+            self._show_message(f"The report lacks {_columns(lacks)}. Choose other columns.")
         elif report is not None:
             self._try(lambda: blank_spec(report, **choice), choice)
 
@@ -198,6 +207,30 @@ class ChartPanel:
 
     def _show_widget(self, shown: bool) -> None:
         self.widget.layout.display = None if shown else "none"
+
+
+def chart_name(choice: Mapping[str, Any]) -> str:
+    """Return the name in Show Chart of a choice returned by `ChartPanel.choice`."""
+    return str(choice.get("preset", BLANK))
+
+
+def _missing(report: Report, name: str) -> str:
+    """Return why a report has no preset of this name."""
+    lacks = missing_columns(report, name)
+    because = f", because it lacks {_columns(lacks)}" if lacks else ""
+    return f"The report has no chart {shown(name)}{because}. Choose another from Show Chart."
+
+
+def _absent(report: Report, names: Sequence[str]) -> list[str]:
+    """Return the names that are not of the report's columns."""
+    present = {column.name for column in report.columns}
+    return [name for name in names if name not in present]
+
+
+def _columns(names: Sequence[str]) -> str:
+    """Return names as words: the column 'A'; the columns 'A' and 'B'."""
+    *others, last = map(shown, names)
+    return f"the columns {', '.join(others)} and {last}" if others else f"the column {last}"
 
 
 def _reason(error: Exception) -> str:

@@ -10,7 +10,8 @@ import ipywidgets
 
 from custdyn_widgets.mart import OpenedMart
 from custdyn_widgets.report import Report, triangle_html
-from custdyn_widgets.widgets.chart_panel import ChartPanel
+from custdyn_widgets.text import printable
+from custdyn_widgets.widgets.chart_panel import ChartPanel, chart_name
 from custdyn_widgets.widgets.client_panel import ClientPanel
 from custdyn_widgets.widgets.difference_panel import DifferencePanel
 from custdyn_widgets.widgets.main_thread import run_soon
@@ -121,26 +122,32 @@ class ReportView:
 
     def _tell_chart(self) -> None:
         """Say where the chart is and what it still needs, in place of an earlier status about it."""
+        wanted, drawn = self._chart_name, self.charts.name()
         if self.charts.needs_columns():
-            words = f"{self._chart_name} is below the table. Choose its columns."
-        elif self.charts.spec():
-            words = f"{self._chart_name} is below the table."
-        else:  # the panel shows an error instead
-            words = ""
+            words = f"{wanted} is below the table. Choose its columns."
+        elif drawn == wanted:
+            words = f"{wanted} is below the table."
+        else:
+            words = _not_drawn(wanted, drawn)
         self.panel.change_status(words, about="chart")
 
     def _redraw(self, report: Report, output: str) -> None:
         """Draw the requested chart or, if there is none, the last one.
 
-        If the report cannot show it, keep it for a later report.
+        If the report cannot show it, say so and keep it for a later report. A Blank Chart without columns
+        stays open.
         """
         with self.charts.lock:  # so that a change made meanwhile is not undone
             choice = self.chart()
-            if choice and report.rows and output == "web":
-                self.charts.restore(report, choice)
+            if output == "web" and (choice or self.charts.needs_columns()):
+                self.charts.restore(report, choice or {})
             else:
                 self.charts.hide()
             self.wanted_chart = None if self.charts.choice() else choice
+            if choice and output == "web":
+                self._chart_name = chart_name(choice)
+                if self.wanted_chart:
+                    self.panel.add_status(_not_drawn(self._chart_name), about="chart")
 
     def _chart_changed(self) -> None:
         self.wanted_chart = None
@@ -168,6 +175,12 @@ class ReportView:
             self._publisher.submit(write)
         else:
             write()
+
+
+def _not_drawn(wanted: str, drawn: str = "") -> str:
+    """Return the status for a chart that cannot be drawn, with the chart that is still shown, if any."""
+    still = f", where {drawn} is still shown" if drawn else ""
+    return f"{printable(wanted)} cannot be drawn. The reason is below the table{still}."
 
 
 def _heat_map(report: Report) -> str:

@@ -91,6 +91,10 @@ class ResultPanel(anywidget.AnyWidget):
             self._counted = words
         self._status = status
 
+    def add_status(self, words: str, *, about: About) -> None:
+        """Show a status after the one that is shown."""
+        self.set_status(f"{self._status['words']} {words}".strip(), about=about)
+
     def change_status(self, words: str, *, about: About) -> None:
         """Replace the status if it has the same subject, or remove it if `words` is ""."""
         if words and self._about == about:

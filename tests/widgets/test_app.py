@@ -19,6 +19,7 @@ from custdyn_widgets.progress import listener as progress
 from custdyn_widgets.query.checks import Period
 from custdyn_widgets.query.query import ReportQuery
 from custdyn_widgets.render.charts.live import live_spec
+from custdyn_widgets.render.charts.presets import PRESETS, Preset
 from custdyn_widgets.render.charts.specs import BLANK
 from custdyn_widgets.saved_queries import folders as saved_queries
 from custdyn_widgets.saved_queries.automation import ForEach
@@ -31,6 +32,7 @@ MART = Path(__file__).parents[1] / "golden" / "mixed" / "mart"
 QUERY = ReportQuery(interval=Period(datetime(2021, 1, 1), datetime(2021, 12, 31, 23, 59, 59)))
 NOBODY = ReportQuery(interval=Period(datetime(1950, 1, 1), datetime(1950, 12, 31, 23, 59, 59)))
 REFILLS = {"preset": "Balance Refill: Total"}
+ACTIVE = "Clients - Active: Qty"
 
 
 class Person:
@@ -334,6 +336,31 @@ def test_the_blank_charts_status_asks_for_columns_while_there_are_none(person: P
     assert person.status == chart
 
 
+@pytest.mark.parametrize("wanted", [ACTIVE, BLANK])
+@pytest.mark.parametrize("earlier", [REFILLS["preset"], None])
+def test_a_chart_that_cannot_be_drawn_is_not_announced_as_shown(
+    person: Person, monkeypatch: pytest.MonkeyPatch, wanted: str, earlier: str | None
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise MemoryError("no room")
+
+    person.query()
+    if wanted == BLANK:
+        person.show_chart(BLANK)
+        person.charts._editor._y.value = [ACTIVE]
+        person.close_chart()
+    if earlier:
+        person.show_chart(earlier)
+    for name in ("preset_spec", "blank_spec"):
+        monkeypatch.setattr(f"custdyn_widgets.widgets.chart_panel.{name}", broken)
+    person.show_chart(wanted)
+    assert "no room" in person.charts._message.value
+    still = f", where {earlier} is still shown" if earlier else ""
+    assert person.status == f"{wanted} cannot be drawn. The reason is below the table{still}."
+    person.close_chart()
+    assert person.status.startswith("12 rows in ")
+
+
 def test_a_status_about_something_else_stays_while_a_chart_is_edited(person: Person) -> None:
     person.query()
     person.show_chart(BLANK)
@@ -376,7 +403,8 @@ def test_a_chart_comes_back_after_a_report_that_cannot_be_drawn(person: Person) 
     person.show_chart(REFILLS["preset"])
     person.form.load(NOBODY)
     person.query()
-    assert (person.charts.spec(), person.charts.widget.layout.display) == (None, "none")
+    assert (person.charts.spec(), person.charts.widget.layout.display) == (None, None)
+    assert "the report has no rows" in person.charts._message.value
     person.form.load(QUERY)
     person.query("csv")
     assert person.charts.spec() is None
@@ -394,6 +422,55 @@ def test_a_chart_that_a_report_lacks_comes_back_with_the_next_that_has_it(person
     person.show_chart(REFILLS["preset"])
     person.query()
     assert person.charts.choice() == REFILLS
+
+
+GONE = "Clients - Movement: New"
+CHOICES: list[dict[str, Any]] = [
+    {"x": "Month", "y": [ACTIVE, GONE], "mark": "bar", "second_axis": [GONE], "title": "Ours"},
+    {"preset": "Own"},
+]
+
+
+@pytest.mark.parametrize("choice", CHOICES, ids=["Blank Chart", "Own"])
+def test_a_new_query_draws_the_open_chart_again_or_says_what_it_lacks(
+    person: Person, monkeypatch: pytest.MonkeyPatch, choice: dict[str, Any]
+) -> None:
+    monkeypatch.setitem(PRESETS, "Own", Preset("Own", (ACTIVE, GONE), "bar", "Ours."))
+    moved, name = replace(QUERY, columns=("active", "movement")), choice.get("preset", BLANK)
+    person.view.wanted_chart = choice
+    person.form.load(moved)
+    person.query()
+    assert person.charts.choice() == choice
+    spec = person.charts.spec()
+    person.form._choices.months.value = 1
+    person.query()
+    assert person.charts.choice() == choice
+    assert person.charts.spec() != spec
+    person.form.load(QUERY)
+    person.query()
+    assert (person.charts.spec(), person.charts.widget.layout.display) == (None, None)
+    assert f"lacks the column &#x27;{GONE}&#x27;" in person.charts._message.value
+    assert person.status.startswith("12 rows in ")
+    assert person.status.endswith(f". {name} cannot be drawn. The reason is below the table.")
+    person.form.load(moved)
+    person.query()
+    assert person.charts.choice() == choice
+
+
+def test_a_blank_chart_without_columns_stays_open_after_a_query_until_it_is_closed(person: Person) -> None:
+    person.query()
+    person.show_chart(BLANK)
+    person.query()
+    editor = person.charts._editor
+    assert (person.charts.widget.layout.display, editor.is_shown()) == (None, True)
+    assert person.charts._message.value == ""
+    editor._y.value = [ACTIVE]
+    assert person.charts.choice() == editor.choice()
+    editor._y.value = []
+    person.show_chart(BLANK)
+    person.close_chart()
+    person.query()
+    assert person.charts.widget.layout.display == "none"
 
 
 def test_a_chart_is_announced_where_it_stands_out_of_sight(person: Person) -> None:

@@ -7,6 +7,7 @@ import unicodedata
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -263,7 +264,7 @@ def test_a_chart_closed_while_it_loads_stays_closed(panel: Shown, monkeypatch: p
     ("wrong", "words"),
     [
         ({"y": []}, "Choose at least one column to draw."),
-        ({"y": [HOSTILE]}, "is not an allowed value"),
+        ({"y": [HOSTILE]}, "The report lacks the column"),
         ({"mark": "pie"}, "stacked bar"),
         ({"x": "Week"}, "Week"),
     ],
@@ -326,6 +327,14 @@ def test_what_a_report_lacks_is_said_and_no_chart_of_another_report_stays(
     assert "<script" not in panel.words
     assert panel.visible
     assert (panel.spec(), panel.choice(), panel.drawn) == (None, None, None)
+
+
+@pytest.mark.parametrize(("gone", "words"), [(1, "the column 'A'"), (3, "the columns 'A', 'B' and 'C'")])
+def test_every_column_that_a_report_lacks_is_named(panel: Shown, gone: int, words: str) -> None:
+    panel.restore(make_report(7), {"y": [ACTIVE, *"ABC"[:gone]]})
+    assert f"The report lacks {words}. Choose other columns." in unescape(panel.words)
+    panel.compose(y=[ACTIVE])
+    assert panel.words == ""
 
 
 def test_a_picture_is_offered_while_there_is_a_chart(panel: Shown) -> None:

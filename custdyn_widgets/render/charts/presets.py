@@ -156,11 +156,22 @@ def own_presets() -> dict[str, Preset]:
 
 def presets_of(report: Report) -> dict[str, Preset]:
     """Return the presets, from this process or the report itself, whose columns are all in the report."""
+    present = {column.name for column in report.columns}
+    return {name: one for name, one in _known(report).items() if present.issuperset(one.columns)}
+
+
+def missing_columns(report: Report, name: str) -> list[str]:
+    """Return the columns of a preset that the report lacks; none if the preset is unknown."""
+    preset = _known(report).get(name)
+    present = {column.name for column in report.columns}
+    return [column for column in preset.columns if column not in present] if preset else []
+
+
+def _known(report: Report) -> dict[str, Preset]:
+    """Return the presets from this process and from the report itself."""
     carried = {name: Preset.read_from(name, spec) for name, spec in report.charts.items()}
     own = {name: preset for name, preset in carried.items() if preset is not None}
-    known = {**PRESETS, **{name: bridge for name, bridge in BRIDGES.items() if name not in PRESETS}, **own}
-    present = {column.name for column in report.columns}
-    return {name: preset for name, preset in known.items() if present.issuperset(preset.columns)}
+    return {**PRESETS, **{name: bridge for name, bridge in BRIDGES.items() if name not in PRESETS}, **own}
 
 
 def row_presets(report: Report) -> list[Preset]:
