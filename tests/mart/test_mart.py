@@ -247,6 +247,7 @@ def test_check_lists_every_fault_and_a_query_the_first_twenty(tmp_path: Path, co
     assert told == ([f"  … and {more} more: custdyn check --all lists them."] if more else [])
 
 
+BLANK = "Leave the cell blank. In MySQL, select IFNULL(column, '')."
 NULL = r"'\\N' is MySQL's NULL, which means no value"
 
 
@@ -254,8 +255,8 @@ NULL = r"'\\N' is MySQL's NULL, which means no value"
 @pytest.mark.parametrize(
     ("table", "column", "value", "remedy"),
     [
-        ("clients", "closed_at", "2021-03-01", "Leave the cell blank."),
-        ("clients", "opening_balance", "1.5", "Leave the cell blank."),
+        ("clients", "closed_at", "2021-03-01", BLANK),
+        ("clients", "opening_balance", "1.5", BLANK),
         ("clients", "client_type", "reseller", "Fill in the value."),
         ("clients", "currency", "EUR", "Fill in the value."),
         ("clients", "created_at", "2021-01-01", "Fill in the value."),
@@ -264,7 +265,7 @@ NULL = r"'\\N' is MySQL's NULL, which means no value"
         ("transactions", "at", "2021-01-05", "Fill in the value."),
         ("transactions", "amount", "-2.25", "Fill in the value."),
         ("transactions", "kind", "usage", "Fill in the value."),
-        ("transactions", "package_id", "p1", "Leave the cell blank."),
+        ("transactions", "package_id", "p1", BLANK),
         ("rates", "units_per_base", "0.82", "Fill in the value."),
         ("rates", "date", "2021-01-01", "Fill in the value."),
     ],
