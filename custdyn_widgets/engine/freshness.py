@@ -54,10 +54,9 @@ def data_gaps(mart: OpenedMart, interval: ResolvedInterval, time_group: str | No
     than twice as long as any other. One test call long before the data begins would otherwise hide that the
     data ends early.
 
-    One after the data ends would hide it too. So up to three transactions at the end, with a day without any
-    before them, are strays if they are at most a tenth of what is usual in the time since the first of them.
-    Then the time from the transaction before them to the report's end is compared with the longest earlier
-    time that had as few transactions.
+    Up to three transactions at the end, after a day without any, are strays too if they are at most a tenth
+    of what is usual in the time since the first of them. Then the time from the transaction before them to
+    the report's end is compared with the longest earlier time that had as few transactions.
 
     Parameters
     ----------
