@@ -125,7 +125,7 @@ def runs_resend(run: str) -> None:
     from custdyn_widgets.scheduling import resend
 
     done = resend(run, settings=settings.load(), progress=say)
-    say(f"{done.saved}: {done.result} (for {done.logical_time or 'an unknown time'}).")
+    say(f"{done.saved}: {done.result}{_made_for(done)}.")
     if done.problem:
         say(f"custdyn: {done.problem}")
         raise click.exceptions.Exit(1)
@@ -219,12 +219,17 @@ def run_saved_query(
         discard(sys.stdout)
         say(f"The link cannot be printed: {error.strerror}. `custdyn runs list` shows the snapshot.")
     meaning = f", {_MEANINGS[run.result]}" if run.result in _MEANINGS else ""
-    say(f"{name}: {run.result}{meaning} (for {run.logical_time or 'an unknown time'}).")
+    say(f"{name}: {run.result}{meaning}{_made_for(run)}.")
     if run.problem:
         say(f"custdyn: {run.problem}")
         if run.waiting:
             say(f"The next run of {name} will send the report to the remaining recipients.")
         raise click.exceptions.Exit(1)
+
+
+def _made_for(run: Run) -> str:
+    """Return the time that a run is for, in parentheses; empty if it failed before its time was known."""
+    return f" (for {run.logical_time})" if run.logical_time else ""
 
 
 def _say_all(messages: Sequence[str]) -> None:

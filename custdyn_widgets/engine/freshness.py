@@ -10,17 +10,22 @@ import numpy as np
 import numpy.typing as npt
 
 from custdyn_widgets.engine.cells.pieces import first_row_at
-from custdyn_widgets.mart import Bools, Facts, FlowClass, Int64s, OpenedMart
+from custdyn_widgets.engine.strays import (
+    DAY_S,
+    MOST_STRAYS,
+    Daily,
+    are_few,
+    possible_strays,
+    without_strays,
+)
+from custdyn_widgets.mart import NEVER, Bools, Facts, FlowClass, Int64s, OpenedMart
 from custdyn_widgets.query import ResolvedInterval
 from custdyn_widgets.report import format_instant
 from custdyn_widgets.text import format_instant_utc
 
-_HOUR_S, _DAY_S = 3_600, 86_400
+_HOUR_S = 3_600
 _MIN_DAYS = 7  # with transactions on fewer days, no pause counts as unusual
 _MIN_DAYS_OF_USE, _NEARLY_EVERY = 28, 0.9  # the minimum number and share of days with a kind of use
-# At either end of the data, up to `_MOST_STRAYS` days, but at most one in `_DAYS_PER_STRAY`, are strays if
-# they are set apart by a pause more than `_APART` times as long as any pause between the other days.
-_MOST_STRAYS, _DAYS_PER_STRAY, _APART = 3, 10, 2
 _FEW_ROWS, _FIRST_ROWS = 1 << 16, 1 << 20  # usually enough to find every kind of use on a day
 _ROWS_AT_ONCE = 1 << 20  # limits the memory needed
 _C = FlowClass
@@ -29,7 +34,8 @@ _USES = {
     "package_activation": (_C.ACTIVATION_PAID, _C.ACTIVATION_FREE, _C.ACTIVATION_REVERSED),
     "package_renewal": (_C.RENEWAL_PAID, _C.RENEWAL_FREE, _C.RENEWAL_REVERSED),
 }
-# 0 for none, otherwise the position in `_USES`, counted from 1
+_ANY = 0  # any kind of transaction, where others are positions in `_USES`, counted from 1
+# `_ANY` for none, otherwise the position in `_USES`, counted from 1
 _USE_OF_CLASS = np.zeros(len(FlowClass), np.uint8)
 for _place, _classes in enumerate(_USES.values(), 1):
     _USE_OF_CLASS[list(_classes)] = _place
@@ -48,6 +54,10 @@ def data_gaps(mart: OpenedMart, interval: ResolvedInterval, time_group: str | No
     set apart by a pause more than twice as long as any pause between the other days. Without this rule, a
     single test call made long before all other transactions could hide the fact that the data ends early.
 
+    Up to three transactions at the end, after a day without any, are strays too if they are at most a tenth
+    of what is usual in the time since the first of them. Then the time from the transaction before them to
+    the report's end is compared with the longest earlier time that had as few transactions.
+
     Parameters
     ----------
     mart
@@ -61,7 +71,7 @@ def data_gaps(mart: OpenedMart, interval: ResolvedInterval, time_group: str | No
         return
     end, zone = interval.effective_end, interval.zone.key
     is_running = interval.end > interval.as_of
-    tolerance = _HOUR_S if time_group == "date" else min(_DAY_S, end - interval.start)
+    tolerance = _HOUR_S if time_group == "date" else min(DAY_S, end - interval.start)
     tolerance = tolerance if is_running else 0
     if mart.data_as_of is not None and mart.data_as_of + tolerance < end:
         yield (
@@ -71,70 +81,109 @@ def data_gaps(mart: OpenedMart, interval: ResolvedInterval, time_group: str | No
     facts, everyone = mart.facts, np.arange(mart.facts.client_count)
     written = interval.as_of if mart.data_as_of is None else min(interval.as_of, mart.data_as_of + 1)
     recent = facts.each(partial(_recent_uses, end=min(end, written), written=written), everyone)
-    last = max((own.last for _, own in recent if own.last is not None), default=end)
-    if end - last > _DAY_S:
-        parts = facts.each(partial(_days_until, last=last), everyone)
-        days = _union([days for _, days in parts])
-        longest = _longest_pause(_without_strays(days)) if len(days) >= _MIN_DAYS else 0
-        if longest and end - last > longest + _DAY_S:
-            yield _pause_warning("The last transaction in the data", last, days, end, zone)
-            return
     recent_uses = [own for _, own in recent]
-    for kind, last_of_kind, days in _kinds_that_stopped(facts, min(end, written), recent_uses):
-        yield _pause_warning(f"The last transaction of kind {kind}", last_of_kind, days, end, zone)
+    last = max((own.last for own in recent_uses if own.last is not None), default=end)
+    if end - last > DAY_S or sum(int(own.rows[_ANY]) for own in recent_uses) <= MOST_STRAYS:
+        [daily] = _daily(facts, [_ANY], written)
+        found = _ending(facts, _ANY, daily, end, written) if len(daily) >= _MIN_DAYS else None
+        if found:
+            yield _pause_warning("the last transaction in the data", found, end, zone)
+            return
+    for kind, found in _kinds_that_stopped(facts, min(end, written), written, recent_uses):
+        yield _pause_warning(f"the last transaction of kind {kind}", found, end, zone)
 
 
-def _pause_warning(what: str, last: int, days: Int64s, end: int, zone: str) -> str:
-    """Return the warning; it names strays only if the pause next to them is as long as the current one."""
-    since = (end - last) // _DAY_S
-    strays = np.setdiff1d(days, _without_strays(days))
-    beside = ""
-    if len(strays) and end - last <= _longest_pause(days) + _DAY_S:
-        dates = ", ".join(map(str, strays.astype("datetime64[D]")))
-        beside = f", except next to stray transactions (UTC date{'s' if len(strays) > 1 else ''}: {dates})"
+@dataclass(frozen=True)
+class _Ending:
+    """The end of data that ends early: its last transaction and its days, without strays after it.
+
+    `strays` and `stray_days` are the number of these strays and their days.
+    """
+
+    last: int
+    daily: Daily
+    strays: int
+    stray_days: Int64s
+
+
+def _ending(facts: Facts, place: int, daily: Daily, end: int, written: int) -> _Ending | None:
+    """Return the end of the data, or of a kind of use, if it is too early; otherwise, return None."""
+    if not len(daily):
+        return None
+    for days in [*possible_strays(daily), 0]:
+        earlier, strays = daily.part(0, len(daily) - days), daily.part(len(daily) - days, len(daily))
+        count = int(strays.rows.sum())
+        longest = without_strays(earlier).longest_pause(count)
+        if not longest or end - int(earlier.days[-1]) * DAY_S <= longest + DAY_S:
+            continue
+        begin = int(strays.days[0]) * DAY_S if days else written
+        work = partial(_times_around, place=place, begin=begin, written=written)
+        parts = [own for _, own in facts.each(work, np.arange(facts.client_count))]
+        last, first = max(own[0] for own in parts), min(own[1] for own in parts)
+        is_end = not days or are_few(count, written - first, earlier.usual())
+        if is_end and end - last > longest + DAY_S:
+            return _Ending(last, earlier, count, strays.days)
+    return None
+
+
+def _pause_warning(what: str, found: _Ending, end: int, zone: str) -> str:
+    """Return the warning; strays at the beginning are named only if the pause after them is as long."""
+    since = (end - found.last) // DAY_S
+    others = np.setdiff1d(found.daily.days, without_strays(found.daily).days)
+    is_beside = len(others) and end - found.last <= found.daily.longest_pause(found.strays) + DAY_S
+    beside = f", except next to stray transactions {_dates(others)}" if is_beside else ""
+    one = "a stray transaction" if found.strays == 1 else "stray transactions"
+    begin = f"Apart from {one} {_dates(found.stray_days)}, {what}" if found.strays else f"T{what[1:]}"
     return (
-        f"{what} is from {_clock(last, zone)}, {since:,} day{'' if since == 1 else 's'} before the report's "
-        f"end at {_clock(end, zone)}, and no earlier pause was this long{beside}. Check that the data is "
-        "complete."
+        f"{begin} is from {_clock(found.last, zone)}, {since:,} day{'' if since == 1 else 's'} before the "
+        f"report's end at {_clock(end, zone)}, and no earlier pause was this long{beside}. Check that the "
+        "data is complete."
     )
+
+
+def _dates(days: Int64s) -> str:
+    dates = ", ".join(map(str, days.astype("datetime64[D]")))
+    return f"(UTC date{'s' if len(days) > 1 else ''}: {dates})"
 
 
 @dataclass(frozen=True)
 class _RecentUses:
-    """The kinds of use in the day before a report's end, and the last transaction.
+    """The transactions from the day before a report's end on, and the last one.
 
     `last` is the time of the last transaction before the data was written, or None if there is none. It may
-    instead be the report's end if the last transaction is too recent to matter. `going` and `exists` say for
-    each kind of use whether it occurs from that day on, and whether it occurs at all.
+    instead be the report's end if the last transaction is too recent to matter. `rows` is the number of
+    transactions of any kind and of each kind of use; numbers above `MOST_STRAYS` may be too low. `exists`
+    says for each kind of use whether it occurs at all.
     """
 
     last: int | None
-    going: Bools
+    rows: Int64s
     exists: Bools
 
 
 def _recent_uses(facts: Facts, clients: Int64s, *, end: int, written: int) -> _RecentUses:
-    going = np.zeros(len(_USES), np.bool_)
+    count = np.zeros(len(_USES) + 1, np.int64)
     for first in range(0, _FIRST_ROWS if end < written else 0, _FEW_ROWS):
         few = slice(first, first + _FEW_ROWS)
-        going |= _kinds(facts.flow[few][(facts.time[few] >= end - _DAY_S) & (facts.time[few] < written)])
-        if going.all():
-            return _RecentUses(end, going, going)
-    exists = _kinds(np.flatnonzero(facts.flow_classes))
-    begins, ends = (first_row_at(facts, clients, at) for at in (end - _DAY_S, written))
+        count += _counts(facts.flow[few][(facts.time[few] >= end - DAY_S) & (facts.time[few] < written)])
+        if (count > MOST_STRAYS).all():
+            return _RecentUses(end, count, count > 0)
+    exists = _counts(np.flatnonzero(facts.flow_classes)) > 0
+    begins, ends = (first_row_at(facts, clients, at) for at in (end - DAY_S, written))
+    count[:] = 0
     for rows in _ranges(begins, ends):
-        if (going == exists).all():
+        count += _counts(facts.flow[rows])
+        if (count > MOST_STRAYS)[exists].all():
             break
-        going |= _kinds(facts.flow[rows])
     ends = ends[ends > facts.offset[clients]]
-    return _RecentUses(int(facts.time[ends - 1].max()) if len(ends) else None, going, exists)
+    return _RecentUses(int(facts.time[ends - 1].max()) if len(ends) else None, count, exists)
 
 
-def _kinds(classes: npt.NDArray[np.integer]) -> Bools:
-    """Return which kinds of use occur in an array of flow classes."""
-    found = np.zeros(len(_USES) + 1, dtype=bool)
-    found[_USE_OF_CLASS[classes]] = True
-    return found[1:]
+def _counts(classes: npt.NDArray[np.integer]) -> Int64s:
+    """Return the number of flow classes, and how many of them are of each kind of use."""
+    counts = np.bincount(_USE_OF_CLASS[classes], minlength=len(_USES) + 1)
+    counts[_ANY] = len(classes)
+    return counts
 
 
 def _ranges(begins: Int64s, ends: Int64s) -> Iterator[Int64s]:
@@ -147,81 +196,52 @@ def _ranges(begins: Int64s, ends: Int64s) -> Iterator[Int64s]:
 
 
 def _kinds_that_stopped(
-    facts: Facts, end: int, recent: Sequence[_RecentUses]
-) -> Iterator[tuple[str, int, Int64s]]:
-    """Yield each kind of use that occurred nearly every day until it stopped, its last time and its days.
+    facts: Facts, end: int, written: int, recent: Sequence[_RecentUses]
+) -> Iterator[tuple[str, _Ending]]:
+    """Yield each kind of use that occurred on nearly every day until it stopped, and its end.
 
-    A kind that still occurs on the last day before `end`, or after `end`, is skipped.
+    A kind that still occurs on the last day before `end`, or after `end`, is skipped, unless only as strays.
     """
-    going = np.logical_or.reduce([own.going for own in recent])
     exists = np.logical_or.reduce([own.exists for own in recent])
-    stopped = (np.flatnonzero(exists & ~going) + 1).tolist()
+    rows = np.add.reduce([own.rows for own in recent])
+    stopped = [place for place in range(1, len(_USES) + 1) if exists[place] and rows[place] <= MOST_STRAYS]
     if not stopped:
         return
-    work = partial(_days_of_uses, places=stopped, end=end)
-    found = [own for _, own in facts.each(work, np.arange(facts.client_count))]
-    for place in stopped:
-        every = _union([own[place][0] for own in found])
-        days = _without_strays(every)
-        if len(days) < _MIN_DAYS_OF_USE or len(days) < _NEARLY_EVERY * int(days[-1] - days[0] + 1):
-            continue
-        last = max(own[place][1] for own in found)
-        if end - last > _longest_pause(days) + _DAY_S:
-            yield list(_USES)[place - 1], last, every
+    for place, daily in zip(stopped, _daily(facts, stopped, written), strict=True):
+        found = _ending(facts, place, daily, end, written)
+        days = without_strays(found.daily).days if found else daily.days[:0]
+        if found and len(days) >= max(_MIN_DAYS_OF_USE, _NEARLY_EVERY * int(days[-1] - days[0] + 1)):
+            yield list(_USES)[place - 1], found
 
 
-def _days_of_uses(
-    facts: Facts, _: Int64s, *, places: Sequence[int], end: int
-) -> dict[int, tuple[Int64s, int]]:
-    """Return the days before `end` on which each kind of use occurred, and the time of its last use."""
-    found = {}
-    for place in places:
-        parts = [times[(use == place) & (times < end)] for times, use in _parts(facts)]
-        times = np.concatenate([np.zeros(0, np.int64), *parts])
-        found[place] = _days(times, end), int(times.max(initial=np.iinfo(np.int64).min))
-    return found
+def _daily(facts: Facts, places: Sequence[int], written: int) -> list[Daily]:
+    """Return the days before the data was written, of any transactions or of kinds of use."""
+    work = partial(_daily_of_part, places=places, written=written)
+    parts = [own for _, own in facts.each(work, np.arange(facts.client_count))]
+    return [Daily.joined(several) for several in zip(*parts, strict=True)]
 
 
-def _parts(facts: Facts) -> Iterator[tuple[npt.NDArray[np.integer], npt.NDArray[np.uint8]]]:
-    """Yield the times of rows and the positions of their kinds of use, in parts."""
+def _daily_of_part(facts: Facts, _: Int64s, *, places: Sequence[int], written: int) -> list[Daily]:
+    return [Daily.of(times[times < written] for times in _times(facts, place)) for place in places]
+
+
+def _times_around(facts: Facts, _: Int64s, *, place: int, begin: int, written: int) -> tuple[int, int]:
+    """Return the last time before `begin`, and the first one from then on, of transactions of a kind."""
+    last, first = -NEVER, NEVER
+    for times in _times(facts, place):
+        before, later = times[times < begin], times[(times >= begin) & (times < written)]
+        last = max(last, int(before.max())) if len(before) else last
+        first = min(first, int(later.min())) if len(later) else first
+    return last, first
+
+
+def _times(facts: Facts, place: int) -> Iterator[npt.NDArray[np.integer]]:
+    """Yield the times of transactions of a kind, or of any, in parts."""
+    classes = list(_USES.values())[place - 1] if place else ()
     for start in range(0, len(facts.time), _ROWS_AT_ONCE):
         part = slice(start, start + _ROWS_AT_ONCE)
-        yield facts.time[part], _USE_OF_CLASS[facts.flow[part]]
-
-
-def _longest_pause(days: Int64s) -> int:
-    """Return the longest pause between days with transactions, in seconds."""
-    return int(np.diff(days).max(initial=0)) * _DAY_S
-
-
-def _without_strays(days: Int64s) -> Int64s:
-    """Return the days with transactions, except for a few at either end that a long pause sets apart."""
-    most = min(_MOST_STRAYS, len(days) // _DAYS_PER_STRAY)
-    if not most:
-        return days
-    pauses = np.diff(days)
-    is_long = pauses > _APART * pauses[most:-most].max()
-    before, after = np.flatnonzero(is_long[:most]), np.flatnonzero(is_long[-most:])
-    begin = int(before[-1]) + 1 if len(before) else 0
-    return days[begin : len(days) - most + int(after[0]) if len(after) else None]
-
-
-def _days_until(facts: Facts, _: Int64s, *, last: int) -> Int64s:
-    return _days(facts.time, last)
-
-
-def _days(times: npt.NDArray[np.integer], last: int) -> Int64s:
-    """Return the days (since 1970) that contain any of the times, up to `last`."""
-    first = min(int(times.min()), last) // _DAY_S if len(times) else last // _DAY_S
-    has_any = np.zeros(last // _DAY_S - first + 1, dtype=bool)
-    for start in range(0, len(times), _ROWS_AT_ONCE):
-        some = times[start : start + _ROWS_AT_ONCE]
-        has_any[some[some <= last] // _DAY_S - first] = True
-    return np.flatnonzero(has_any) + first
-
-
-def _union(days: Sequence[Int64s]) -> Int64s:
-    return np.unique(np.concatenate(days))
+        flow, times = facts.flow[part], facts.time[part]
+        yield times[np.logical_or.reduce([flow == one for one in classes])] if classes else times
 
 
 def _clock(instant: int, zone: str) -> str:

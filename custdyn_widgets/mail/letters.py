@@ -97,12 +97,14 @@ class ReportLetter:
 
     @property
     def subject(self) -> str:
-        """The mark, the title and the period, followed by the end time if the report is partial."""
+        """The mark, the title and the period, and whether the report is partial or its data ends early."""
         info = self.report.info
         until = format_instant(info.effective_end, info.timezone)[:_TO_THE_MINUTE]
+        limits = [f"partial: until {until}"] if self.report.is_partial else []
+        limits += ["data ends early"] if info.data_gaps else []
         words = self._filled(self.own_subject or "{title}: {interval}")
         words = f"{self.mark}: {words}" if self.mark else words
-        return words + (f" (partial: until {until})" if self.report.is_partial else "")
+        return words + (f" ({', '.join(limits)})" if limits else "")
 
     def _filled(self, text: str) -> str:
         """Return text from the saved query with its placeholders replaced."""

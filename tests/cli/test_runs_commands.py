@@ -78,20 +78,20 @@ def test_each_companys_link_has_its_name(dispatched: Dispatched) -> None:
 @pytest.mark.parametrize(
     ("result", "said"),
     [
-        ("sent", "board: sent (for"),
-        ("frozen", "board: frozen, without recipients (for"),
-        ("held back", "board: held back, frozen but not sent (for"),
-        ("unchanged", "board: unchanged, so nothing was frozen or sent (for"),
-        ("empty", "board: empty, so nothing was frozen or sent (for"),
-        ("stale", "board: stale, so nothing was frozen or sent (for"),
-        ("undelivered", "board: undelivered, frozen but not delivered to everybody (for"),
+        ("sent", "board: sent"),
+        ("frozen", "board: frozen, without recipients"),
+        ("held back", "board: held back, frozen but not sent"),
+        ("unchanged", "board: unchanged, so nothing was frozen or sent"),
+        ("empty", "board: empty, so nothing was frozen or sent"),
+        ("stale", "board: stale, so nothing was frozen or sent"),
+        ("undelivered", "board: undelivered, frozen but not delivered to everybody"),
     ],
 )
 def test_the_result_is_explained(dispatched: Dispatched, result: str, said: str) -> None:
     dispatched.run = run_of(result)
-    assert run().stderr.splitlines()[-1] == f"{said} {LOGICAL})."
+    assert run().stderr.splitlines()[-1] == f"{said} (for {LOGICAL})."
     dispatched.run = run_of(result, logical=None)
-    assert run().stderr.splitlines()[-1] == f"{said} an unknown time)."
+    assert run().stderr.splitlines()[-1] == f"{said}."
 
 
 def test_a_problem_is_the_last_line_and_fails(dispatched: Dispatched) -> None:

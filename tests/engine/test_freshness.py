@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from custdyn_widgets.engine import freshness
 from custdyn_widgets.engine.compute import run_report
-from custdyn_widgets.engine.freshness import _days, _longest_pause
+from custdyn_widgets.engine.strays import Daily
 from custdyn_widgets.query.query import ReportQuery
 from custdyn_widgets.report.report import Report
 
@@ -224,9 +224,11 @@ def test_the_longest_pause_is_that_between_neighbouring_days(days: list[int], fi
     times = np.array([(first + day) * 86_400 + 5 for day in days])
     ordered = sorted(set(days))
     expected = max((b - a for a, b in itertools.pairwise(ordered)), default=0)
-    with_later = np.append(times, times.max() + 900 * 86_400)
-    assert _longest_pause(_days(times, int(times.max()))) == expected * 86_400
-    assert _longest_pause(_days(with_later, int(times.max()))) == expected * 86_400
+    for parts in ([times], times.reshape(-1, 1)):
+        daily = Daily.of(parts)
+        assert daily.days.tolist() == [first + day for day in ordered]
+        assert daily.rows.tolist() == [days.count(day) for day in ordered]
+        assert daily.longest_pause() == expected * 86_400
 
 
 @pytest.mark.parametrize("at", ["2022-02-01T00:00:00Z", "2022-12-31T00:00:00Z"])

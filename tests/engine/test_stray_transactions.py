@@ -12,8 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from custdyn_widgets.engine.compute import run_report
-from custdyn_widgets.engine.freshness import _without_strays
+from custdyn_widgets.engine.strays import Daily, without_strays
 from custdyn_widgets.query.query import ReportQuery
+
+
+def main_days(days: np.ndarray) -> np.ndarray:
+    """Return the days without strays."""
+    return without_strays(Daily(days, np.ones(len(days), np.int64))).days
+
 
 LAST = date(2026, 10, 19)
 END = date(2026, 11, 1)
@@ -156,7 +162,7 @@ def numbers(days: st.SearchStrategy[list[int]]) -> st.SearchStrategy[np.ndarray]
 
 @given(numbers(st.lists(st.integers(4, 8), min_size=9, max_size=60)))
 def test_days_at_similar_distances_are_no_strays(days: np.ndarray) -> None:
-    assert _without_strays(days).tolist() == days.tolist()
+    assert main_days(days).tolist() == days.tolist()
 
 
 @given(
@@ -170,12 +176,12 @@ def test_up_to_three_days_that_are_set_apart_at_either_end_are_strays(
     strays_before = days[0] - np.cumsum(before, dtype=np.int64)[::-1]
     strays_after = days[-1] + np.cumsum(after, dtype=np.int64)
     every = np.concatenate([strays_before, days, strays_after])
-    assert _without_strays(every).tolist() == days.tolist()
+    assert main_days(every).tolist() == days.tolist()
 
 
 @given(numbers(st.lists(st.integers(1, 400), max_size=60)))
 def test_what_is_left_is_nearly_all_and_without_longer_pauses(days: np.ndarray) -> None:
-    left = _without_strays(days)
+    left = main_days(days)
     at = int(np.searchsorted(days, left[0]))
     assert left.tolist() == days[at : at + len(left)].tolist()
     most = min(3, len(days) // 10)
@@ -188,13 +194,13 @@ def test_what_is_left_is_nearly_all_and_without_longer_pauses(days: np.ndarray) 
 @pytest.mark.parametrize(("count", "are_left_out"), [(8, False), (9, True), (18, True)])
 def test_strays_are_at_most_a_tenth_of_the_days(count: int, are_left_out: bool) -> None:
     every = [20_000 - 50, *range(20_000, 20_000 + count)]
-    assert (len(_without_strays(np.array(every))) == count) == are_left_out
+    assert (len(main_days(np.array(every))) == count) == are_left_out
 
 
 @pytest.mark.parametrize(("pause", "are_left_out"), [(6, False), (7, True)])
 def test_strays_are_set_apart_by_more_than_twice_the_longest_pause(pause: int, are_left_out: bool) -> None:
     main = [20_000 + 3 * n for n in range(20)]
-    assert (len(_without_strays(np.array([20_000 - pause, *main]))) == 20) == are_left_out
+    assert (len(main_days(np.array([20_000 - pause, *main]))) == 20) == are_left_out
 
 
 def test_a_kind_of_use_that_is_not_daily_is_not_told_with_a_stray_either() -> None:

@@ -337,6 +337,25 @@ def test_the_subject_has_the_days_of_the_interval_and_says_until_when_it_counts(
 
 
 @pytest.mark.parametrize(
+    ("is_partial", "gaps", "end"),
+    [
+        (False, (), "2022-12-31"),
+        (False, ("It ends early.",), "2022-12-31 (data ends early)"),
+        (True, ("It ends early.", "Usage too."), "(partial: until 2022-12-16 08:30, data ends early)"),
+    ],
+)
+@pytest.mark.parametrize("own", ["", "{title}: {interval}"])
+def test_the_subject_says_that_the_data_ends_early(
+    is_partial: bool, gaps: tuple[str, ...], end: str, own: str
+) -> None:
+    info = replace(INFO, data_gaps=gaps)
+    report = replace(LETTER.report, info=info, total=replace(LETTER.report.rows[0], partial=is_partial))
+    subject = replace(LETTER, report=report, own_subject=own).subject
+    assert subject.startswith("Monthly for the board: 2021-01-01 to 2022-12-31")
+    assert subject.endswith(end)
+
+
+@pytest.mark.parametrize(
     ("name", "size", "attached", "words"),
     [
         ("a.csv", 1, True, "The table is attached as a CSV file."),

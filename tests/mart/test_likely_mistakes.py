@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -272,8 +274,13 @@ SERIES = {  # quotes for a currency on consecutive days, and which of them stand
     "two apart": ("0.9 1.11 0.91 0.9 1.1 0.905 0.9", [2, 5]),
     "every other one": ("0.9 1.11 0.9 1.11 0.9", [2, 4]),
     "a change that stays": ("0.9 0.91 0.9 0.9 1.11 1.1 1.1", [5]),
-    "an early change that stays": ("0.9 0.91 1.11 1.1 1.1 1.1", [2]),  # those after it may be the wrong ones
-    "one of two": ("0.9 1.11", [2]),  # either may be wrong
+    "an early change that stays": ("0.9 0.91 1.11 1.1 1.1 1.1", [3]),  # euros were never as cheap
+    "the second of two": ("0.9 1.11", [2]),
+    "the first of two": ("1.11 0.9", [1]),
+    "the first of two pairs": ("1.11 1.1 0.9 0.9", [2]),
+    "one near 1": ("0.92 0.921 1.087 0.919", [3]),
+    "two near 1": ("0.92 1.087 1.086 0.919 0.92", [2, 3]),
+    "from some day on, near 1": ("0.92 0.92 1.087 1.088", [3]),
     "one after a slow rise above 1": ("0.9 0.95 1 1.05 1.1 1.15 0.87 1.16", [7]),
     "none": ("0.9 0.95 1 1.05 1.1 1.15", []),
 }
@@ -296,6 +303,68 @@ def test_a_note_on_inverse_quotes_names_the_one_that_stands_out(
 
 
 @pytest.mark.parametrize(
+    ("currency", "quotes", "where"),
+    [
+        ("UAH", "0.0243 41.2", "1 quote is about the inverse .*: 'UAH' on 2021-01-01[.]"),
+        ("UAH", "41.2 0.0243", "1 quote is about the inverse .*: 'UAH' on 2021-01-02[.]"),
+        ("UAH", "0.0243 0.0243 0.0243 41.2", "'UAH' on 2021-01-03[.]"),  # though most are wrong
+        ("GEL", "0.37 2.7", "'GEL' on 2021-01-02, or else the one on 2021-01-01[.]"),
+        ("GEL", "0.37 0.37 2.7 2.7", "'GEL' on 2021-01-03, or else the one on 2021-01-02[.]"),
+        ("GEL", "0.37 2.7 2.7", "'GEL' on 2021-01-01[.]"),
+        ("BRL", "0.7 1.4", "'BRL' on 2021-01-02, or else the one on 2021-01-01[.]"),  # neither is plausible
+    ],
+)
+def test_the_range_of_a_pair_decides_which_of_inverse_quotes_is_wrong(
+    currency: str, quotes: str, where: str
+) -> None:
+    """If it cannot decide, nor can the number of quotes, the note says so."""
+    days = (f"2021-01-0{day}" for day in range(1, 9))
+    mart = rated(*((currency, day, quote) for day, quote in zip(days, quotes.split(), strict=False)))
+    [note] = notes(mart, "inverse_quotes")
+    assert re.search(where, note)
+
+
+@given(
+    currency=st.sampled_from(["GEL", "EUR", "CHF"]),
+    first=st.floats(0.9, 1.04),
+    moves=st.lists(st.floats(1 / 1.049, 1.049), max_size=60),
+    devaluations=st.dictionaries(st.integers(0, 59), st.floats(1.05, 1.19), max_size=3),
+)
+def test_quotes_that_move_by_less_than_a_twentieth_a_day_or_are_devalued_are_not_noted(
+    currency: str, first: float, moves: list[float], devaluations: dict[int, float]
+) -> None:
+    """However often they cross 1; only a move to the inverse and back within days is as rare as an error."""
+    moves = [devaluations.get(n, move) if currency == "GEL" else move for n, move in enumerate(moves)]
+    series = [first, *(first * float(product) for product in np.cumprod(moves))]
+    days = [f"{date(2021, 1, 1) + timedelta(days=n)}" for n in range(len(series))]
+    mart = rated(*((currency, day, f"{quote:.8f}") for day, quote in zip(days, series, strict=True)))
+    assert notes(mart, "inverse_quotes") == []
+
+
+@pytest.mark.parametrize(
+    ("currency", "quotes", "is_noted"),
+    [
+        ("GEL", "0.97 1.03 0.97", True),
+        ("GEL", "0.97 1.018 0.97", False),  # less than a twentieth
+        ("GEL", "0.95 1.08 0.95", False),  # not close enough to the inverse
+        ("GEL", "0.92 1.087 1.087", False),  # it may have been devalued
+        ("EUR", "0.92 1.087 1.087", True),  # never by as much
+        ("EUR", "0.96 1.042 1.042", False),  # plausible, so it may have moved
+    ],
+)
+def test_inverse_quotes_near_1_are_noted_if_they_moved_back_or_are_implausible(
+    currency: str, quotes: str, is_noted: bool
+) -> None:
+    series = quotes.split()
+    mart = rated(*((currency, f"2021-01-0{day}", quote) for day, quote in enumerate(series, start=1)))
+    assert len(notes(mart, "inverse_quotes")) == is_noted
+    if currency == "GEL":
+        slow = rated(*((currency, f"2021-01-{8 * day}", quote) for day, quote in enumerate(series, start=1)))
+        slow["rates"]["date"] = slow["rates"]["date"].replace("2021-01-8", "2021-01-08")
+        assert notes(slow, "inverse_quotes") == []
+
+
+@pytest.mark.parametrize(
     ("quotes", "wrong"),
     [
         ("9 9.1 90 9.2", [3]),
@@ -303,6 +372,8 @@ def test_a_note_on_inverse_quotes_names_the_one_that_stands_out(
         ("9 9.1 90", [3]),
         ("9 9.1 0.9 9", [3]),
         ("9 9.1 9 90 91", [4]),  # a change that stays
+        ("9 90", [1]),  # of as many, those in the range of the pair are right
+        ("90 9", [2]),
     ],
 )
 def test_a_note_on_jumping_quotes_names_the_one_that_stands_out(quotes: str, wrong: list[int]) -> None:
@@ -333,10 +404,11 @@ def test_other_quotes_are_not_noted(quotes: list[tuple[str, str, str]]) -> None:
 def test_a_quote_five_times_the_last_one_or_a_fifth_is_noted(quotes: tuple[str, ...]) -> None:
     mart = rated(*(("KES", f"2021-01-0{day}", quote) for day, quote in enumerate(quotes, start=1)))
     [note] = notes(mart, "jumping_quotes")
-    day = 3 if len(quotes) == 3 and quotes[2] == "5" else 2
+    day = 3 if quotes == ("1", "1", "5") else 1 if quotes == ("600", "110") else 2
+    or_else = ", or else the one on 2021-01-01" if quotes == ("5", "1") else ""
     assert note.startswith(
         "rates: 1 quote is at least five times the currency's previous or next quote, or at most a fifth of "
-        f"it: 'KES' on 2021-01-0{day}. "
+        f"it: 'KES' on 2021-01-0{day}{or_else}. "
     )
 
 

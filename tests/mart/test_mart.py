@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -244,6 +245,48 @@ def test_check_lists_every_fault_and_a_query_the_first_twenty(tmp_path: Path, co
         run_report(EVERYONE, source)
     told = caught.value.message.splitlines()[1 + count - more :]
     assert told == ([f"  … and {more} more: custdyn check --all lists them."] if more else [])
+
+
+BLANK = "Leave the cell blank. In MySQL, select IFNULL(column, '')."
+NULL = r"'\\N' is MySQL's NULL, which means no value"
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "frames"])
+@pytest.mark.parametrize(
+    ("table", "column", "value", "remedy"),
+    [
+        ("clients", "closed_at", "2021-03-01", BLANK),
+        ("clients", "opening_balance", "1.5", BLANK),
+        ("clients", "client_type", "reseller", "Fill in the value."),
+        ("clients", "currency", "EUR", "Fill in the value."),
+        ("clients", "created_at", "2021-01-01", "Fill in the value."),
+        ("transactions", "client_id", "c1", "Fill in the value."),
+        ("transactions", "transaction_id", "t", "Fill in the value."),
+        ("transactions", "at", "2021-01-05", "Fill in the value."),
+        ("transactions", "amount", "-2.25", "Fill in the value."),
+        ("transactions", "kind", "usage", "Fill in the value."),
+        ("transactions", "package_id", "p1", BLANK),
+        ("rates", "units_per_base", "0.82", "Fill in the value."),
+        ("rates", "date", "2021-01-01", "Fill in the value."),
+    ],
+)
+def test_null_as_mysql_writes_it_is_named_in_every_column(
+    tmp_path: Path, form: str, table: str, column: str, value: str, remedy: str
+) -> None:
+    """As SELECT … INTO OUTFILE writes it: at any fault, the value itself is what is wrong."""
+    read = {
+        name: pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False) for name, text in CSV.items()
+    }
+    of_column = read[table][column]
+    assert of_column.str.startswith(value).any()
+    read[table][column] = of_column.mask(of_column.str.startswith(value), "\\N")
+    source = read if form == "frames" else in_form(read, tmp_path, form)
+    faults_of_table = [fault for fault in check_source(source).faults if fault.file.startswith(table)]
+    found = [fault for fault in faults_of_table if fault.column == column]
+    assert found
+    for fault in found:
+        assert str(fault).endswith(f"{column}: {NULL}")
+        assert (fault.kind.code, fault.kind.remedy) == ("null_of_mysql", remedy)
 
 
 def test_a_fault_causes_no_second_one(tmp_path: Path) -> None:

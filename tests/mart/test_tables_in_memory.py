@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -171,6 +173,52 @@ def test_a_report_says_once_that_money_came_as_floats(
         "numbers, pass decimals or text (in pandas.read_sql, set coerce_float=False)."
     )
     assert [note.kind for note in check_source(tables).notes].count("binary_floats") == 1
+
+
+@pytest.mark.parametrize("at", [0, 1, -1], ids="row {}".format)
+@pytest.mark.parametrize("exact", [Decimal, str, lambda text: math.ceil(Decimal(text))])
+@pytest.mark.parametrize("float_type", [float, np.float32, np.float64])
+def test_a_single_float_among_other_values_is_told(
+    at: int, exact: Callable[[str], object], float_type: Callable[[int], object]
+) -> None:
+    """As in a list of rows that a program collected: whatever the first value is, and in every column."""
+    tables = {name: table.to_pandas() for name, table in tables_with().items()}
+    for name, column in zip(("clients", "transactions", "rates"), MONEY, strict=True):
+        texts = [text or None for text in tables[name][column]]
+        place = [i for i, text in enumerate(texts) if text][at]
+        values = pd.Series([exact(text) if text else None for text in texts], dtype=object)
+        values[place] = float_type(round(Decimal(texts[place])))
+        tables[name][column] = values
+    report = run_report(EVERYONE, tables, as_of="2022-01-01")
+    [warning] = [warning for warning in report.info.warnings if "float" in warning]
+    assert "(clients, opening_balance; transactions, amount; rates, units_per_base)" in warning
+    assert [note.kind for note in check_source(tables).notes].count("binary_floats") == 1
+
+
+def test_a_float_in_a_sparse_column_a_category_or_a_union_is_told() -> None:
+    tables = tables_with()
+    ledger = tables["transactions"]
+    amounts = pa.array([float(value) for value in ledger["amount"].to_pylist()])
+    codes = pa.array([0, *[1] * (len(amounts) - 1)], pa.int8())
+    union = pa.UnionArray.from_sparse(codes, [amounts, ledger["amount"].combine_chunks()])
+    place = ledger.column_names.index("amount")
+    for data in (
+        ledger.to_pandas().assign(amount=pd.Series(amounts.to_numpy(), dtype=pd.SparseDtype(float))),
+        ledger.to_pandas().assign(amount=pd.Categorical(["10", -2.25, *ledger["amount"].to_pylist()[2:]])),
+        ledger.set_column(place, "amount", union),
+    ):
+        warnings = run_report(EVERYONE, {**tables, "transactions": data}, as_of="2022-01-01").info.warnings
+        assert [warning for warning in warnings if "floats (transactions, amount)" in warning]
+
+
+def test_missing_values_of_pandas_among_exact_ones_are_no_floats() -> None:
+    tables = {name: table.to_pandas() for name, table in tables_with().items()}
+    for missing in (float("nan"), np.float64("nan"), None, pd.NA):
+        values = [Decimal(text) if text else missing for text in tables["clients"]["opening_balance"]]
+        assert any(value is missing for value in values)
+        clients = tables["clients"].assign(opening_balance=pd.Series([*values[:-1], 3], dtype=object))
+        warnings = run_report(EVERYONE, {**tables, "clients": clients}, as_of="2022-01-01").info.warnings
+        assert not any("float" in warning for warning in warnings)
 
 
 def test_exact_money_and_what_a_report_does_not_use_is_not_told() -> None:

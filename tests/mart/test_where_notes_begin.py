@@ -525,6 +525,33 @@ def test_a_stray_transaction_does_not_hide_that_a_kind_ends_early() -> None:
     assert "no transactions of kind usage from 2021-02-01 to 2021-02-12 (apart from 1), although" in note
 
 
+@pytest.mark.parametrize(
+    ("later", "words"),
+    [
+        ([1], "from 2021-02-01 to 2021-02-12, although about 30 a day"),
+        ([3], "from 2021-02-01 to 2021-02-12, although about 30 a day"),
+        ([1, 0, 0, 2], "from 2021-02-01 to 2021-02-15 (apart from 1), although about 30 a day"),
+        ([4], None),  # more than a few
+        ([2, 0, 2], None),  # four in all
+        ([30] * 3, None),  # back
+        ([1] + [30] * 12, None),  # back for less than two weeks
+    ],
+)
+@pytest.mark.parametrize("of_kind", [False, True])
+def test_stray_transactions_after_the_end_show_that_the_ledger_ends_early(
+    later: list[int], words: str | None, of_kind: bool
+) -> None:
+    """They show that there was more to export; without them, the ledger may just end there."""
+    usage = on_days(*[30] * 28, *[0] * 12, *later)
+    refills = on_days(*[1] * (40 + len(later))) if of_kind else []
+    kinds = ["usage"] * len(usage) + ["refill"] * len(refills)
+    found = list(missing_days(evidence([*usage, *refills], kinds)))
+    assert [words in note for note in found if words] == [True] * (words is not None)
+    assert len(found) == (words is not None)
+    if not of_kind:
+        assert list(missing_days(evidence(on_days(*[30] * 28)))) == []
+
+
 def test_a_few_stray_transactions_after_the_end_do_not_hide_it() -> None:
     day = START + 28 + 12
     early = evidence(on_days(*[30] * 28, *[0] * 20, 1), clients=4, created_at=[day * DAY] * 4)

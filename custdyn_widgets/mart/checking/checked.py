@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from custdyn_widgets.errors import MartError, shown
+from custdyn_widgets.mart.checking.fault_kinds import NULL_OF_MYSQL, null_of_mysql
 from custdyn_widgets.mart.checking.faults import EXAMPLES, Fault, FaultKind, group_faults
 from custdyn_widgets.mart.checking.notes import Note
 from custdyn_widgets.mart.checking.summary import CheckSummary
@@ -52,9 +53,15 @@ class CheckedTable:
         return int(self.stored.data.num_rows)
 
     def fault(self, row: int, column: str, kind: FaultKind, why: str = "") -> Fault:
-        """Return a fault for the value at a row position; `why` defaults to the kind's reason."""
+        """Return a fault for the value at a row position; `why` defaults to the kind's reason.
+
+        Whatever is wrong with MySQL's NULL, the fault says that it is one.
+        """
         known = column in self.stored.data.column_names
         text = stored_text(self.stored.data.column(column)[row]) if known else ""
+        if text == NULL_OF_MYSQL:
+            spec = next(spec for spec in self.stored.spec.columns if spec.name == column)
+            kind, why = null_of_mysql(spec), ""
         return Fault(self.stored.origin, self.stored.number(row), column, text, why or kind.reason, kind)
 
     def position(self, fault: Fault) -> int:

@@ -7,6 +7,8 @@ from dataclasses import replace
 from custdyn_widgets.mart.checking.faults import FaultKind
 from custdyn_widgets.mart.schema import MartColumn
 
+NULL_OF_MYSQL = "\\N"  # as written by SELECT … INTO OUTFILE and mysqldump --tab
+
 # Rows and headings
 NO_COLUMN = FaultKind("no_column", "is missing: the table has no such column", "Add the column.")
 NEAR_HEADING = FaultKind(
@@ -144,6 +146,13 @@ def near_heading_in_csv() -> FaultKind:
         "sets the format of its CSV files, headings may differ from column names in case and punctuation."
     )
     return replace(NEAR_HEADING, remedy=remedy)
+
+
+def null_of_mysql(column: MartColumn) -> FaultKind:
+    r"""Return the kind of fault for `\N`, with which MySQL writes NULL to files."""
+    blank = "Leave the cell blank. In MySQL, select IFNULL(column, '')."
+    remedy = "Fill in the value." if column.required else blank
+    return FaultKind("null_of_mysql", "is MySQL's NULL, which means no value", remedy)
 
 
 def unknown_choice(column: MartColumn) -> FaultKind:

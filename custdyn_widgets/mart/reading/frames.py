@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from custdyn_widgets.errors import SourceError, shown
-from custdyn_widgets.mart.columns import plain
+from custdyn_widgets.mart.columns import is_text, plain
 from custdyn_widgets.mart.reading.near_names import nearest_table
 from custdyn_widgets.mart.reading.stored import StoredMart, StoredTable, reject_repeated_columns
 from custdyn_widgets.mart.schema import TABLES, Kind, MartTable
@@ -89,6 +89,11 @@ def _from_arrow(stream: ArrowStream, spec: MartTable) -> StoredTable:
         schema = pa.schema([reader.schema.field(i) for i in known])
         data = pa.Table.from_batches((batch.select(known) for batch in reader), schema)
         data.validate(full=True)  # producers are not required to check that text is UTF-8
+        floats = frozenset(
+            name
+            for name in data.column_names
+            if pa.types.is_union(data.column(name).type) and _any_float(data.column(name).to_pylist())
+        )
         data = pa.table({name: _selectable(data.column(name)) for name in data.column_names})
     except SourceError:
         raise
@@ -97,7 +102,8 @@ def _from_arrow(stream: ArrowStream, spec: MartTable) -> StoredTable:
         if "non-struct" in why:  # Arrow's message for a single column
             why = "it is a single column. Pass a table with headings."
         raise SourceError(f"The table {spec.name} cannot be read: {why}", field="source") from error
-    return StoredTable(spec, spec.name, data, tuple(name for name in names if name not in spec.column_names))
+    extra = tuple(name for name in names if name not in spec.column_names)
+    return StoredTable(spec, spec.name, data, extra, floats=floats)
 
 
 def _selectable(column: pa.ChunkedArray) -> pa.Array:
@@ -118,7 +124,8 @@ def _from_pandas(frame: pd.DataFrame, spec: MartTable) -> StoredTable:
         frame = frame.reset_index(level=known)
     columns = {c.name: _frame_column(frame[c.name], c.kind) for c in spec.columns if c.name in names}
     extra = tuple(str(c) for c in names if c not in spec.column_names)
-    return StoredTable(spec, spec.name, pa.table(columns), extra)
+    floats = frozenset(name for name, column in columns.items() if _had_floats(frame[name], column))
+    return StoredTable(spec, spec.name, pa.table(columns), extra, floats=floats)
 
 
 def _frame_column(series: pd.Series[Any], kind: Kind) -> pa.Array:
@@ -137,6 +144,20 @@ def _frame_column(series: pd.Series[Any], kind: Kind) -> pa.Array:
         if kind == "tags":
             return pa.array([_tag_texts(v) for v in series], pa.large_list(pa.large_string()))
         return _texts(series)
+
+
+def _had_floats(series: pd.Series[Any], column: pa.Array) -> bool:
+    """Return whether values of a column that was converted to text were binary floats."""
+    import pandas as pd
+
+    if isinstance(series.dtype, pd.ArrowDtype) or not is_text(column.type):
+        return False
+    return pd.api.types.infer_dtype(series) not in ("string", "empty") and _any_float(series)
+
+
+def _any_float(values: Iterable[object]) -> bool:
+    """Return whether any value is a binary float; one that is not a number is a missing value."""
+    return any(isinstance(value, (float, np.floating)) and not np.isnan(value) for value in values)
 
 
 def _texts(series: pd.Series[Any]) -> pa.Array:

@@ -57,6 +57,8 @@ class StoredTable:
         The parts of the dialect that were detected in the data, in words, such as `decimal ','`.
     numbers
         The numbers of its rows in messages, in ascending order, if it has only some of a table's rows.
+    floats
+        The columns of text that contained binary floats before tables in memory were converted.
     """
 
     spec: MartTable
@@ -68,6 +70,13 @@ class StoredTable:
     dialect: Dialect = field(default_factory=Dialect)
     guessed: tuple[str, ...] = ()
     numbers: npt.NDArray[np.int64] | None = field(default=None, compare=False)
+    floats: frozenset[str] = frozenset()
+
+    def has_floats(self, column: str) -> bool:
+        """Return whether a column has the type of binary floats, or contained any before it became text."""
+        kind = self.data.column(column).type
+        encoded = pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind)
+        return column in self.floats or bool(pa.types.is_floating(kind.value_type if encoded else kind))
 
     def number(self, position: int) -> int:
         """Return the number by which messages refer to a row."""

@@ -58,7 +58,8 @@ def missing_days(evidence: Evidence) -> Iterator[Note]:
     first, last = evidence.range_of_days
     by_kind = _daily(evidence)
     total = by_kind.sum(axis=0)
-    whole = [gap for run in _runs(total) if (gap := _gap(total, *run, first))]
+    runs = _runs(total, until=len(total))
+    whole = [gap for run in runs if (gap := _gap(total, *run, first))]
     found = {"transactions": whole} if whole else {}
     for name in _REGULAR:
         daily = by_kind[KINDS.index(name)]
@@ -153,17 +154,24 @@ def _few(daily: Int64s) -> int:
 def _length_without_strays(daily: Int64s) -> int:
     """Return the number of days, not counting a pause at the end that is followed only by strays."""
     length = int(np.flatnonzero(daily > _few(daily))[-1]) + 1
-    later = daily[length:]
-    return length if len(later) and not later[0] and later.sum() <= _STRAYS else len(daily)
+    is_pause = length < len(daily) and not daily[length]
+    return length if is_pause and daily[length:].sum() <= _STRAYS else len(daily)
 
 
 def _gap(daily: Int64s, begin: int, end: int, first: int) -> Gap | None:
-    """Return a run of days as a gap, if many transactions would be expected in it."""
+    """Return a run of days as a gap, if many transactions would be expected in it.
+
+    If only strays follow it, the weeks before it are enough, but it must be longer than a day: the export may
+    have been made early on the day after a holiday.
+    """
+    goes_on = end < _length_without_strays(daily)
+    if end < len(daily) and not goes_on and end - begin == 1:
+        return None
     weeks = [
         _typical_week(daily[max(begin - 7 * _WEEKS, 0) : begin], 0),
-        _typical_week(daily[end : end + 7 * _WEEKS], end - begin) if end < len(daily) else None,
+        _typical_week(daily[end : end + 7 * _WEEKS], end - begin) if goes_on else None,
     ]
-    if weeks[0] is None or (weeks[1] is None and end < len(daily)):
+    if weeks[0] is None or (weeks[1] is None and goes_on):
         return None
     usual = np.min([week for week in weeks if week is not None], axis=0)
     expected = float(usual[np.arange(end - begin) % 7].sum())

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import pyarrow as pa
 
 from custdyn_widgets.mart.checking.likely_mistakes.evidence import Evidence
 from custdyn_widgets.mart.checking.notes import Note
@@ -28,11 +27,11 @@ _WITHOUT_CENTS = (
 
 
 def binary_floats(evidence: Evidence) -> Iterator[Note]:
-    """Yield a note on the columns of amounts or quotes that contain binary floats."""
+    """Yield a note on the columns of amounts or quotes that contain binary floats, if only a single one."""
     found = [
         (table.stored.origin, column)
         for table, column in evidence.stored_columns("amount", "positive")
-        if _is_float(table.stored.data.column(column).type) and not table.blank[column].all()
+        if table.stored.has_floats(column) and not table.blank[column].all()
     ]
     if found:
         yield Note(
@@ -55,7 +54,7 @@ def floats_in_memory(mart: StoredMart) -> str:
         for table in (tables[name] for name in TABLES if name in tables)
         for column in table.data.column_names
         if column in _MONEY_OF_REPORTS
-        and _is_float(table.data.column(column).type)
+        and table.has_floats(column)
         and table.data.column(column).null_count < len(table.data)
     ]
     if not found:
@@ -64,11 +63,6 @@ def floats_in_memory(mart: StoredMart) -> str:
         f"Some numbers are binary floats ({'; '.join(found)}) and were read as the nearest decimals. For "
         "exact numbers, pass decimals or text (in pandas.read_sql, set coerce_float=False)."
     )
-
-
-def _is_float(kind: pa.DataType) -> bool:
-    encoded = pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind)
-    return bool(pa.types.is_floating(kind.value_type if encoded else kind))
 
 
 def cents(evidence: Evidence) -> Iterator[Note]:

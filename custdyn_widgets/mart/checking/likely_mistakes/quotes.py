@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, timedelta
 
 import numpy as np
+import numpy.typing as npt
 
 from custdyn_widgets.errors import shown
 from custdyn_widgets.mart.checking.checked import CheckedTable
-from custdyn_widgets.mart.checking.likely_mistakes.evidence import Evidence, row_number
+from custdyn_widgets.mart.checking.likely_mistakes.evidence import Evidence, day_text, row_number
 from custdyn_widgets.mart.checking.notes import Note
 from custdyn_widgets.mart.columns import Bools, Codes, Int64s
+
+Floats = npt.NDArray[np.float64]
 
 # A quote is inverted if its inverse is within the first factor of the next quote and the quote itself is not
 # within the second factor.
 _SAME, _OTHER = 1.1, 1.2
+# Near 1, every quote is close to its inverse. There, a quote is inverted only if the inverse is within
+# `_NEARLY_SAME` of the next quote, and if the rate moved by `_RARE_MOVE` within `_DAYS` days and back again, or
+# by `_IMPLAUSIBLE_MOVE` to or from a quote of which only the inverse is plausible.
+_NEARLY_SAME, _RARE_MOVE, _DAYS, _IMPLAUSIBLE_MOVE = 1.02, 1.05, 7, 1.1
 _JUMP = 5.0
 # Quotes that are plausible only if inverted: their minimum number, their minimum share, and their minimum
 # ratio to the quotes that are plausible as they are.
@@ -47,32 +53,93 @@ def odd_quotes(evidence: Evidence) -> Iterator[Note]:
         return
     with np.errstate(all="ignore"):  # a quote may be too large or too small for a float
         quotes = np.array([float(rates.columns["units_per_base"][i]) for i in rows], np.float64)
-        now, after = quotes[:-1], quotes[1:]
-        inverse = (now * after < _SAME) & (now * after > 1 / _SAME)
-        inverse &= (after > now * _OTHER) | (now > after * _OTHER)
-        jump = ((after >= now * _JUMP) | (now >= after * _JUMP)) & ~inverse
-    same = np.diff(currency[rows]) == 0
-    yield from _note(
-        rates,
-        rows[_standing_out(inverse & same, currency[rows])],
-        ("is about the inverse", "are about the inverse"),
-        "of the currency's previous or next quote",
-        "inverse_quotes",
-    )
-    yield from _note(
-        rates,
-        rows[_standing_out(jump & same, currency[rows])],
-        ("is at least five times", "are at least five times"),
-        "the currency's previous or next quote, or at most a fifth of it",
-        "jumping_quotes",
-    )
+        ranges = _ranges(rates, rows)
+        same = np.diff(currency[rows]) == 0
+        inverse = same & _are_inverse(quotes[:-1], quotes[1:])
+        quick = np.diff(rates.columns["date"][rows]) <= _DAYS
+        inverse |= same & _inverse_near_1(quotes, ranges, currency[rows], inverse, quick)
+        neither = _plausible(1 / quotes, ranges) < 0  # not plausible even if inverted
+        jump = same & ~inverse & (_ratios(quotes) >= _JUMP)
+    for changes, words, other, kind in (
+        (
+            inverse,
+            ("is about the inverse", "are about the inverse"),
+            "of the currency's previous or next quote",
+            "inverse_quotes",
+        ),
+        (
+            jump,
+            ("is at least five times", "are at least five times"),
+            "the currency's previous or next quote, or at most a fifth of it",
+            "jumping_quotes",
+        ),
+    ):
+        plausible = _plausible(quotes, ranges)
+        if changes is inverse:
+            plausible[(plausible < 0) & neither] = 0
+        standing_out, undecided = _standing_out(changes, currency[rows], plausible, changes is inverse)
+        yield from _note(rates, rows, standing_out, undecided, words, other, kind)
 
 
-def _standing_out(changes: Bools, currency: Codes) -> Bools:
-    """Return whether each quote is next to a change and on the side with fewer quotes of its currency.
+def _ratios(quotes: Floats) -> Floats:
+    """Return the factor, at least 1, between each quote and the next one."""
+    ratios: Floats = np.maximum(quotes[1:] / quotes[:-1], quotes[:-1] / quotes[1:])
+    return ratios
 
-    Each change switches to the other side. If both sides have the same number of quotes, the side of the
-    currency's first quote counts as the one with more.
+
+def _are_inverse(now: Floats, after: Floats) -> Bools:
+    inverse: Bools = (now * after < _SAME) & (now * after > 1 / _SAME)
+    return inverse & ((after > now * _OTHER) | (now > after * _OTHER))
+
+
+def _inverse_near_1(quotes: Floats, ranges: Floats, currency: Codes, inverse: Bools, quick: Bools) -> Bools:
+    """Return, for each quote and the next one, whether they are inverse although both are near 1.
+
+    A quick move to the inverse must be followed or preceded by one back, because a currency may be devalued
+    from one side of 1 to the other. It need not be if the range of the pair shows which quote is wrong.
+    """
+    now, after = quotes[:-1], quotes[1:]
+    product, ratios = now * after, _ratios(quotes)
+    near = (product < _NEARLY_SAME) & (product > 1 / _NEARLY_SAME)
+    moves = near & quick & (ratios >= _RARE_MOVE) | inverse
+    up, down = (set(currency[:-1][moves & way].tolist()) for way in (after > now, after < now))
+    and_back = moves & np.isin(currency[:-1], list(up & down))
+    usual, wrong = _plausible(quotes, ranges) == 1, _plausible(1 / quotes, ranges) == 1
+    wrong &= ~usual
+    implausible = (usual[:-1] & wrong[1:]) | (wrong[:-1] & usual[1:])
+    found: Bools = and_back | (near & implausible & (ratios >= _IMPLAUSIBLE_MOVE))
+    return found
+
+
+def _ranges(rates: CheckedTable, rows: Int64s) -> Floats:
+    """Return the lowest and highest plausible quotes for the pairs of some rows; NaN if not known."""
+    pairs = zip(*(rates.columns[name].take(rows).to_pylist() for name in ("currency", "base")), strict=True)
+    return np.array([_range(*pair) or (np.nan, np.nan) for pair in pairs], np.float64).T
+
+
+def _range(currency: str | None, base: str | None) -> tuple[float, float] | None:
+    """Return the lowest and highest plausible quotes for a pair of currencies, or None if not known."""
+    if currency is None or base is None or currency == base or not {currency, base} <= _PER_DOLLAR.keys():
+        return None
+    (low, high), (base_low, base_high) = _PER_DOLLAR[currency], _PER_DOLLAR[base]
+    return low / base_high, high / base_low
+
+
+def _plausible(quotes: Floats, ranges: Floats) -> Codes:
+    """Return 1 for a quote within its range, -1 for one outside, and 0 if the range is not known."""
+    low, high = ranges
+    plausible: Codes = np.where((quotes >= low) & (quotes <= high), 1, -1).astype(np.int32)
+    plausible[np.isnan(low)] = 0
+    return plausible
+
+
+def _standing_out(changes: Bools, currency: Codes, plausible: Codes, is_certain: bool) -> tuple[Bools, Bools]:
+    """Return, for each quote in order, whether it is next to a change and on the wrong side.
+
+    Each change switches to the other side. The side with fewer quotes is the wrong one. But if both sides
+    have the same number, or `is_certain`, and only the quotes on one side are plausible, the other side is
+    wrong. If nothing decides, the quotes after the first change are returned, and the second mask is set,
+    because the wrong ones may be those before it.
 
     Parameters
     ----------
@@ -80,14 +147,23 @@ def _standing_out(changes: Bools, currency: Codes) -> Bools:
         Whether there is a change between each quote and the next one for the same currency.
     currency
         The currency of each quote; quotes for the same currency are adjacent.
+    plausible
+        For each quote, 1 if it is plausible, -1 if not, and 0 if unknown.
+    is_certain
+        Whether `plausible` counts more than the number of quotes.
     """
     _, first, own = np.unique(currency, return_index=True, return_inverse=True)
     side = np.cumsum(np.append(0, changes)) % 2
     is_other = side != side[first][own]  # not on the side of the currency's first quote
-    others_are_fewer = 2 * np.bincount(own, is_other) <= np.bincount(own)
+    count, others = np.bincount(own), np.bincount(own, is_other)
+    order = np.bincount(own, np.where(is_other, -plausible, plausible))
+    is_tie = 2 * others == count
+    is_known = (np.abs(order) == count) & (is_tie | is_certain)  # all on one side are plausible, no others
+    others_are_wrong = np.where(is_known, order > 0, 2 * others <= count)
+    undecided = is_tie & ~is_known
     beside = np.append(changes, False) | np.append(False, changes)
-    standing_out: Bools = beside & (is_other == others_are_fewer[own])
-    return standing_out
+    standing_out: Bools = beside & (is_other == others_are_wrong[own])
+    return standing_out, undecided[own]
 
 
 def inverse_currencies(evidence: Evidence) -> Iterator[Note]:
@@ -99,11 +175,12 @@ def inverse_currencies(evidence: Evidence) -> Iterator[Note]:
     pairs = rates.columns["currency"].to_pylist(), rates.columns["base"].to_pylist()
     of_pair: dict[tuple[str, str], list[int]] = {}
     for row, pair in enumerate(zip(*pairs, strict=True)):
-        if pair[0] != pair[1] and all(code in _PER_DOLLAR for code in pair):
-            of_pair.setdefault(pair, []).append(row)
+        of_pair.setdefault(pair, []).append(row)
     for (currency, base), rows in of_pair.items():
-        low = _PER_DOLLAR[currency][0] / _PER_DOLLAR[base][1]
-        high = _PER_DOLLAR[currency][1] / _PER_DOLLAR[base][0]
+        known = _range(currency, base)
+        if not known:
+            continue
+        low, high = known
         quotes = [float(rates.columns["units_per_base"][row]) for row in rows]
         usual = [low <= quote <= high for quote in quotes]
         inverse = [1 / high <= quote <= 1 / low for quote in quotes]
@@ -128,17 +205,26 @@ def inverse_currencies(evidence: Evidence) -> Iterator[Note]:
 
 
 def _note(
-    rates: CheckedTable, found: Int64s, words: tuple[str, str], other: str, kind: str
+    rates: CheckedTable,
+    rows: Int64s,
+    standing_out: Bools,
+    undecided: Bools,
+    words: tuple[str, str],
+    other: str,
+    kind: str,
 ) -> Iterator[Note]:
+    found = np.flatnonzero(standing_out)
     if not len(found):
         return
     first, count = int(found[0]), len(found)
-    day = date(1970, 1, 1) + timedelta(days=int(rates.columns["date"][first]))
+    before, day = (day_text(rates.columns["date"][rows[i]]) for i in (first - 1, first))
+    or_else = f", or else the one on {before}" if undecided[first] else ""
     one, many = words
     yield Note(
         f"{rates.stored.origin}: {count:,} {f'quote {one}' if count == 1 else f'quotes {many}'} {other}"
-        f"{':' if count == 1 else '; the first is'} {shown(rates.columns['currency'][first].as_py())} on "
-        f"{day}. A quote is the number of units of the currency for one unit of the base.",
+        f"{':' if count == 1 else '; the first is'} "
+        f"{shown(rates.columns['currency'][int(rows[first])].as_py())} on {day}{or_else}. A quote is the "
+        "number of units of the currency for one unit of the base.",
         kind,
         count=count,
     )

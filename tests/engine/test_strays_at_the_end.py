@@ -1,0 +1,175 @@
+"""A few stray transactions after the data ends do not hide its end, and business that goes on is not told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from custdyn_widgets.engine.compute import run_report
+from custdyn_widgets.query.query import ReportQuery
+from tests.engine.test_stray_transactions import day_range
+
+LAST = date(2026, 10, 19)  # a Monday
+END = date(2026, 11, 1)
+Counts = Mapping[date, int]
+
+
+def times(counts: Counts) -> list[datetime]:
+    """Return times spread over each day: a single one is at noon."""
+    return [
+        datetime(day.year, day.month, day.day) + timedelta(days=1) * (n + 0.5) / count
+        for day, count in counts.items()
+        for n in range(count)
+    ]
+
+
+def ledger(*rows: tuple[str, Sequence[datetime]]) -> dict[str, pd.DataFrame]:
+    """Return a mart with transactions of some kinds at some times."""
+    every = [(kind, at) for kind, some in rows for at in some]
+    clients = {"client_id": ["a"], "client_type": "client", "currency": "USD"}
+    return {
+        "clients": pd.DataFrame({**clients, "created_at": "1990-01-01T00:00:00Z"}),
+        "transactions": pd.DataFrame(
+            {
+                "transaction_id": [f"t{n}" for n in range(len(every))],
+                "client_id": "a",
+                "at": [f"{at:%Y-%m-%dT%H:%M:%SZ}" for _, at in every],
+                "kind": [kind for kind, _ in every],
+                "amount": ["1.00" if kind == "refill" else "-1.00" for kind, _ in every],
+            }
+        ),
+    }
+
+
+def gaps(
+    data: dict[str, pd.DataFrame], end: date = END, as_of: str = "", interval: str | None = None
+) -> tuple[str, ...]:
+    query = ReportQuery(interval or {"start": str(end - timedelta(31)), "end": str(end - timedelta(1))})
+    return run_report(query, data, as_of=as_of or f"{end}T00:00:00Z").info.data_gaps
+
+
+def usage(*counts: Counts) -> dict[str, pd.DataFrame]:
+    return ledger(("usage", [at for some in counts for at in times(some)]))
+
+
+def each_day(count: int, days: Sequence[date]) -> Counts:
+    return dict.fromkeys(days, count)
+
+
+DAILY = day_range(date(2026, 6, 1), LAST)
+SHAPES = {
+    "daily": each_day(20, DAILY),
+    "on weekdays": each_day(40, [day for day in DAILY if day.weekday() < 5]),
+    "with quiet Sundays": {day: 2 if day.weekday() == 6 else 30 for day in DAILY},
+    "after a holiday": each_day(
+        20, [day for day in DAILY if not date(2026, 8, 1) <= day < date(2026, 8, 10)]
+    ),
+    "in weekly batches": each_day(200, [LAST - timedelta(14 + 7 * n) for n in range(29)]),
+}
+STRAYS = {
+    "a week later": [date(2026, 10, 26)],
+    "on the last day": [date(2026, 10, 31)],
+    "on two days": [date(2026, 10, 24), date(2026, 10, 31)],
+    "on three days in a row": [date(2026, 10, 28), date(2026, 10, 29), date(2026, 10, 30)],
+}
+
+
+@pytest.mark.parametrize("strays", STRAYS.values(), ids=STRAYS)
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_a_few_transactions_after_the_data_ends_do_not_hide_its_end(
+    shape: Counts, strays: list[date]
+) -> None:
+    real = max(times(shape))
+    for before in ({}, each_day(1, [date(2025, 1, 7)])):
+        found = gaps(usage(before, shape, each_day(1, strays)))
+        dates = ", ".join(map(str, strays))
+        what = "a stray transaction (UTC date" if len(strays) == 1 else "stray transactions (UTC dates"
+        assert [gap.startswith(f"Apart from {what}: {dates}), the last tran") for gap in found] == [True]
+        assert f"the last transaction in the data is from {real:%Y-%m-%d %H:%M:%S} UTC" in found[0]
+
+
+@pytest.mark.parametrize("strays", STRAYS.values(), ids=STRAYS)
+@pytest.mark.parametrize("kind", ["usage", "package_activation", "package_renewal"])
+def test_a_few_uses_after_a_kind_of_use_ends_do_not_hide_its_end(kind: str, strays: list[date]) -> None:
+    uses = times({**SHAPES["daily"], **each_day(1, strays)})
+    refills = times(each_day(20, day_range(DAILY[0], END - timedelta(1))))
+    [gap] = gaps(ledger((kind, uses), ("refill", refills)))
+    assert f"), the last transaction of kind {kind} is from 2026-10-19 23:" in gap
+    assert ", ".join(map(str, strays)) in gap
+
+
+def test_the_warning_names_the_strays_and_says_what_the_end_is() -> None:
+    [gap] = gaps(usage(SHAPES["daily"], each_day(1, [date(2026, 10, 29)])))
+    assert gap == (
+        "Apart from a stray transaction (UTC date: 2026-10-29), the last transaction in the data is from "
+        "2026-10-19 23:24:00 UTC, 12 days before the report's end at 2026-11-01 00:00:00 UTC, and no earlier "
+        "pause was this long. Check that the data is complete."
+    )
+
+
+def test_a_few_transactions_after_the_report_ends_do_not_hide_that_the_data_ends_before() -> None:
+    data = usage(SHAPES["daily"], each_day(1, [date(2026, 11, 5)]))
+    [gap] = gaps(data, as_of="2026-11-10T00:00:00Z")
+    assert gap.startswith(
+        "Apart from a stray transaction (UTC date: 2026-11-05), the last transaction in the d"
+    )
+    data = usage(SHAPES["daily"], each_day(20, [date(2026, 11, 5)]))
+    assert gaps(data, as_of="2026-11-10T00:00:00Z") == ()
+
+
+def test_with_ten_a_day_a_single_one_is_a_stray_after_a_day() -> None:
+    for at, is_told in ((datetime(2026, 10, 31, 0, 0, 1), False), (datetime(2026, 10, 31), True)):
+        assert bool(gaps(ledger(("usage", [*times(each_day(10, DAILY)), at])))) == is_told
+
+
+@pytest.mark.parametrize(("count", "is_told"), [(1, True), (3, True), (4, False), (20, False)])
+def test_up_to_three_transactions_on_the_last_day_may_be_strays(count: int, is_told: bool) -> None:
+    hundreds = each_day(100, DAILY)
+    assert bool(gaps(usage(hundreds, each_day(count, [date(2026, 10, 31)])))) == is_told
+
+
+@pytest.mark.parametrize(("minutes", "is_told"), [(143, False), (144, True)])
+def test_strays_are_at_most_a_tenth_of_what_is_usual_in_the_time_since(minutes: int, is_told: bool) -> None:
+    """Of 100 a day, ten come in 144 minutes: a business that was back only now has few transactions yet."""
+    back = datetime(2026, 11, 1) - timedelta(minutes=minutes)
+    data = ledger(("usage", [*times(each_day(100, DAILY)), back]))
+    assert bool(gaps(data)) == is_told
+
+
+PAUSED = day_range(date(2026, 6, 1), date(2026, 10, 10))
+
+
+@pytest.mark.parametrize("back", [1, 2, 3, 10])
+def test_a_business_that_is_back_after_its_first_pause_is_not_told(back: int) -> None:
+    days = PAUSED + day_range(END - timedelta(back), END - timedelta(1))
+    assert gaps(usage(each_day(20, days))) == ()
+
+
+@pytest.mark.parametrize("hour", [1, 3, 8])
+def test_a_ledger_that_is_running_now_is_not_told(hour: int) -> None:
+    """Neither on an ordinary day nor on the first one after a pause."""
+    now = datetime(2026, 10, 28, hour)
+    for days in (day_range(date(2026, 6, 1), date(2026, 10, 28)), [*PAUSED, date(2026, 10, 28)]):
+        rows = [at for at in times(each_day(24, days)) if at < now]
+        for interval in ("this_month", "today", "last_7_days"):
+            found = gaps(ledger(("usage", rows)), as_of=f"{now:%Y-%m-%dT%H:%M:%SZ}", interval=interval)
+            assert found == ()
+
+
+@given(
+    week=st.lists(st.sampled_from([0, 0, 1, 2, 3, 10, 40]), min_size=7, max_size=7).filter(any),
+    every=st.sampled_from([1, 4]),
+    cut=st.integers(0, 27),
+)
+def test_what_repeats_each_week_or_month_is_not_told_on_any_day(
+    week: list[int], every: int, cut: int
+) -> None:
+    """However few transactions some days have: as many came in as long a time before."""
+    days = day_range(date(2025, 11, 3), END - timedelta(1 + cut))
+    counts = {day: week[n % 7] if n // 7 % every == 0 else 0 for n, day in enumerate(days)}
+    assert gaps(usage(counts), END - timedelta(cut)) == ()
