@@ -58,6 +58,14 @@ def plain(column: pa.ChunkedArray) -> pa.Array:
     return _one_chunk(column)
 
 
+def without_nested_views(table: pa.Table) -> pa.Table:
+    """Return a table without views in its nested columns, of which Arrow cannot select rows."""
+    for i, field in enumerate(table.schema):
+        if pa.types.is_nested(field.type) and (wider := _wider(field.type)) != field.type:
+            table = table.set_column(i, field.name, table.column(i).cast(wider))
+    return table
+
+
 def _wider(kind: pa.DataType) -> pa.DataType:
     """Return a type without views at any depth; Arrow cannot select rows of views."""
     if pa.types.is_string_view(kind) or pa.types.is_binary_view(kind):

@@ -107,7 +107,8 @@ def test_a_long_value_takes_no_long_time(piece: str) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("mysql://h", True), ("S3:/b", True), (" https://h", True), ("x/mysql://h", True), ("x/file.csv", False),
+        ("mysql://h", True), ("S3:/b", True), (" https://h", True), ("x/mysql://h", True),
+        ("x/file.csv", False),
         ("C:/Users", False), ("/a:b/c", False), ("a:b", False), ("", False),
     ],
 )  # fmt: skip

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from custdyn_widgets.errors import SourceError
+from custdyn_widgets.mart.columns import without_nested_views
 from custdyn_widgets.mart.dialect import Dialect
 from custdyn_widgets.mart.schema import TABLES, MartTable
 
@@ -100,7 +101,7 @@ class StoredTable:
         of_rows = set(numbers.tolist()) if self.misshapen or self.nested else set()
         return replace(
             self,
-            data=self.data.filter(pa.array(kept)),
+            data=without_nested_views(self.data).filter(pa.array(kept)),
             numbers=numbers,
             misshapen=tuple(row for row in self.misshapen if row.number in of_rows),
             nested=tuple(cell for cell in self.nested if cell.number in of_rows),
@@ -109,7 +110,8 @@ class StoredTable:
     def without_rows(self) -> StoredTable:
         """Return the table without its rows."""
         none = np.empty(0, np.int64)
-        return replace(self, data=self.data.schema.empty_table(), numbers=none, misshapen=(), nested=())
+        none_of_data = without_nested_views(self.data.schema.empty_table())
+        return replace(self, data=none_of_data, numbers=none, misshapen=(), nested=())
 
 
 BATCH = 2**18  # rows: few enough to fit in a processor's cache
