@@ -52,7 +52,7 @@ def plain(column: pa.ChunkedArray) -> pa.Array:
     elif pa.types.is_float16(kind):
         column = column.cast(pa.float32())
     elif pa.types.is_nested(kind):
-        column = column if (wider := _wider(kind)) == kind else column.cast(wider)
+        column = _widened(column)
     elif pa.types.is_string_view(kind) or (pa.types.is_string(kind) and column.nbytes >= _LARGE):
         column = column.cast(pa.large_string())
     return _one_chunk(column)
@@ -61,9 +61,16 @@ def plain(column: pa.ChunkedArray) -> pa.Array:
 def without_nested_views(table: pa.Table) -> pa.Table:
     """Return a table without views in its nested columns, of which Arrow cannot select rows."""
     for i, field in enumerate(table.schema):
-        if pa.types.is_nested(field.type) and (wider := _wider(field.type)) != field.type:
-            table = table.set_column(i, field.name, table.column(i).cast(wider))
+        if pa.types.is_nested(field.type) and _wider(field.type) != field.type:
+            table = table.set_column(i, field.name, _widened(table.column(i)))
     return table
+
+
+def _widened(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    kind, wider = column.type, _wider(column.type)
+    if "list_view" in str(kind):  # Arrow's casts lose values of list views
+        return pa.chunked_array([pa.array(column.to_pylist(), wider)])
+    return column if wider == kind else column.cast(wider)
 
 
 def _wider(kind: pa.DataType) -> pa.DataType:

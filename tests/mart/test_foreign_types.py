@@ -20,6 +20,7 @@ import pytest
 from custdyn_widgets import Source
 from custdyn_widgets.engine.compute import run_report
 from custdyn_widgets.errors import MartError, SourceError
+from custdyn_widgets.mart.reading.frames import from_frames
 from custdyn_widgets.mart.schema import TABLES, MartColumn
 from custdyn_widgets.query.query import ReportQuery
 
@@ -311,3 +312,10 @@ def test_every_duckdb_type_is_read_or_a_fault(column: str, sql: str) -> None:
         assert transactions.num_rows == 2
     if sql[0] in "{[m":
         assert sum(" is not in " not in fault for fault in found) == 2
+
+
+@pytest.mark.parametrize("kind", [pa.list_view, pa.large_list_view])
+def test_list_views_keep_all_their_values(kind: Any) -> None:
+    tags = pa.array([["a", "b"], ["c"]], kind(pa.string()))
+    stored = from_frames(with_array("clients", "tags", tags)).others["clients"]
+    assert stored.data.column("tags").to_pylist() == [["a", "b"], ["c"]]

@@ -83,9 +83,7 @@ def _from_frame(frame: TableLike, spec: MartTable) -> StoredTable:
 def _from_arrow(stream: ArrowStream, spec: MartTable) -> StoredTable:
     """Read the known columns of a stream, batch by batch."""
     try:
-        # Arrow damages list views in streams, so its own tables are read directly.
-        is_table = isinstance(stream, pa.Table)
-        reader = stream.to_reader() if is_table else pa.RecordBatchReader.from_stream(stream)
+        reader = pa.RecordBatchReader.from_stream(stream)
         names = reader.schema.names
         reject_repeated_columns(names, spec, f"The table {spec.name}")
         known = [names.index(name) for name in spec.column_names if name in names]
