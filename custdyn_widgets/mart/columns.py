@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from custdyn_widgets.mart.nested_views import widened
 from custdyn_widgets.mart.text_lookup import TextLookup, text_bytes
 
 Bools = npt.NDArray[np.bool_]
@@ -19,7 +20,6 @@ Codes = npt.NDArray[np.int32]
 Int64s = npt.NDArray[np.int64]
 
 _LARGE = 2**31  # bytes: the maximum size of a string array
-_LARGE_LISTS = (pa.types.is_large_list, pa.types.is_list_view, pa.types.is_large_list_view)
 _WHOLE_NUMBER = r"^(0|-?[1-9][0-9]{0,17})$"  # as written by `as_text`, with up to 18 digits
 _LONG_NUMBER = r"^-?[1-9][0-9]{18}$"  # 19 digits: may fit in an int64
 _MANY = 100_000  # known strings; with fewer, Arrow is faster, although it hashes them again for each batch
@@ -52,42 +52,10 @@ def plain(column: pa.ChunkedArray) -> pa.Array:
     elif pa.types.is_float16(kind):
         column = column.cast(pa.float32())
     elif pa.types.is_nested(kind):
-        column = _widened(column)
+        column = widened(column)
     elif pa.types.is_string_view(kind) or (pa.types.is_string(kind) and column.nbytes >= _LARGE):
         column = column.cast(pa.large_string())
     return _one_chunk(column)
-
-
-def without_nested_views(table: pa.Table) -> pa.Table:
-    """Return a table without views in its nested columns, of which Arrow cannot select rows."""
-    for i, field in enumerate(table.schema):
-        if pa.types.is_nested(field.type) and _wider(field.type) != field.type:
-            table = table.set_column(i, field.name, _widened(table.column(i)))
-    return table
-
-
-def _widened(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    kind, wider = column.type, _wider(column.type)
-    if "list_view" in str(kind):  # Arrow's casts lose values of list views
-        return pa.chunked_array([pa.array(column.to_pylist(), wider)])
-    return column if wider == kind else column.cast(wider)
-
-
-def _wider(kind: pa.DataType) -> pa.DataType:
-    """Return a type without views at any depth; Arrow cannot select rows of views."""
-    if pa.types.is_string_view(kind) or pa.types.is_binary_view(kind):
-        return pa.large_string() if pa.types.is_string_view(kind) else pa.large_binary()
-    if pa.types.is_struct(kind):
-        return pa.struct([field.with_type(_wider(field.type)) for field in kind])
-    if pa.types.is_map(kind):
-        return pa.map_(_wider(kind.key_type), _wider(kind.item_type))
-    if pa.types.is_fixed_size_list(kind):
-        return pa.list_(kind.value_field.with_type(_wider(kind.value_type)), kind.list_size)
-    if pa.types.is_list(kind):
-        return pa.list_(kind.value_field.with_type(_wider(kind.value_type)))
-    if any(is_list(kind) for is_list in _LARGE_LISTS):
-        return pa.large_list(kind.value_field.with_type(_wider(kind.value_type)))
-    return kind
 
 
 def _storage(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -15,8 +15,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from custdyn_widgets.errors import SourceError
-from custdyn_widgets.mart.columns import without_nested_views
 from custdyn_widgets.mart.dialect import Dialect
+from custdyn_widgets.mart.nested_views import without_nested_views
 from custdyn_widgets.mart.schema import TABLES, MartTable
 
 
