@@ -9,6 +9,7 @@ import pytest
 
 from custdyn_widgets import settings
 from custdyn_widgets.errors import SettingsError
+from tests.passwords import ELSEWHERE, IN_URLS, PASSWORD
 
 ID = "a" * 52
 
@@ -78,6 +79,31 @@ def test_the_signing_key_is_none_unless_it_is_set(tmp_path: Path) -> None:
     assert settings.load(given, tmp_path).signing_key == Path("/other.pem")
     with pytest.raises(SettingsError, match="CUSTDYN_SIGNING_KEY must be a path on this machine"):
         settings.load({"CUSTDYN_SIGNING_KEY": "https://h/key.pem"}, tmp_path)
+
+
+PATHS = ("snapshots", "queries", "my_queries", "runs", "cache", "sources", "marts", "signing_key")
+
+
+@pytest.mark.parametrize("value", ["mysql://u:s3cret s3cret@h", "S3:/u:s3cret@h", " mysql://u:s3cret"])
+def test_an_address_in_place_of_a_path_is_rejected_and_not_shown(value: str, tmp_path: Path) -> None:
+    for name in (*PATHS, "config"):
+        with pytest.raises(SettingsError, match="must be a path on this machine, not a URL") as refused:
+            settings.load({f"CUSTDYN_{name.upper()}": value}, tmp_path)
+        assert "s3cret" not in str(refused.value)
+    for name in PATHS:
+        written(tmp_path, f"{name} = {value!r}\n")
+        with pytest.raises(SettingsError, match="must be a path on this machine, not a URL") as refused:
+            settings.load({}, tmp_path)
+        assert "s3cret" not in str(refused.value)
+    (tmp_path / "custdyn.toml").unlink()
+
+
+@pytest.mark.parametrize("name", ["share_url", "viewer_url", "pdf", "paper", "evidence", "extensions"])
+@pytest.mark.parametrize("value", [*IN_URLS, *ELSEWHERE])
+def test_no_message_about_a_setting_shows_a_password(name: str, value: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as refused:
+        settings.load({f"CUSTDYN_{name.upper()}": value}, tmp_path)
+    assert PASSWORD not in str(refused.value)
 
 
 def test_what_is_handed_to_another_process_gives_the_same_settings_there(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import click
 from custdyn_widgets import __version__, settings
 from custdyn_widgets.cli.addresses import address_command
 from custdyn_widgets.cli.agents import mcp_command
+from custdyn_widgets.cli.arguments import LocalPath
 from custdyn_widgets.cli.error_messages import CommandGroup
 from custdyn_widgets.cli.mapping import mapping_group
 from custdyn_widgets.cli.pruning import prune_command
@@ -49,7 +50,7 @@ from custdyn_widgets.cli.syncing import sync_command, sync_first
 from custdyn_widgets.cli.tables import clients_command, cohorts_command
 from custdyn_widgets.query import ReportQuery
 
-_FOLDER = click.Path(path_type=Path)
+_FOLDER = LocalPath()
 
 
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})

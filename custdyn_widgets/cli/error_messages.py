@@ -9,8 +9,9 @@ from typing import IO, Any
 
 import click
 
+from custdyn_widgets.cli.arguments import remember, remembered
 from custdyn_widgets.cli.report_output import discard, say
-from custdyn_widgets.errors import CustDynError, QueryError, mask_passwords
+from custdyn_widgets.errors import CustDynError, QueryError, mask_given
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -18,12 +19,17 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 class CommandGroup(click.Group):
     """A group that turns errors into messages and exit codes, and shows a traceback only with --debug."""
 
-    def make_context(self, *args: Any, **options: Any) -> click.Context:
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
         """Parse the group's own options; if they are invalid, mask passwords in click's message."""
+        given = tuple(args)  # click removes those that it reads
         try:
-            return super().make_context(*args, **options)
+            ctx = super().make_context(info_name, args, parent, **extra)
         except click.ClickException as error:
-            raise _MaskedError(error) from None
+            raise _MaskedError(error, given) from None
+        remember(ctx, given)
+        return ctx
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
@@ -50,11 +56,12 @@ class CommandGroup(click.Group):
 class _MaskedError(click.ClickException):
     """A click error, shown as click would show it but with passwords masked.
 
-    Click quotes arguments in many places, so the whole text is masked rather than each argument.
+    Click quotes arguments in many places, so they are masked in the whole text.
     """
 
-    def __init__(self, error: click.ClickException) -> None:
-        super().__init__(mask_passwords(error.format_message()))
+    def __init__(self, error: click.ClickException, given: tuple[str, ...] = ()) -> None:
+        self._given = given or remembered()
+        super().__init__(mask_given(error.format_message(), self._given))
         self.exit_code = error.exit_code  # type: ignore[misc]  # click's classes differ in it
         self._error = error
 
@@ -62,7 +69,7 @@ class _MaskedError(click.ClickException):
         """Write the message to stderr or to the given file."""
         text = io.StringIO()
         self._error.show(text)
-        click.echo(mask_passwords(text.getvalue()), file=file, nl=False, err=True)
+        click.echo(mask_given(text.getvalue(), self._given), file=file, nl=False, err=True)
 
 
 def _report(ctx: click.Context, error: Exception, message: str) -> None:

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from custdyn_widgets.cli.arguments import LocalPath
 from custdyn_widgets.cli.query_options import without_source
 from custdyn_widgets.cli.report_output import (
     chosen_format,
@@ -171,7 +172,7 @@ def queries_crontab(zone: str | None) -> None:
 @queries_group.command("systemd-timers")
 @click.option(
     "--output",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=LocalPath(file_okay=False),
     metavar="FOLDER",
     help="Write the units to this folder, such as ~/.config/systemd/user, instead of printing them.",
 )

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from custdyn_widgets.cli.arguments import LocalPath
 from custdyn_widgets.errors import QueryError
 from custdyn_widgets.files import strict_json
 from custdyn_widgets.query import FIELDS, Kind
@@ -28,7 +29,7 @@ def query_options(command: Command) -> Command:
         "--saved", "saved_name", metavar="NAME", help='A saved query, as listed by "custdyn queries list".'
     )
     file_option = click.option(
-        "--query", "query_file", type=click.Path(path_type=Path), help="A JSON file with the query's fields."
+        "--query", "query_file", type=LocalPath(), help="A JSON file with the query's fields."
     )
     return file_option(saved_option(command))
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 import click
 
 from custdyn_widgets import settings
-from custdyn_widgets.errors import CustDynError, mask_passwords
+from custdyn_widgets.cli.arguments import LocalPath, masked
+from custdyn_widgets.errors import CustDynError
 
 if TYPE_CHECKING:
     from custdyn_widgets.publish import Frozen
@@ -103,7 +104,7 @@ def report_options(*, default: str) -> Callable[[Command], Command]:
         click.option(
             "--output",
             "-o",
-            type=click.Path(path_type=Path),
+            type=LocalPath(),
             help="Write to this file instead of stdout. Without --format, the extension determines the "
             "format: .csv, .json, .pdf, .txt (a table) or .xlsx.",
         ),
@@ -127,7 +128,7 @@ def say(text: str) -> None:
     from custdyn_widgets.text import printable  # imported late: --help does not need it
 
     try:
-        click.echo("\n".join(map(printable, mask_passwords(text).split("\n"))), err=True)
+        click.echo("\n".join(map(printable, masked(text).split("\n"))), err=True)
     except OSError:  # such as a log on a full disk; the command itself has succeeded
         discard(sys.stderr)
 

@@ -15,7 +15,9 @@ from custdyn_widgets import settings
     show_default=True,
     help="The port to listen on; 0 chooses a free one.",
 )
-@click.option("--base-url", default="/", show_default=True, help="The path that links start with.")
+@click.option(
+    "--base-url", default="/", show_default=True, help="The path that links start with, such as /reports/."
+)
 @click.option("--allow-host", multiple=True, metavar="NAME", help="Also accept requests for this host name.")
 @click.option(
     "--log-format",

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from custdyn_widgets import settings
+from custdyn_widgets.cli.arguments import LocalPath
 from custdyn_widgets.cli.report_output import say, write_output
 from custdyn_widgets.errors import CustDynError
 
@@ -19,7 +20,7 @@ from custdyn_widgets.errors import CustDynError
     "-o",
     required=True,
     metavar="FILE",
-    type=click.Path(path_type=Path),
+    type=LocalPath(),
     help="The file to write.",
 )
 def pdf_command(given: str, output: Path) -> None:

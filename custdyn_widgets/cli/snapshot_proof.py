@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 import click
 
 from custdyn_widgets import settings
+from custdyn_widgets.cli.arguments import LocalPath
 from custdyn_widgets.cli.report_output import json_option, print_data, say, write_output
 from custdyn_widgets.cli.snapshots import change_each, verify_stored
-from custdyn_widgets.errors import SettingsError
+from custdyn_widgets.errors import SettingsError, is_address
 
 if TYPE_CHECKING:
     from custdyn_widgets.snapshots import signing
 
-_FILE = click.Path(path_type=Path, dir_okay=False)
+_FILE = LocalPath(dir_okay=False)
 
 
 @click.group("key")
@@ -124,6 +125,9 @@ def verify_command(given: tuple[str, ...], every: bool, key: str | None, as_json
         return
     if len(given) > 1 or every:
         raise click.UsageError("Give one FILE.zip and nothing else.")
+    for text, what in ((zips[0], "FILE.zip"), (key or "", "--key")):
+        if is_address(text):
+            raise click.BadParameter("must be a path on this machine, not an address.", param_hint=what)
     from custdyn_widgets.snapshots import check_zip, trusted_keys
 
     try:

@@ -47,7 +47,7 @@ class Daily:
         return Daily(self.days[begin:end], self.rows[begin:end])
 
     def longest_pause(self, few: int = 0) -> int:
-        """Return the longest time between two days with at most `few` transactions between them, in seconds."""
+        """Return the longest time in seconds between two days with at most `few` transactions in between."""
         if not len(self):
             return 0
         before = np.cumsum(self.rows)

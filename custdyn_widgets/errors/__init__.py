@@ -19,10 +19,12 @@ from custdyn_widgets.errors.kinds import (
     SourceError,
 )
 from custdyn_widgets.errors.runs import NotDueError, RunError, StillRunningError
-from custdyn_widgets.errors.urls import has_password, mask_passwords
+from custdyn_widgets.errors.urls import ADDRESS, has_password, is_address, mask_passwords
+from custdyn_widgets.errors.whole_values import mask_given, mask_value
 from custdyn_widgets.errors.wording import hint, nearest, shown
 
 __all__ = [
+    "ADDRESS",
     "CustDynError",
     "ExportError",
     "FieldError",
@@ -44,7 +46,10 @@ __all__ = [
     "StillRunningError",
     "has_password",
     "hint",
+    "is_address",
+    "mask_given",
     "mask_passwords",
+    "mask_value",
     "nearest",
     "shown",
 ]

@@ -1,8 +1,10 @@
-"""Finding and masking database passwords, which must never be printed or published."""
+"""Recognizing addresses, and masking passwords in texts, which must never be printed or published."""
 
 from __future__ import annotations
 
 import re
+
+ADDRESS = re.compile(r"[\s\ufeff]*[A-Za-z][\w+.:-]+:/")  # a beginning; `Path` drops the second slash
 
 # A single slash is enough, because `Path` removes the second. User names may contain an @, and passwords may
 # contain slashes. Ports and masked passwords do not match. The limits on lengths and on `:/` keep the search
@@ -66,6 +68,11 @@ _LOGIN = re.compile(
     re.VERBOSE,
 )
 _PATTERNS = (_PASSWORD, _OPTION, _ENTRY)
+
+
+def is_address(text: str) -> bool:
+    """Return whether text is an address such as `scheme://host`, which is never the path of a file."""
+    return "://" in text or ADDRESS.match(text) is not None
 
 
 def has_password(text: str) -> bool:

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable, Sequence
 
 from custdyn_widgets.errors.urls import mask_passwords
+from custdyn_widgets.errors.whole_values import mask_value
 
 _SHOWN_VALUE = 80
 _SEARCHED = 4_000  # characters at the start of a value that are searched for passwords
@@ -19,11 +20,22 @@ def shown(value: object) -> str:
     """
     if isinstance(value, str):
         # Escaping never shortens text, so the text can be cut first.
-        value = mask_passwords(value[:_SEARCHED])[:_SHOWN_VALUE]
+        value = mask_value(value, _SEARCHED)[:_SHOWN_VALUE]
         text = repr(value) if value.isprintable() else ascii(value)
     else:
-        text = "".join(c if c.isprintable() else " " for c in mask_passwords(repr(value)))
+        text = "".join(c if c.isprintable() else " " for c in mask_passwords(repr(_masked(value))))
     return text if len(text) <= _SHOWN_VALUE else text[: _SHOWN_VALUE - 1] + "…"
+
+
+def _masked(value: object) -> object:
+    """Return a list or dict with passwords in its strings masked; any other value as it is."""
+    if type(value) is list:
+        return [_masked(item) for item in value]
+    if type(value) is tuple:
+        return tuple(_masked(item) for item in value)
+    if type(value) is dict:
+        return {_masked(key): _masked(item) for key, item in value.items()}
+    return mask_value(value, _SEARCHED) if isinstance(value, str) else value
 
 
 def nearest(value: object, allowed: Iterable[str], count: int = 3) -> list[str]:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from custdyn_widgets.mart.nested_views import widened
 from custdyn_widgets.mart.text_lookup import TextLookup, text_bytes
 
 Bools = npt.NDArray[np.bool_]
@@ -50,6 +51,8 @@ def plain(column: pa.ChunkedArray) -> pa.Array:
         column = column.cast(pa.large_binary())
     elif pa.types.is_float16(kind):
         column = column.cast(pa.float32())
+    elif pa.types.is_nested(kind):
+        column = widened(column)
     elif pa.types.is_string_view(kind) or (pa.types.is_string(kind) and column.nbytes >= _LARGE):
         column = column.cast(pa.large_string())
     return _one_chunk(column)

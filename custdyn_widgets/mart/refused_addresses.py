@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from custdyn_widgets.errors import SourceError, mask_passwords, shown
+from custdyn_widgets.errors import ADDRESS, SourceError, mask_passwords, shown
 from custdyn_widgets.mart.database_url import has_secret
-from custdyn_widgets.mart.sources_file import URL
 
 _FILES = ("http://", "https://", "ftp://", "sftp://", "gs://", "az://", "abfs://", "file://")
 _OBJECTS = ("s3://", "s3a://")
@@ -16,7 +15,7 @@ _OBJECTS = ("s3://", "s3a://")
 def reject_url(data: object) -> None:
     """Reject a URL or the address of a database, with an error that shows at most its scheme."""
     text = str(data) if isinstance(data, str | Path) else ""
-    scheme = URL.match(text)
+    scheme = ADDRESS.match(text)
     if scheme or (_has_login(text) and not os.path.lexists(text)):
         begin = _scheme(scheme[0]) if scheme else ""
         what = f"a URL ({shown(begin)}…)" if scheme else "the address of a database with a login"

@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from custdyn_widgets.errors import SettingsError, SourceError, nearest, shown
+from custdyn_widgets.errors import SettingsError, SourceError, is_address, nearest, shown
 from custdyn_widgets.mart.database_url import SECRET_KEY, check_url, has_secret
 from custdyn_widgets.mart.dialect import DIALECT_FIELDS, Dialect
 from custdyn_widgets.mart.objects.address import is_object_address
@@ -15,7 +15,6 @@ from custdyn_widgets.mart.objects.address import is_object_address
 _KEYS = ("path", "url", "endpoint", "region", "mapping", "system", *DIALECT_FIELDS, "on_fault")
 _NAME = re.compile(r"\w[\w.-]*")
 _SECRET_VALUE = re.compile(r"://[^/\s]*:[^/\s]*@|(password|passwd|pwd)=", re.IGNORECASE)
-URL = re.compile(r"[\s\ufeff]*[A-Za-z][\w+.:-]+:/")  # `Path` drops the second slash
 
 
 def read_sources_file(path: Path) -> dict[str, dict[str, Any]]:
@@ -82,12 +81,14 @@ def _reject_combinations(place: str, section: dict[str, str]) -> None:
     for one, other in (("path", "url"), ("mapping", "system")):
         if one in section and other in section:
             raise SettingsError(f"{place} has both {one} and {other}. Give only one of them.", field=other)
-    if URL.match(section.get("path", "")) and not _is_on_objects(section):
+    if is_address(section.get("path", "")) and not _is_on_objects(section):
         raise SettingsError(
             f"{place}: path is a URL. Give the path of a folder or a file, or s3://bucket/folder; the key "
             "for a database is url.",
             field="path",
         )
+    if is_address(section.get("mapping", "")):
+        raise SettingsError(f"{place}: mapping is a URL. Give the path of a file.", field="mapping")
 
 
 def _path(file: Path, place: str, section: dict[str, str], key: str) -> Path | None:
@@ -103,7 +104,7 @@ def _path(file: Path, place: str, section: dict[str, str], key: str) -> Path | N
 def _reject_secret(place: str, key: str, value: object) -> None:
     """Raise an error if a value looks like a secret, without showing the value."""
     secret = isinstance(value, str) and (
-        _SECRET_VALUE.search(value) or (key in ("url", "path", "endpoint") and has_secret(value))
+        _SECRET_VALUE.search(value) or (key in ("url", "path", "endpoint", "mapping") and has_secret(value))
     )
     if SECRET_KEY.search(key) or secret:
         raise SettingsError(

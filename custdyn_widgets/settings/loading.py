@@ -9,7 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from custdyn_widgets.errors import SettingsError, nearest, shown
+from custdyn_widgets.errors import SettingsError, is_address, mask_value, nearest, shown
 from custdyn_widgets.settings.settings import PAPERS, Settings
 from custdyn_widgets.text import is_base_url
 
@@ -71,7 +71,7 @@ def default_signing_key() -> Path:
 def _find_config(env: Mapping[str, str], folder: Path) -> Path | None:
     named = env.get("CUSTDYN_CONFIG")
     if named:
-        path = _expanded("CUSTDYN_CONFIG", named).absolute()
+        path = _local_path("CUSTDYN_CONFIG", named, Path.cwd())
         if not path.is_file():
             raise SettingsError(
                 f"CUSTDYN_CONFIG names {shown(named)}, which is not a file.", field="CUSTDYN_CONFIG"
@@ -129,7 +129,7 @@ def _usual_path(name: str) -> Path:
 
 
 def _local_path(setting: str, given: str, base: Path) -> Path:
-    if not given.strip() or "://" in given:  # a URL is not shown: it may contain a password
+    if not given.strip() or is_address(given):  # a URL is not shown: it may contain a password
         what = "a URL" if given.strip() else "blank"
         raise SettingsError(f"{setting} must be a path on this machine, not {what}.", field=setting)
     return (base / _expanded(setting, given)).absolute()
@@ -152,6 +152,8 @@ def _extensions(env: Mapping[str, str], stored: Mapping[str, Any], config: Path 
     given = env.get("CUSTDYN_EXTENSIONS")
     if given:
         setting, base = "CUSTDYN_EXTENSIONS", Path.cwd()
+        if mask_value(given) != given:  # each part is not recognizable as a part of an address
+            raise SettingsError(f"{setting} must not contain a password.", field="extensions")
         names = [part for part in given.split(os.pathsep) if part]
         _check_extensions(names, setting)
     else:

@@ -6,13 +6,24 @@ import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from custdyn_widgets.errors import SettingsError, shown
+from custdyn_widgets.errors import SettingsError, is_address, mask_value, shown
 from custdyn_widgets.snapshots import addresses, is_id
 
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 FORMATS = ("html", "csv", "csv-total", "xlsx", "pdf", "json", "zip")
 _ORIGIN = re.compile(r"https?://(\[[0-9a-f:.]{2,45}\]|[a-z0-9._-]{1,253})(:[0-9]{1,5})?", re.ASCII)
 _HOST = re.compile(r"(\[[0-9a-f:.]{2,45}\]|[a-z0-9._-]{1,253})(?::[0-9]{1,5})?", re.ASCII | re.IGNORECASE)
+
+
+def check_base(base_url: str) -> None:
+    """Raise a SettingsError, which does not show the value, unless it is a path that links can start with."""
+    plain = base_url.isprintable() and not any(c.isspace() or c in "?#" for c in base_url)
+    if not plain or is_address(base_url) or base_url.startswith("//") or mask_value(base_url) != base_url:
+        raise SettingsError(
+            "The base URL must be a path such as /reports/, not an address: a password in it would be in "
+            "every link. Set the address of the links with CUSTDYN_SHARE_URL.",
+            field="base_url",
+        )
 
 
 def base(base_url: str) -> str:
@@ -54,6 +65,12 @@ def origins_in(text: str | None) -> tuple[str, ...]:
     SettingsError
         If one is not an origin. Wildcards are not allowed.
     """
+    if "@" in (text or ""):  # not shown, because it may contain a password
+        raise SettingsError(
+            "CUSTDYN_EMBED_ORIGINS contains a login. Use https:// and a host name, without a user or a "
+            "password.",
+            field="CUSTDYN_EMBED_ORIGINS",
+        )
     origins = tuple((text or "").split())
     for origin in origins:
         if not _ORIGIN.fullmatch(origin):

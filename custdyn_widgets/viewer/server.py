@@ -26,7 +26,7 @@ from custdyn_widgets.viewer.headers import HEADERS, headers
 from custdyn_widgets.viewer.health import HealthHandler, problem_with
 from custdyn_widgets.viewer.keys import KeyHandler
 from custdyn_widgets.viewer.latest import LatestHandler
-from custdyn_widgets.viewer.links import LOOPBACK_HOSTS, base, bracketed
+from custdyn_widgets.viewer.links import LOOPBACK_HOSTS, base, bracketed, check_base
 from custdyn_widgets.viewer.metrics import Access, Metrics, MetricsHandler
 from custdyn_widgets.viewer.view import Site, ViewHandler
 
@@ -133,8 +133,9 @@ def serve(
     Raises
     ------
     SettingsError
-        If the server cannot listen on the address.
+        If the server cannot listen on the address, or `base_url` is not a path.
     """
+    check_base(base_url)
     hosts = tuple(allowed_hosts)
     is_local = host in _LOOPBACK and set(hosts) <= set(LOOPBACK_HOSTS) and share_url is None
     app = make_app(

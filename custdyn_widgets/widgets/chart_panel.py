@@ -50,6 +50,8 @@ class ChartPanel:
         Called when the user has changed the Blank Chart editor.
     on_close
         Called when the user closes the chart.
+    link
+        Returns the report's link, or "" if there is none yet; files are named after its snapshot.
     """
 
     def __init__(self) -> None:
@@ -57,6 +59,7 @@ class ChartPanel:
         self.on_change: Callable[[], None] = lambda: None
         self.on_edit: Callable[[], None] = lambda: None
         self.on_close: Callable[[], None] = lambda: None
+        self.link: Callable[[], str] = lambda: ""
         self._report: Report | None = None
         self._spec: dict[str, Any] | None = None
         self._choice: dict[str, Any] | None = None
@@ -196,7 +199,7 @@ class ChartPanel:
         if self._report is None or self._spec is None:
             return None
         try:
-            return chart_file(self._report, self._spec, key)
+            return chart_file(self._report, self._spec, key, link=self.link())
         except Exception as error:
             self._show_message(_reason(error))
             return None

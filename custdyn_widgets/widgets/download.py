@@ -80,8 +80,7 @@ def report_file(report: Report, kind: str, *, total: bool = False, link: str = "
     ExportError
         If the report cannot be exported in this format.
     """
-    snapshot = link.rpartition("?id=")[2][:_ID_BEGINNING]
-    name = "-".join(filter(None, ("customer-dynamics", interval_slug(report), snapshot)))
+    name = _file_name("customer-dynamics", report, link)
     if kind == "xlsx":
         return File(f"{name}.xlsx", render.to_xlsx(report), _TYPES["xlsx"])
     if kind == "pdf":
@@ -94,11 +93,17 @@ def report_file(report: Report, kind: str, *, total: bool = False, link: str = "
     return File(f"{name}.csv", render.to_csv(report, total=total), _TYPES["csv"])
 
 
-def chart_file(report: Report, spec: Mapping[str, Any], kind: str) -> File:
-    """Return a chart as a PNG or SVG file, named after its title and the report's interval."""
+def chart_file(report: Report, spec: Mapping[str, Any], kind: str, *, link: str = "") -> File:
+    """Return a chart as a PNG or SVG file, named after its title, the report's interval and its snapshot."""
     title = spec.get("title")
     words = str(title.get("text", "") if isinstance(title, Mapping) else title or "")
     named = readable_slug(words) or "chart"
     svg = render.chart_svg(spec)
     content = render.chart_png(svg) if kind == "png" else svg.encode("utf-8")
-    return File(f"{named}-{interval_slug(report)}.{kind}", content, _TYPES[kind])
+    return File(f"{_file_name(named, report, link)}.{kind}", content, _TYPES[kind])
+
+
+def _file_name(begin: str, report: Report, link: str) -> str:
+    """Return a file's name without its ending; the link gives the beginning of the snapshot's id, if any."""
+    snapshot = link.rpartition("?id=")[2][:_ID_BEGINNING]
+    return "-".join(filter(None, (begin, interval_slug(report), snapshot)))

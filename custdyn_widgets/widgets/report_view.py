@@ -41,6 +41,7 @@ class ReportView:
         self.report: Report | None = None
         self.wanted_chart: dict[str, Any] | None = None
         self.panel, self.charts, self.static = ResultPanel(), ChartPanel(), StaticView()
+        self.charts.link = self.panel.link
         self.clients, self._cohorts = ClientPanel(), ipywidgets.HTML()
         self._cohorts.add_class("custdyn-result")
         self.panel.on_clients, self.clients.on_close = (

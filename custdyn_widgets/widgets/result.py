@@ -115,6 +115,10 @@ class ResultPanel(anywidget.AnyWidget):
         """Show an error above the table, or remove it if `words` is ""."""
         self._error = printable(words)
 
+    def link(self) -> str:
+        """Return the link on screen, or "" if there is none yet."""
+        return str(self._link["link"])
+
     def set_link(self, link: str, words: str = "", page: bytes | None = None, *, busy: bool = False) -> None:
         """Show the report's link and a message.
 
@@ -181,7 +185,7 @@ class ResultPanel(anywidget.AnyWidget):
         self.set_status(f"Creating the {_FORMATS[kind]} …")
         try:
             with report_to(Steps(self)):
-                file = report_file(self._report, kind, total=total, link=str(self._link["link"]))
+                file = report_file(self._report, kind, total=total, link=self.link())
         except Exception as error:
             why = f"The {_FORMATS[kind]} cannot be created: {type(error).__name__}: {error}"
             self.set_status("")

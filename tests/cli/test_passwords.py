@@ -14,14 +14,16 @@ import pytest
 from click.testing import CliRunner
 
 from custdyn_widgets.cli.commands import main
+from tests.passwords import ELSEWHERE, IN_URLS, PASSWORD
 
-PASSWORD = "s3cretpw"
 URL = f"mysql://u:{PASSWORD}@h/d"
 FORMS = (
     URL,
     f"postgresql+psycopg://me@corp:{PASSWORD}@db.example.com:5432/b",
     f"S3:/u:{PASSWORD}@h/d",
+    f"mysql://u:{PASSWORD} {PASSWORD}@h/d",
 )
+VALUES = [*IN_URLS[:4], *ELSEWHERE[::3]]
 
 
 def _commands(
@@ -38,12 +40,30 @@ def _parsed(option: click.Option) -> bool:
     return isinstance(option.type, click.Choice | click.types.IntParamType | click.types.FloatParamType)
 
 
+def _takes_value(option: click.Parameter) -> bool:
+    return isinstance(option, click.Option) and not option.is_flag and not option.count
+
+
+def _is_path(parameter: click.Parameter) -> bool:
+    return isinstance(parameter.type, click.Path)
+
+
+def _counts(command: click.Command) -> range:
+    """Return the numbers of arguments that a command accepts, and one too many."""
+    most = sum(isinstance(one, click.Argument) for one in command.params)
+    return range(1, most + 2)
+
+
 COMMANDS = list(_commands(main))
 OPTIONS = [
     (*words, option.opts[0])
     for words, command in COMMANDS
     for option in command.params
     if isinstance(option, click.Option) and not option.is_flag and _parsed(option)
+]
+PLACES = [  # (command, option or number of arguments)
+    *((words, one.opts[0]) for words, c in COMMANDS for one in c.params if _takes_value(one)),
+    *((words, count) for words, c in COMMANDS if not isinstance(c, click.Group) for count in _counts(c)),
 ]
 
 
@@ -71,6 +91,52 @@ def test_arguments_and_options_that_a_command_does_not_have(words: tuple[str, ..
 def test_values_that_click_refuses(words: tuple[str, ...], url: str) -> None:
     assert "***@" in refused(*words, url)
     assert len(OPTIONS) > 10
+
+
+@pytest.mark.parametrize(
+    ("words", "place"), PLACES, ids=lambda it: " ".join(it) if type(it) is tuple else None
+)
+def test_any_password_in_any_place(
+    words: tuple[str, ...], place: str | int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("queries", "my_queries", "runs", "marts", "cache", "snapshots"):
+        monkeypatch.setenv(f"CUSTDYN_{name.upper()}", str(tmp_path / name))
+    monkeypatch.setenv("CUSTDYN_SOURCES", str(tmp_path / "sources.toml"))
+    monkeypatch.chdir(tmp_path)
+    has_source = any(option.name == "source" for option in dict(COMMANDS)[words].params)
+    known = ["-s", "nowhere"] if has_source and place not in ("--source", "-s") else []
+    for value in VALUES:
+        given = [place, value] if isinstance(place, str) else [value] * place
+        for debug in ([], ["--debug"]):
+            done = CliRunner().invoke(main, [*debug, *words, *known, *given])
+            assert PASSWORD not in done.output
+            assert "This is a bug" not in done.output
+    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert not any(PASSWORD.encode() in path.read_bytes() for path in written)
+
+
+@pytest.mark.parametrize(
+    ("words", "path"), [(words, one) for words, c in COMMANDS for one in c.params if _is_path(one)], ids=str
+)
+@pytest.mark.parametrize("url", FORMS)
+def test_a_path_is_not_an_address(words: tuple[str, ...], path: click.Parameter, url: str) -> None:
+    before = [] if words != ("snapshots", "export") else ["id"]
+    given = [path.opts[0], url] if isinstance(path, click.Option) else [*before, url]
+    assert "must be a path on this machine, not an address" in refused(*words, *given)
+    assert not list(Path.cwd().iterdir())
+
+
+def test_a_zip_and_its_key_are_not_at_an_address() -> None:
+    assert "FILE.zip: must be a path" in refused("snapshots", "verify", f"{URL}/a.zip")
+    assert "--key: must be a path" in refused("snapshots", "verify", "a.zip", "--key", URL)
+
+
+def test_links_do_not_begin_with_an_address() -> None:
+    for url in (URL, "https://reports.example/", "//h", "a b", "?password=a", "me:a@h"):
+        done = CliRunner().invoke(main, ["serve", "--base-url", url])
+        assert done.exit_code == 1
+        assert "must be a path such as /reports/, not an address" in done.stderr
+        assert PASSWORD not in done.output
 
 
 @pytest.mark.parametrize(
@@ -133,7 +199,7 @@ def test_without_arguments_the_help_is_shown_as_before() -> None:
 @pytest.mark.parametrize(
     "args",
     [
-        ("query", "-s", "demo", "--query", URL),
+        ("query", "-s", "demo", "--saved", URL),
         ("check", URL),
         ("queries", "show", URL),
         ("sync", URL),

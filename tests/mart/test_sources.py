@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from custdyn_widgets.mart.opening import open_mart
 from custdyn_widgets.mart.reading.fingerprint import stamp
 from custdyn_widgets.mart.sources import absolute_source, named_sources, resolve_source
 from tests.mart.test_mart import EVERYONE, changed, folder, frames
+from tests.passwords import ELSEWHERE, IN_URLS, PASSWORD
 
 BAD = changed("transactions", "-2.25", "two")
 ASKED = ("--interval", "2021-01-01/2021-03-31", "--as-of", "2021-04-01")
@@ -415,6 +417,20 @@ def test_an_address_is_no_path_of_a_named_source(tmp_path: Path) -> None:
         with pytest.raises(SettingsError, match=r"path is a URL|holds a secret|contains a secret") as refused:
             named_sources()
         assert "sand" not in str(refused.value)
+
+
+@pytest.mark.parametrize("value", [*IN_URLS, *ELSEWHERE])
+def test_no_message_about_a_named_source_shows_a_password(value: str, tmp_path: Path) -> None:
+    for key in ("path", "url", "endpoint", "mapping"):
+        keys = {"path": "x", key: value} if key in ("endpoint", "mapping") else {key: value}
+        lines = [f"{name} = {json.dumps(text)}" for name, text in keys.items()]
+        (tmp_path / "sources.toml").write_text("\n".join(["[shop]", *lines]), encoding="utf-8")
+        message = ""
+        try:
+            resolve_source("shop")
+        except (SettingsError, SourceError) as refused:
+            message = str(refused)
+        assert PASSWORD not in message
 
 
 @pytest.mark.parametrize(

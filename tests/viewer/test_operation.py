@@ -25,6 +25,7 @@ from custdyn_widgets.snapshots.store import Store
 from custdyn_widgets.viewer import health, logs
 from custdyn_widgets.viewer.links import origins_in
 from custdyn_widgets.viewer.metrics import Access, token_from
+from tests.passwords import ELSEWHERE, IN_URLS, PASSWORD
 from tests.readme_columns import README
 from tests.viewer.test_viewer import COMMAND, FILES, HEADERS, Running, served, serving
 
@@ -262,6 +263,13 @@ def test_custdyn_serve_writes_nothing_but_json_if_asked(store: Store, tmp_path: 
 def test_what_is_no_origin_is_refused(text: str) -> None:
     with pytest.raises(SettingsError, match="is not an origin"):
         origins_in(f"https://wiki.example {text}")
+
+
+@pytest.mark.parametrize("value", [*IN_URLS, *ELSEWHERE])
+def test_no_password_in_an_origin_is_shown(value: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        origins_in(f"https://wiki.example {value}")
+    assert PASSWORD not in str(refused.value)
 
 
 def test_only_listed_origins_may_embed_reports_and_nothing_else_changes(store: Store) -> None:

@@ -39,6 +39,9 @@ def test_a_chart_is_named_after_its_title(title: Any, name: str) -> None:
     file = chart_file(preset, {key: part for key, part in spec.items() if part is not None}, "svg")
     assert (file.name, file.media_type) == (f"{name}-last-month-2022-12-31.svg", "image/svg+xml")
     assert file.content.startswith(b"<svg")
+    link = "https://reports.example.com/view?id=abcdefghijkl"
+    named = chart_file(preset, spec, "png", link=link).name
+    assert named.endswith("-last-month-2022-12-31-abcdefgh.png")
 
 
 def test_only_the_buttons_that_are_shown_can_be_asked_for() -> None:

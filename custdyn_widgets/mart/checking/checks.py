@@ -168,6 +168,8 @@ def _read_column(table: CheckedTable, spec: MartColumn, array: pa.Array) -> Iter
                 for i in np.flatnonzero(array.is_valid())
             )
             tags = pa.array([[]] * len(table), pa.large_list(pa.large_string()))
+        for i in table.stored.nested_in(spec.name):
+            yield table.fault(i, spec.name, fault_kinds.NOT_A_LIST)
         table.columns[spec.name] = tags
         return
     array = array if spec.repeats else columns.decoded(array)
@@ -178,6 +180,9 @@ def _read_column(table: CheckedTable, spec: MartColumn, array: pa.Array) -> Iter
         yield from (table.fault(i, spec.name, kind) for i, kind in faults.items())
         blank[list(faults)] = True  # already reported, so comparisons between columns skip this value
         return
+    nested = table.stored.nested_in(spec.name)
+    yield from (table.fault(i, spec.name, fault_kinds.NOT_TEXT) for i in nested)
+    blank[nested] = True  # already reported, so nothing looks for these values in another table
     text = table.columns[spec.name] = _text_or_none(array, blank)
     if text is None:
         table.columns[spec.name] = pa.array([""] * len(table), pa.large_string())

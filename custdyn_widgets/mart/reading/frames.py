@@ -5,7 +5,9 @@ Polars DataFrames, Arrow tables and DuckDB relations have `__arrow_c_stream__`, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -16,7 +18,7 @@ import pyarrow as pa
 from custdyn_widgets.errors import SourceError, shown
 from custdyn_widgets.mart.columns import is_text, plain
 from custdyn_widgets.mart.reading.near_names import nearest_table
-from custdyn_widgets.mart.reading.stored import StoredMart, StoredTable, reject_repeated_columns
+from custdyn_widgets.mart.reading.stored import NestedCell, StoredMart, StoredTable, reject_repeated_columns
 from custdyn_widgets.mart.schema import TABLES, Kind, MartTable
 
 if TYPE_CHECKING:
@@ -26,8 +28,7 @@ if TYPE_CHECKING:
 
 _OF_ONE_TYPE = ("string", "decimal", "integer", "floating", "boolean", "datetime", "date", "empty")
 _READ_FROM_TEXT = ("time", "date", "amount", "positive")
-_LISTS = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list, pa.types.is_list_view)
-_WRITTEN_OUT = 100  # digits; longer numbers keep any exponent
+_WRITTEN_OUT = 100  # digits: longer Decimals keep their exponents
 
 
 def from_frames(frames: Mapping[str, TableLike]) -> StoredMart:
@@ -101,6 +102,8 @@ def _from_arrow(stream: ArrowStream, spec: MartTable) -> StoredTable:
         why = str(error).partition("\n")[0]
         if "non-struct" in why:  # Arrow's message for a single column
             why = "it is a single column. Pass a table with headings."
+        if "_pli128" in why:  # Arrow's message for a type of Polars that Arrow lacks
+            why = "it has a column of the Polars type Int128. Cast it to Int64 or to Decimal."
         raise SourceError(f"The table {spec.name} cannot be read: {why}", field="source") from error
     extra = tuple(name for name in names if name not in spec.column_names)
     return StoredTable(spec, spec.name, data, extra, floats=floats)
@@ -108,12 +111,23 @@ def _from_arrow(stream: ArrowStream, spec: MartTable) -> StoredTable:
 
 def _selectable(column: pa.ChunkedArray) -> pa.Array:
     """Return a column as one array of a type that Arrow can filter: views and unions are converted."""
-    kind = column.type
-    if pa.types.is_union(kind):  # values of several types, as in a pandas column of objects
-        return pa.array([_value_text(value) for value in column.to_pylist()], pa.large_string())
-    if any(is_list(kind) for is_list in _LISTS) and pa.types.is_string_view(kind.value_type):
-        column = column.cast(pa.large_list(pa.large_string()))
-    return plain(column)
+    if pa.types.is_union(column.type):  # values of several types, as in a pandas column of objects
+        values = column.to_pylist()
+        if not any(map(_is_nested, values)):
+            return pa.array([_value_text(value) for value in values], pa.large_string())
+        return _as_nested(values)
+    found = plain(column)
+    if pa.types.is_nested(found.type) and re.search("union|view", str(found.type)):
+        return _as_nested(found.to_pylist())
+    return found
+
+
+def _as_nested(values: Sequence[object]) -> pa.Array:
+    """Return nested values as lists of strings if they are, or else in a type that is a fault everywhere."""
+    with suppress(pa.ArrowInvalid, pa.ArrowTypeError):
+        return pa.array(values, pa.large_list(pa.large_string()))
+    kind = pa.struct([("value", pa.large_string())])
+    return pa.array([None if value is None else {"value": str(value)} for value in values], kind)
 
 
 def _from_pandas(frame: pd.DataFrame, spec: MartTable) -> StoredTable:
@@ -122,28 +136,34 @@ def _from_pandas(frame: pd.DataFrame, spec: MartTable) -> StoredTable:
     reject_repeated_columns(names, spec, f"The DataFrame {spec.name}")
     if known := [name for name in levels if name in spec.column_names]:
         frame = frame.reset_index(level=known)
-    columns = {c.name: _frame_column(frame[c.name], c.kind) for c in spec.columns if c.name in names}
+    given = {c.name: c.kind for c in spec.columns if c.name in names}
+    read = {name: _frame_column(frame[name], kind) for name, kind in given.items()}
     extra = tuple(str(c) for c in names if c not in spec.column_names)
-    floats = frozenset(name for name, column in columns.items() if _had_floats(frame[name], column))
-    return StoredTable(spec, spec.name, pa.table(columns), extra, floats=floats)
+    floats = frozenset(name for name, (column, _) in read.items() if _had_floats(frame[name], column))
+    nested = tuple(NestedCell(row + 1, name) for name, (_, rows) in read.items() for row in rows)
+    data = pa.table({name: column for name, (column, _) in read.items()})
+    return StoredTable(spec, spec.name, data, extra, floats=floats, nested=nested)
 
 
-def _frame_column(series: pd.Series[Any], kind: Kind) -> pa.Array:
-    """Return a column as an Arrow array, converting mixed Python values to text."""
+def _frame_column(series: pd.Series[Any], kind: Kind) -> tuple[pa.Array, list[int]]:
+    """Return a column as an Arrow array, with mixed values as text, and the positions of its nested cells."""
     import pandas as pd
 
     mixed = series.dtype == object and pd.api.types.infer_dtype(series) not in _OF_ONE_TYPE
     if mixed and kind in _READ_FROM_TEXT:  # otherwise Arrow would read a number among times as microseconds
-        return _texts(series)
+        return _texts(series), []  # a nested value is no time or number
     try:
         if mixed:  # Arrow crashes on NumPy scalars of several types
             series = pd.Series([_unboxed(value) for value in series], dtype=object)
-        found = pa.array(series, from_pandas=True)  # a ChunkedArray if pandas stores the column with Arrow
-        return _selectable(found if isinstance(found, pa.ChunkedArray) else pa.chunked_array([found]))
+        found = pa.array(series, from_pandas=True)  # of several chunks if pandas stores it with Arrow
+        chunks = found if isinstance(found, pa.ChunkedArray) else pa.chunked_array([found])
+        return _selectable(chunks), []
     except (pa.ArrowException, TypeError, ValueError, ArithmeticError):
+        series = pd.Series([_decoded(value) for value in series], dtype=object)
         if kind == "tags":
-            return pa.array([_tag_texts(v) for v in series], pa.large_list(pa.large_string()))
-        return _texts(series)
+            nested = [i for i, value in enumerate(series) if _is_odd_tags(value)]
+            return pa.array([_tag_texts(v) for v in series], pa.large_list(pa.large_string())), nested
+        return _texts(series), [i for i, value in enumerate(series) if _is_nested(value)]
 
 
 def _had_floats(series: pd.Series[Any], column: pa.Array) -> bool:
@@ -170,6 +190,26 @@ def _unboxed(value: object) -> object:
     if isinstance(value, np.datetime64):
         return pd.Timestamp(value)
     return value.item() if isinstance(value, np.generic) else value
+
+
+def _is_nested(value: object) -> bool:
+    """Return whether a value is a collection, or bytes that are not text."""
+    return isinstance(value, Iterable) and not isinstance(value, str)
+
+
+def _decoded(value: object) -> object:
+    """Return bytes that are UTF-8 as text, as in a column of bytes; any other value as it is."""
+    if isinstance(value, (bytes, bytearray)):
+        with suppress(UnicodeDecodeError):
+            return value.decode()
+    return value
+
+
+def _is_odd_tags(value: object) -> bool:
+    """Return whether a value is neither text nor a collection of single values."""
+    if isinstance(value, (Mapping, bytes, bytearray)):
+        return True
+    return isinstance(value, Iterable) and not isinstance(value, str) and any(map(_is_nested, value))
 
 
 def _tag_texts(value: object) -> list[str | None]:

@@ -103,6 +103,7 @@ def joined_rows(batches: Sequence[StoredTable]) -> StoredTable:
         ),
         extra=tuple(dict.fromkeys(name for batch in batches for name in batch.extra)),
         misshapen=tuple(row for batch in batches for row in batch.misshapen),
+        nested=tuple(cell for batch in batches for cell in batch.nested),
         guessed=tuple(dict.fromkeys(word for batch in batches for word in batch.guessed)),
         numbers=np.concatenate([batch.numbers for batch in batches if batch.numbers is not None]),
     )

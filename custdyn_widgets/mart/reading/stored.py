@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from custdyn_widgets.errors import SourceError
 from custdyn_widgets.mart.dialect import Dialect
+from custdyn_widgets.mart.nested_views import without_nested_views
 from custdyn_widgets.mart.schema import TABLES, MartTable
 
 
@@ -31,6 +32,13 @@ class MisshapenRow(NamedTuple):
     def moved(self, rows: int) -> MisshapenRow:
         """Return the row with its number increased by `rows`."""
         return self._replace(number=self.number + rows)
+
+
+class NestedCell(NamedTuple):
+    """A cell of a DataFrame that is not a single value, such as a list, and the number of its row."""
+
+    number: int
+    column: str
 
 
 @dataclass(frozen=True)
@@ -51,6 +59,8 @@ class StoredTable:
         The number of its first row in messages: a CSV file's headings are row 1.
     misshapen
         Rows of a CSV file with too many or too few cells.
+    nested
+        Cells of a DataFrame that are not single values, in columns that contain other values, too.
     dialect
         The format of its text, and the time zone of times without an offset.
     guessed
@@ -67,6 +77,7 @@ class StoredTable:
     extra: tuple[str, ...] = ()
     first_row: int = 1
     misshapen: tuple[MisshapenRow, ...] = ()
+    nested: tuple[NestedCell, ...] = ()
     dialect: Dialect = field(default_factory=Dialect)
     guessed: tuple[str, ...] = ()
     numbers: npt.NDArray[np.int64] | None = field(default=None, compare=False)
@@ -88,18 +99,28 @@ class StoredTable:
             return number - self.first_row
         return int(np.searchsorted(self.numbers, number))
 
+    def nested_in(self, column: str) -> list[int]:
+        """Return the positions of the rows whose cell in a column is not a single value."""
+        return [self.position(cell.number) for cell in self.nested if cell.column == column]
+
     def rows(self, kept: npt.NDArray[np.bool_]) -> StoredTable:
         """Return the table with only some of its rows, which keep their numbers."""
         numbers = np.arange(len(kept)) + self.first_row if self.numbers is None else self.numbers
         numbers = numbers[kept]
-        of_rows = set(numbers.tolist()) if self.misshapen else set()
-        misshapen = tuple(row for row in self.misshapen if row.number in of_rows)
-        return replace(self, data=self.data.filter(pa.array(kept)), numbers=numbers, misshapen=misshapen)
+        of_rows = set(numbers.tolist()) if self.misshapen or self.nested else set()
+        return replace(
+            self,
+            data=without_nested_views(self.data).filter(pa.array(kept)),
+            numbers=numbers,
+            misshapen=tuple(row for row in self.misshapen if row.number in of_rows),
+            nested=tuple(cell for cell in self.nested if cell.number in of_rows),
+        )
 
     def without_rows(self) -> StoredTable:
         """Return the table without its rows."""
         none = np.empty(0, np.int64)
-        return replace(self, data=self.data.schema.empty_table(), numbers=none, misshapen=())
+        none_of_data = without_nested_views(self.data.schema.empty_table())
+        return replace(self, data=none_of_data, numbers=none, misshapen=(), nested=())
 
 
 BATCH = 2**18  # rows: few enough to fit in a processor's cache
@@ -176,6 +197,7 @@ def batches(table: StoredTable) -> Iterator[StoredTable]:
             data=table.data.slice(low, BATCH),
             first_row=first,
             misshapen=tuple(row for row in table.misshapen if first <= row.number < first + BATCH),
+            nested=tuple(cell for cell in table.nested if first <= cell.number < first + BATCH),
         )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from custdyn_widgets import progress
-from custdyn_widgets.errors import SourceError
+from custdyn_widgets.errors import ADDRESS, SourceError
 from custdyn_widgets.mart.columns import is_text
 from custdyn_widgets.mart.database_url import has_secret
 from custdyn_widgets.mart.dialect import Dialect
@@ -21,7 +21,6 @@ from custdyn_widgets.mart.reading.near_names import source_error
 from custdyn_widgets.mart.reading.stored import BATCH, StoredLedger, StoredMart, StoredTable
 from custdyn_widgets.mart.schema import TABLES, MartTable
 from custdyn_widgets.mart.sources import Source, SourceLike, find_source, resolve_source
-from custdyn_widgets.mart.sources_file import URL
 from custdyn_widgets.mart.spark.session import spark_errors, spark_session
 
 if TYPE_CHECKING:
@@ -116,7 +115,7 @@ def read_on_spark(source: SourceLike) -> SparkMart:
 def _place(source: SourceLike) -> _Place:
     given = _given(source)
     text = given.data.strip() if isinstance(given.data, str) else ""
-    is_url = bool(URL.match(text)) and not has_secret(text)  # other URLs are rejected below
+    is_url = bool(ADDRESS.match(text)) and not has_secret(text)  # other URLs are rejected below
     chosen = given if is_url else resolve_source(source)
     if chosen.on_fault != "refuse":
         raise SourceError(
@@ -154,7 +153,7 @@ def _place(source: SourceLike) -> _Place:
 def _given(source: SourceLike) -> Source:
     """Return a source as `find_source` does, but also accept URLs of any file system that Spark reads."""
     data = source.data if isinstance(source, Source) else source
-    if isinstance(data, str) and URL.match(data):
+    if isinstance(data, str) and ADDRESS.match(data):
         return source if isinstance(source, Source) else Source(data)
     return find_source(source)
 

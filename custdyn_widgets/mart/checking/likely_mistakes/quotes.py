@@ -19,8 +19,8 @@ Floats = npt.NDArray[np.float64]
 # within the second factor.
 _SAME, _OTHER = 1.1, 1.2
 # Near 1, every quote is close to its inverse. There, a quote is inverted only if the inverse is within
-# `_NEARLY_SAME` of the next quote, and if the rate moved by `_RARE_MOVE` within `_DAYS` days and back again, or
-# by `_IMPLAUSIBLE_MOVE` to or from a quote of which only the inverse is plausible.
+# `_NEARLY_SAME` of the next quote, and if the rate moved by `_RARE_MOVE` within `_DAYS` days and back again,
+# or by `_IMPLAUSIBLE_MOVE` to or from a quote of which only the inverse is plausible.
 _NEARLY_SAME, _RARE_MOVE, _DAYS, _IMPLAUSIBLE_MOVE = 1.02, 1.05, 7, 1.1
 _JUMP = 5.0
 # Quotes that are plausible only if inverted: their minimum number, their minimum share, and their minimum

@@ -1,0 +1,40 @@
+"""Converting nested columns that contain views, of which Arrow cannot select rows."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+_LARGE_LISTS = (pa.types.is_large_list, pa.types.is_list_view, pa.types.is_large_list_view)
+
+
+def without_nested_views(table: pa.Table) -> pa.Table:
+    """Return a table without views in its nested columns, of which Arrow cannot select rows."""
+    for i, field in enumerate(table.schema):
+        if pa.types.is_nested(field.type) and _wider(field.type) != field.type:
+            table = table.set_column(i, field.name, widened(table.column(i)))
+    return table
+
+
+def widened(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column without views at any depth."""
+    kind, wider = column.type, _wider(column.type)
+    if "list_view" in str(kind):  # Arrow's casts lose values of list views
+        return pa.chunked_array([pa.array(column.to_pylist(), wider)])
+    return column if wider == kind else column.cast(wider)
+
+
+def _wider(kind: pa.DataType) -> pa.DataType:
+    """Return a type without views at any depth; Arrow cannot select rows of views."""
+    if pa.types.is_string_view(kind) or pa.types.is_binary_view(kind):
+        return pa.large_string() if pa.types.is_string_view(kind) else pa.large_binary()
+    if pa.types.is_struct(kind):
+        return pa.struct([field.with_type(_wider(field.type)) for field in kind])
+    if pa.types.is_map(kind):
+        return pa.map_(_wider(kind.key_type), _wider(kind.item_type))
+    if pa.types.is_fixed_size_list(kind):
+        return pa.list_(kind.value_field.with_type(_wider(kind.value_type)), kind.list_size)
+    if pa.types.is_list(kind):
+        return pa.list_(kind.value_field.with_type(_wider(kind.value_type)))
+    if any(is_list(kind) for is_list in _LARGE_LISTS):
+        return pa.large_list(kind.value_field.with_type(_wider(kind.value_type)))
+    return kind

@@ -1,0 +1,116 @@
+"""A password in a value that is known as a whole is masked, whatever it contains and however it is quoted."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from custdyn_widgets.errors import is_address, mask_given, mask_value, shown
+from tests.passwords import ELSEWHERE, IN_URLS, PASSWORD
+
+ANY_TEXT = st.text(min_size=1, max_size=30)
+
+
+@pytest.mark.parametrize("value", [*IN_URLS, *ELSEWHERE])
+def test_each_form_is_masked_however_it_is_quoted(value: str) -> None:
+    assert PASSWORD not in mask_value(value)
+    assert PASSWORD not in shown(value)
+    assert PASSWORD not in shown([value])
+    assert PASSWORD not in shown({"a": (value,)})
+    words = ["--url", value]
+    for text in (value, repr(value), ascii(value), json.dumps(value), f"({value} {value})", repr(words)):
+        masked = mask_given(f"It is {text} here.", words)
+        assert PASSWORD not in masked
+        assert masked.startswith("It is ")
+        assert masked.endswith(" here.")
+
+
+@pytest.mark.parametrize("value", IN_URLS)
+def test_only_the_password_is_masked(value: str) -> None:
+    assert mask_value(value) == "postgresql://u:***@h/d"
+    assert mask_value(mask_value(value)) == "postgresql://u:***@h/d"
+    assert mask_given(f"Odd: {value!r}.", [value]).startswith("Odd: ")
+
+
+@given(ANY_TEXT)
+def test_any_text_can_be_a_password(password: str) -> None:
+    assert mask_value(f"mysql://u:{password}@h/d") == "mysql://u:***@h/d"
+    masked = mask_given(f"Odd: mysql://u:{password}@h/d.", [f"mysql://u:{password}@h/d"])
+    assert masked == "Odd: mysql://u:***@h/d."
+
+
+@pytest.mark.parametrize(
+    ("value", "masked"),
+    [
+        ("host=h password='a \\' b' port=1", "host=h password=*** port=1"),
+        ("Server=h;Pwd=a b;Database=x", "Server=h;Pwd=***;Database=x"),
+        ("DRIVER={X};PWD={a;b c};X=1", "DRIVER={X};PWD=***;X=1"),
+        ("mysql://h/d?password=a b&x=1", "mysql://h/d?password=***&x=1"),
+        ("redis://:a b@h", "redis://:***@h"),
+        ("--url=mysql://u:a b@h", "--url=mysql://u:***@h"),
+        ("mysql://u:cut", "mysql://u:***"),
+    ],
+)
+def test_what_remains(value: str, masked: str) -> None:
+    assert mask_value(value) == masked
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "demo", "s3://bucket/folder", "https://reports.example:8443/view?id=a", "10:30",
+        "2021-01-01T10:00/2021-02-01", "mailto:bob@x.example", "https://[::1]:8080/", "C:/Users/x",
+        "Note: ask bob@x", "postgresql://u@h:5432/d",
+        "host=h user=u", "password=", "the password of x", "https://h/t?at=10:30", "",
+    ],
+)  # fmt: skip
+def test_nothing_else_is_masked(value: str) -> None:
+    assert mask_value(value) == value
+    assert mask_given(f"Odd: {value!r}.", [value]) == f"Odd: {value!r}."
+
+
+def test_a_password_that_the_shell_divided_at_its_blanks() -> None:
+    words = ["check", "mysql://u:s3cret", "and", "more@h/d"]
+    for text, masked in (
+        ("(and more@h/d)", "(and ***@h/d)"),
+        ("(mysql://u:s3cret and more@h/d)", "(mysql://u:***@h/d)"),
+        ("'mysql://u:s3cret'", "'mysql://u:***'"),
+    ):
+        assert mask_given(text, words) == masked
+
+
+def test_the_path_of_an_address_is_masked_too() -> None:
+    value = "mysql://u:a b/c@h"
+    assert mask_given("mysql:/u:a b/c@h: No such file.", [value]) == "mysql:/u:***@h: No such file."
+
+
+def test_a_password_longer_than_what_is_shown() -> None:
+    assert shown(f"mysql://u:{'sea ' * 5_000}@h") == "'mysql://u:***@h'"
+    assert "sea" not in shown(f"host=h password={'sea&' * 5_000}")
+
+
+@pytest.mark.parametrize(
+    "piece", ["a.", ":/", "a://b:", "::", "password=", "password = ", "a:b", "'", " ", "a/@", "&"]
+)
+def test_a_long_value_takes_no_long_time(piece: str) -> None:
+    began = time.process_time()
+    shown(piece * 300_000)
+    mask_value(piece * 30_000)
+    mask_given("Odd.", [piece * 3_000])
+    assert time.process_time() - began < 20
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("mysql://h", True), ("S3:/b", True), (" https://h", True), ("x/mysql://h", True),
+        ("x/file.csv", False),
+        ("C:/Users", False), ("/a:b/c", False), ("a:b", False), ("", False),
+    ],
+)  # fmt: skip
+def test_an_address_is_not_a_path(text: str, expected: bool) -> None:
+    assert is_address(text) is expected
