@@ -1,7 +1,7 @@
 """Masking passwords in values whose ends are known, such as the arguments of a command.
 
-In a text, a password must end at a blank, because nothing else tells where it ends. In a whole value, it may
-contain anything: it extends to the last @, or to the next option.
+In running text, a password is assumed to end at whitespace. In a whole value, it may contain anything, and
+extends to the last @ or to the next option.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def mask_value(value: str, limit: int | None = None) -> str:
 def mask_given(text: str, given: Sequence[str]) -> str:
     """Return a text in which each password is masked, including those in the given values.
 
-    The text may quote the values, or parts of them, in several forms.
+    The text may contain the values, or parts of them, quoted or escaped in several ways.
     """
     for before, secret, after in sorted(_pieces(given), key=lambda piece: -len(piece[1])):
         for form in _forms(before + secret + after):
@@ -101,7 +101,7 @@ def _pieces(given: Sequence[str]) -> Iterator[_Piece]:
         for start, end in _secrets(value):
             found = _BEFORE.search(value, 0, start)
             before = found[0] if found else ""
-            if end == len(value) and "@" not in value:  # cut by the shell at a blank
+            if end == len(value) and "@" not in value:  # split by the shell at a space
                 yield from _continued(before, value[start:], given[position + 1 :])
             yield before, value[start:end], value[end : end + 1]
             cut = value.find("=") if value.startswith("-") else -1  # where click cuts an option
@@ -111,7 +111,7 @@ def _pieces(given: Sequence[str]) -> Iterator[_Piece]:
 
 
 def _continued(before: str, secret: str, following: Sequence[str]) -> Iterator[_Piece]:
-    """Yield the rest of a password that the shell has divided at its blanks."""
+    """Yield the rest of a password that the shell has split at its spaces."""
     for count, value in enumerate(following, start=1):
         part, at, _ = value.rpartition("@")
         if at:
@@ -121,7 +121,7 @@ def _continued(before: str, secret: str, following: Sequence[str]) -> Iterator[_
 
 
 def _forms(text: str) -> set[str]:
-    """Return the ways in which a message may show a part of a value."""
+    """Return the forms in which a message may show part of a value."""
     forms = {text, re.sub("/+", "/", text)}
     for form in tuple(forms):
         forms |= {repr(form)[1:-1], ascii(form)[1:-1], json.dumps(form)[1:-1], form.replace("'", "\\'")}

@@ -48,7 +48,7 @@ def parse_canonical(data: bytes) -> Any:
         value = json.loads(data.decode("utf-8"), parse_float=_reject, parse_constant=_reject)
     except (ValueError, RecursionError) as error:
         raise SnapshotError(f"The data is not canonical JSON: {error}.") from error
-    # Reject duplicate keys, unsorted keys, whitespace and other escapes.
+    # Reject duplicate keys, unsorted keys, whitespace and noncanonical escapes.
     if canonical_json(value) != data:
         raise SnapshotError("The data is not canonical JSON: the canonical form of its value is different.")
     return value

@@ -109,7 +109,7 @@ class Copy:
     def send(self, smtp: smtplib.SMTP) -> None:
         """Send the message over an open connection; if it is too large, leave out its attachment.
 
-        If the message is still too large, its pictures are left out as well.
+        If the message is still too large, its images are left out as well.
         """
         *larger, (smallest, attached) = self._forms()
         for letter, with_file in larger:

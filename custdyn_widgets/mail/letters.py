@@ -219,7 +219,7 @@ class FailureLetter:
     pictures: tuple[Picture, ...] = ()
 
     def without_pictures(self) -> FailureLetter:
-        """Return the email unchanged, because it has no pictures."""
+        """Return the email unchanged, because it has no images."""
         return self
 
     @property
@@ -252,7 +252,7 @@ class FailureLetter:
         return _RUN_AGAIN_FOR_ALL if self.is_sent_again else _RUN_AGAIN
 
     def _problem(self) -> tuple[str, ...]:
-        """Return the first lines of the problem, and how many lines were left out."""
+        """Return the first few lines of the problem, and how many lines were left out."""
         lines = [self._masked(line.strip()) for line in self.problem.splitlines() if line.strip()]
         more = len(lines) - _MAX_FAULTS
         return tuple(lines) if more <= 0 else (*lines[:_MAX_FAULTS], f"And {more:,} more lines.")

@@ -49,7 +49,7 @@ class Picture:
 
     @property
     def content_id(self) -> str:
-        """The id that the HTML uses to refer to the picture."""
+        """The id that the HTML uses to refer to the image."""
         return f"{self.name}@custdyn"
 
 
@@ -66,10 +66,10 @@ class Letter(Protocol):
 
     @property
     def pictures(self) -> tuple[Picture, ...]:
-        """The pictures in the HTML."""
+        """The images in the HTML."""
 
     def without_pictures(self) -> Self:
-        """Return the email without its pictures, for use if they make the message too large."""
+        """Return the email without its images, for use if they make the message too large."""
 
     def texts(self, attached: bool) -> tuple[str, str]:
         """Return the body as plain text and as HTML, for a copy with or without the attachment."""

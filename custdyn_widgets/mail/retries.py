@@ -9,7 +9,7 @@ _MAX_WAITS, _MAX_WAIT_S = 10, 3_600
 
 
 def parse_waits(text: str | None) -> tuple[float, ...]:
-    """Parse the CUSTDYN_SMTP_WAITS setting: numbers of seconds, separated by spaces."""
+    """Parse the CUSTDYN_SMTP_WAITS setting: waits in seconds, separated by spaces."""
     if text is None:
         return WAITS
     try:

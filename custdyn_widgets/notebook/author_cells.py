@@ -1,8 +1,8 @@
 """Turning an author's notebook cells into inert sections of a page.
 
 Anyone with the link can read a page, so notebook outputs are not shown unchanged. In Markdown, raw HTML and
-links become text, and only pictures from the notebook itself are shown. Tables are reduced to their cells,
-PNG and SVG become pictures, and text remains text. Any other output is replaced by a note. Code is never
+links become text, and only images from the notebook itself are shown. Tables are reduced to their cells,
+PNG and SVG become images, and text remains text. Any other output is replaced by a note. Code is never
 shown.
 """
 
@@ -94,7 +94,7 @@ def author_sections(notebook: NotebookNode, *, with_report: bool = True) -> list
 def prose_html(markdown: str, attachments: Mapping[str, Mapping[str, str]] | None = None) -> str:
     """Return Markdown as inert HTML.
 
-    A link becomes its text, followed by the address if it is a web or email address. A picture is shown if it
+    A link becomes its text, followed by the address if it is a web or email address. An image is shown if it
     is a PNG attached to the cell; otherwise its description replaces it.
     """
     import nh3
@@ -131,7 +131,7 @@ def _renderer(attachments: Mapping[str, Mapping[str, str]]) -> Callable[[str], s
     import mistune  # installed with nbconvert
 
     class Prose(mistune.HTMLRenderer):
-        """A renderer without links, raw HTML or external pictures."""
+        """A renderer without links, raw HTML or external images."""
 
         def link(self, text: str, url: str, title: str | None = None) -> str:  # noqa: ARG002
             address = mistune.escape(url)

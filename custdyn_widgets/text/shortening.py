@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 _ELLIPSIS = "…"
 _HEAD = 0.4  # the fraction of the width reserved for a common prefix
-_LEAD = 12  # a word that differs keeps a common beginning of up to this many characters
+_LEAD = 12  # words that differ keep up to this many characters of their common prefix
 
 
 def short_names(names: Iterable[str], room: float, width: Callable[[str], float] = len) -> dict[str, str]:

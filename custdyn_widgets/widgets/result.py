@@ -92,7 +92,7 @@ class ResultPanel(anywidget.AnyWidget):
         self._status = status
 
     def add_status(self, words: str, *, about: About) -> None:
-        """Show a status after the one that is shown."""
+        """Append a status to the one already shown."""
         self.set_status(f"{self._status['words']} {words}".strip(), about=about)
 
     def change_status(self, words: str, *, about: About) -> None:

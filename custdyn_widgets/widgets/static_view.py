@@ -40,7 +40,7 @@ class StaticView:
         self._handle = display(HTML(self._html or _wrapped("")), display_id=self._id)
 
     def show(self, report: Report, chart: Mapping[str, Any] | None = None) -> None:
-        """Replace the content with the first 100 rows of a report and a picture of its chart."""
+        """Replace the content with the first 100 rows of a report and an image of its chart."""
         self._html = static_html(report, chart)
         if self._handle is not None:
             from IPython.display import HTML
@@ -49,7 +49,7 @@ class StaticView:
 
 
 def static_html(report: Report, chart: Mapping[str, Any] | None = None) -> str:
-    """Return the HTML of a report's first 100 rows, its Total, and a picture of a chart's specification."""
+    """Return the HTML of a report's first 100 rows, its Total, and an image of a chart's specification."""
     return _wrapped(report_html(report, MAX_ROWS) + (_picture(chart) if chart else ""))
 
 

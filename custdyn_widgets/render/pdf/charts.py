@@ -1,4 +1,4 @@
-"""Charts in a PDF: vector drawings, or pictures if WeasyPrint cannot shape their text."""
+"""Charts in a PDF: vector drawings, or images if WeasyPrint cannot shape their text."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def chart_html(title: str, svg: str) -> str:
     """Return a chart as an HTML element for a PDF, with its alternative text.
 
     WeasyPrint draws the text of a drawing letter by letter, so Arabic letters are not joined, Hebrew is
-    reversed, and accents are separated from their letters. A drawing with such text is embedded as a picture
+    reversed, and accents are separated from their letters. A drawing with such text is embedded as an image
     instead.
     """
     words = f"Chart: {printable(title)}. Its numbers are in the table that follows the charts."
