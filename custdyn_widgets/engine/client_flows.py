@@ -13,11 +13,12 @@ from custdyn_widgets.engine.cells.compute import sum_flows
 from custdyn_widgets.engine.cells.flows import COUNTED_CLASSES, SUMMED_CLASSES
 from custdyn_widgets.engine.cells.grid import EdgeCounter, Grid, utc_date
 from custdyn_widgets.engine.cells.pieces import Piece, Span, parts
-from custdyn_widgets.engine.conversion import Ratio, convert
+from custdyn_widgets.engine.conversion import convert
 from custdyn_widgets.engine.fixed_point import Amounts, Factors, add_up
 from custdyn_widgets.engine.groups import Groups
-from custdyn_widgets.engine.numbers import decimals_of, round_to_six_places
 from custdyn_widgets.engine.plan import Plan
+from custdyn_widgets.engine.quotes import Ratio
+from custdyn_widgets.engine.rounding import decimals_of, round_to_six_places
 from custdyn_widgets.mart import PACKAGE_FEE, Bools, FlowClass, Int64s
 from custdyn_widgets.query import Bucket
 

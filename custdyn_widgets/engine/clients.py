@@ -15,8 +15,8 @@ from custdyn_widgets.engine.cells.states import NOT_YET, RowStates, row_states
 from custdyn_widgets.engine.client_flows import ClientFlows
 from custdyn_widgets.engine.fixed_point import MILLION, Factors, add_up
 from custdyn_widgets.engine.groups import UNGROUPED, Groups
-from custdyn_widgets.engine.numbers import decimals_of, round_to_six_places
 from custdyn_widgets.engine.plan import Plan, plan_report
+from custdyn_widgets.engine.rounding import decimals_of, round_to_six_places
 from custdyn_widgets.engine.rows import is_shown, row_labels
 from custdyn_widgets.errors import QueryError, RateError
 from custdyn_widgets.mart import NEVER, Int64s, OpenedMart, SourceLike, open_mart

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from custdyn_widgets.engine.cells.compute import Cells, compute_cells
-from custdyn_widgets.engine.conversion import Rates, to_fixed_lines, to_lines
+from custdyn_widgets.engine.conversion import to_fixed_lines, to_lines
 from custdyn_widgets.engine.plan import Plan
+from custdyn_widgets.engine.quotes import Rates
 from custdyn_widgets.mart import Int64s
 from custdyn_widgets.query import Bucket
 

@@ -12,11 +12,11 @@ import numpy as np
 from custdyn_widgets import settings
 from custdyn_widgets.engine.cells.grid import Grid
 from custdyn_widgets.engine.comparison import report_columns
-from custdyn_widgets.engine.conversion import Rates
-from custdyn_widgets.engine.currency import target_currency
+from custdyn_widgets.engine.default_currency import target_currency
 from custdyn_widgets.engine.extensions import load_extensions
 from custdyn_widgets.engine.groups import Groups, find_groups
 from custdyn_widgets.engine.metrics import chosen_metrics
+from custdyn_widgets.engine.quotes import Rates
 from custdyn_widgets.engine.registry import Metric
 from custdyn_widgets.engine.selection import Selection, select
 from custdyn_widgets.mart import Facts

@@ -15,9 +15,9 @@ import pandas as pd
 from custdyn_widgets.engine.comparison import Number, NumberRow, compare_numbers, compare_values
 from custdyn_widgets.engine.fixed_columns import FixedArray
 from custdyn_widgets.engine.lines import Lines
-from custdyn_widgets.engine.numbers import round_value
 from custdyn_widgets.engine.plan import Plan
-from custdyn_widgets.engine.rounded import Rounded, values_of
+from custdyn_widgets.engine.rounded_columns import Rounded, values_of
+from custdyn_widgets.engine.rounding import round_value
 from custdyn_widgets.mart import Bools, Int64s
 from custdyn_widgets.report import Column, Value
 

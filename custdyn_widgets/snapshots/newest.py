@@ -17,7 +17,7 @@ from custdyn_widgets.files import folder_below, names_in
 from custdyn_widgets.snapshots.addresses import Address
 from custdyn_widgets.snapshots.ids import is_id
 from custdyn_widgets.snapshots.ownership import owner_of
-from custdyn_widgets.snapshots.state import read_state
+from custdyn_widgets.snapshots.state import is_hidden
 from custdyn_widgets.snapshots.store import Store
 from custdyn_widgets.text import parse_instant
 
@@ -73,7 +73,7 @@ class NewestSnapshots:
 
     def _is_visible(self, one: _Made) -> bool:
         try:
-            return self._store.holds(one.id) and not read_state(self._store.folder, one.id).word
+            return self._store.holds(one.id) and not is_hidden(self._store.folder, one.id)
         except SnapshotDamagedError:
             return False
 

@@ -1,4 +1,4 @@
-"""A snapshot's state, which is not part of its folder or hash: when it was revoked and when it expires.
+"""Whether a snapshot may be shown: when it was revoked and when it expires, which its hash does not cover.
 
 A state is replaced atomically, by one writer at a time. A revocation is also kept in a separate file, so that
 an older state restored from a backup does not revive a revoked link. Pruning keeps both.
@@ -66,6 +66,17 @@ def read_state(store: Path, snapshot_id: str) -> State:
         what = "is not a state that this version supports"
         raise SnapshotDamagedError(snapshot_id, "its state", what) from error
     return state
+
+
+def is_hidden(store: Path, snapshot_id: str) -> bool:
+    """Return whether a snapshot must not be shown, because it is revoked or expired.
+
+    Raises
+    ------
+    SnapshotDamagedError
+        As for `read_state`.
+    """
+    return bool(read_state(store, snapshot_id).word)
 
 
 @contextlib.contextmanager

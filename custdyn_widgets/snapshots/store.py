@@ -48,7 +48,7 @@ from custdyn_widgets.snapshots.manifests import (
 )
 from custdyn_widgets.snapshots.newer import missing
 from custdyn_widgets.snapshots.staging import not_published, staged_folder
-from custdyn_widgets.snapshots.state import read_state
+from custdyn_widgets.snapshots.state import is_hidden, read_state
 
 _REMEMBERED = 256
 
@@ -122,7 +122,7 @@ class Store:
         SnapshotDamagedError
             If the manifest does not match the id.
         """
-        if not is_id(snapshot_id) or read_state(self.folder, snapshot_id).word:
+        if not is_id(snapshot_id) or is_hidden(self.folder, snapshot_id):
             raise SnapshotNotFoundError(snapshot_id)
         return self.kept_manifest(snapshot_id)
 
@@ -253,7 +253,7 @@ class Store:
     def _files(self, snapshot_id: str) -> dict[str, Any]:
         """Return the files in a visible snapshot's manifest, which is read from disk only once."""
         files = self._remembered.get(snapshot_id)
-        if files is None or read_state(self.folder, snapshot_id).word:
+        if files is None or is_hidden(self.folder, snapshot_id):
             files = self.manifest(snapshot_id)["files"]
             if len(self._remembered) >= _REMEMBERED:
                 self._remembered.clear()

@@ -48,7 +48,7 @@ class ChartEditor:
         self.hide()
 
     def open(self, report: Report, choice: Mapping[str, Any]) -> None:
-        """Show the controls for a report, filled with an earlier choice. An empty choice keeps their values.
+        """Show the controls for a report, prefilled with an earlier choice. An empty one keeps their values.
 
         At first, no column is chosen. If the report lacks x because its grouping is different, x becomes the
         report's first heading.

@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 
 from custdyn_widgets.engine.cells.compute import Cells
-from custdyn_widgets.engine.conversion import Rates, to_lines
-from custdyn_widgets.engine.currency import target_currency
+from custdyn_widgets.engine.conversion import to_lines
+from custdyn_widgets.engine.default_currency import target_currency
+from custdyn_widgets.engine.quotes import Rates
 from custdyn_widgets.errors import QueryError, RateError
 from custdyn_widgets.mart.facts.facts import Names
 from custdyn_widgets.report.report import Quote

@@ -19,13 +19,14 @@ from custdyn_widgets.engine.cells.flows import BALANCE_FLOW_COLUMNS, FLOW_COLUMN
 from custdyn_widgets.engine.cells.movement import MOVEMENT_COLUMNS
 from custdyn_widgets.engine.cells.stocks import STOCK_COLUMNS
 from custdyn_widgets.engine.comparison import compare_numbers
-from custdyn_widgets.engine.conversion import Rates, add_up_rows, to_fixed_lines, to_lines
+from custdyn_widgets.engine.conversion import add_up_rows, to_fixed_lines, to_lines
 from custdyn_widgets.engine.fixed_columns import FixedArray, FixedNumber
 from custdyn_widgets.engine.fixed_point import Amounts, Factors, add_up
 from custdyn_widgets.engine.metrics import ratio
-from custdyn_widgets.engine.numbers import round_value
+from custdyn_widgets.engine.quotes import Rates
 from custdyn_widgets.engine.registry import METRICS
-from custdyn_widgets.engine.rounded import Rounded, values_of
+from custdyn_widgets.engine.rounded_columns import Rounded, values_of
+from custdyn_widgets.engine.rounding import round_value
 from custdyn_widgets.mart.facts.facts import Names
 from custdyn_widgets.report.report import Column
 

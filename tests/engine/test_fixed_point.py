@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from custdyn_widgets.engine.fixed_point import Amounts, Factors, add_up, to_int64
-from custdyn_widgets.engine.numbers import decimals_of, round_to_six_places
+from custdyn_widgets.engine.rounding import decimals_of, round_to_six_places
 
 Lines = list[tuple[int, tuple[int, int]]]
 RATIOS = st.tuples(st.integers(0, 10**12), st.integers(1, 10**12))

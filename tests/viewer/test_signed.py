@@ -31,7 +31,7 @@ def test_the_bar_names_the_key_and_leads_to_it(signed: Signed, site: Site) -> No
     bar = shown(site, signed.id)
     words = f"Signed with {grouped(signed.key.public)}"
     assert links_of(bar)[words] == "key"
-    assert f"Signed with the key {signed.key.public}" in text_of(bar)
+    assert f"Signed with key {signed.key.public}" in text_of(bar)
 
 
 def test_a_snapshot_without_a_signature_has_no_word_of_one_until_it_is_signed(

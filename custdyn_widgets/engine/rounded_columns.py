@@ -10,7 +10,7 @@ import pandas as pd
 
 from custdyn_widgets.engine.fixed_columns import FixedArray
 from custdyn_widgets.engine.fixed_point import MILLION
-from custdyn_widgets.engine.numbers import decimals_of
+from custdyn_widgets.engine.rounding import decimals_of
 from custdyn_widgets.mart import Bools, Int64s
 from custdyn_widgets.report import Column, Value
 
