@@ -17,7 +17,7 @@ _HEAD_LINES = 3  # lines of the headings, whose labels wrap
 _WHOLE = 170  # points: dividing a lower table saves less than a third of a sheet
 _LINE_LETTERS, _LINE_MM = 150, 4.3  # letters in a line of text above the charts; its height
 _BOX_MM = 6  # margins of the box of notes, and of the message
-_CHART_MM, _LEAST_CHART_MM = 55, 42  # for three rows on a sheet; smaller charts cannot be read
+_CHART_MM, _LEAST_CHART_MM = 55, 42  # for three rows on a sheet; smaller charts would be illegible
 _TWO_ROWS_MM = 112  # left for the drawings of two rows below one line of words and the figures
 
 

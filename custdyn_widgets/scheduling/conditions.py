@@ -55,7 +55,7 @@ class Finding:
     condition, column
         The condition and its column.
     met, unmet
-        The cells that meet the condition and those that do not, in the order of the report.
+        The cells that meet the condition and those that do not, in report order.
     unknown
         The cells for which the condition cannot be evaluated, each with the reason. A reason without a cell
         applies to the whole report.

@@ -123,7 +123,7 @@ def start_engine() -> None:
 
 
 def report_charts(report: Report, drawn: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the SVG drawings for a report's page, keyed by title, in the order of the page.
+    """Return the SVG drawings for a report's page, keyed by title, in the order in which they appear.
 
     These are the report's own charts, followed by each preset whose columns are in the report. If there is no
     grouping, charts with a bar for each of several columns replace the presets, which would have only one
