@@ -75,8 +75,8 @@ class ReportDifference:
         The currency of every amount.
     cells
         The cells that differ, in the order of the new report's rows, then those in rows that only the old
-        report has, then those in the Total. A row that is in only one report contributes a cell for each value
-        other than 0 and None.
+        report has, then those in the Total. A row that is in only one report contributes a cell for each
+        value other than 0 and None.
     rows_only_in_old, rows_only_in_new
         The labels of rows that only one report has.
     columns_only_in_old, columns_only_in_new

@@ -23,8 +23,8 @@ from .proof.command import trusted_keys
 from .proof.ed25519 import grouped, pem
 from .protection import protect
 from .pruning import Rule, ago, parse_size
-from .state import read_state
 from .store import Store
+from .visibility import read_state
 
 __all__ = [
     "MANIFEST",

@@ -13,8 +13,8 @@ from custdyn_widgets.snapshots.acts import record
 from custdyn_widgets.snapshots.ids import ID_LENGTH, is_id
 from custdyn_widgets.snapshots.newer import missing
 from custdyn_widgets.snapshots.ownership import describe_obstacle, refuse_strangers
-from custdyn_widgets.snapshots.state import State, changing_states, read_state, write_state
 from custdyn_widgets.snapshots.store import Store
+from custdyn_widgets.snapshots.visibility import State, changing_states, read_state, write_state
 from custdyn_widgets.text import format_instant_utc
 
 _ALL_IDS = "`custdyn snapshots list` shows all ids in full."

@@ -12,8 +12,8 @@ from typing import Any
 
 from custdyn_widgets.errors import SnapshotDamagedError, SnapshotNewerError, SnapshotNotFoundError
 from custdyn_widgets.snapshots.manifests import stored_files
-from custdyn_widgets.snapshots.state import State, read_state
 from custdyn_widgets.snapshots.store import Problem, Store
+from custdyn_widgets.snapshots.visibility import State, read_state
 from custdyn_widgets.text import GAP, align_rows, cut_short, format_clock, format_instant_utc, printable
 
 _SHOWN_ITEMS = 8

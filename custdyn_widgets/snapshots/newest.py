@@ -17,8 +17,8 @@ from custdyn_widgets.files import folder_below, names_in
 from custdyn_widgets.snapshots.addresses import Address
 from custdyn_widgets.snapshots.ids import is_id
 from custdyn_widgets.snapshots.ownership import owner_of
-from custdyn_widgets.snapshots.state import is_hidden
 from custdyn_widgets.snapshots.store import Store
+from custdyn_widgets.snapshots.visibility import is_hidden
 from custdyn_widgets.text import parse_instant
 
 # A folder that changed this recently may change again without a new modification time.

@@ -20,9 +20,9 @@ from custdyn_widgets.files import canonical_json
 from custdyn_widgets.snapshots.acts import record
 from custdyn_widgets.snapshots.listing import Entry, described
 from custdyn_widgets.snapshots.ownership import refuse_strangers
-from custdyn_widgets.snapshots.state import read_state
 from custdyn_widgets.snapshots.store import Store
 from custdyn_widgets.snapshots.trash import move_to_trash, remove
+from custdyn_widgets.snapshots.visibility import read_state
 from custdyn_widgets.text import parse_instant
 
 _SIZE = re.compile(r"([1-9][0-9]{0,5})(MB|GB|TB)", re.ASCII)

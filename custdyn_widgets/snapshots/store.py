@@ -48,7 +48,7 @@ from custdyn_widgets.snapshots.manifests import (
 )
 from custdyn_widgets.snapshots.newer import missing
 from custdyn_widgets.snapshots.staging import not_published, staged_folder
-from custdyn_widgets.snapshots.state import is_hidden, read_state
+from custdyn_widgets.snapshots.visibility import is_hidden, read_state
 
 _REMEMBERED = 256
 

@@ -20,8 +20,8 @@ from custdyn_widgets.files.canonical_json import canonical_json
 from custdyn_widgets.progress import bar as progress_bar
 from custdyn_widgets.snapshots import ownership, pruning, trash
 from custdyn_widgets.snapshots.ids import id_of
-from custdyn_widgets.snapshots.state import read_state
 from custdyn_widgets.snapshots.store import Store
+from custdyn_widgets.snapshots.visibility import read_state
 from tests.snapshots.test_store import FILES, MANIFEST, flip, flip_manifest, set_state, snapshot_folder
 
 PROGRAM = [

@@ -24,8 +24,8 @@ from custdyn_widgets.snapshots import listing
 from custdyn_widgets.snapshots import state as state_module
 from custdyn_widgets.snapshots.life import expire, id_in, revoke
 from custdyn_widgets.snapshots.listing import describe_state
-from custdyn_widgets.snapshots.state import State, changing_states, read_state
 from custdyn_widgets.snapshots.store import Store
+from custdyn_widgets.snapshots.visibility import State, changing_states, read_state
 from tests.snapshots.test_store import (
     FILES,
     MANIFEST,

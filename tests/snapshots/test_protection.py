@@ -28,8 +28,8 @@ from custdyn_widgets.snapshots.ownership import is_protected
 from custdyn_widgets.snapshots.protection import protect
 from custdyn_widgets.snapshots.pruning import delete
 from custdyn_widgets.snapshots.signing import new_key
-from custdyn_widgets.snapshots.state import State, read_state, write_state
 from custdyn_widgets.snapshots.store import Store
+from custdyn_widgets.snapshots.visibility import State, read_state, write_state
 from custdyn_widgets.viewer.health import problem_with
 from custdyn_widgets.viewer.view import Site
 from tests.accounts import as_account
