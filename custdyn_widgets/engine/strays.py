@@ -83,7 +83,7 @@ def without_strays(daily: Daily) -> Daily:
 
 
 def possible_strays(daily: Daily) -> list[int]:
-    """Return the numbers of days at the end that may have only strays, in descending order.
+    """Return each possible number of last days with only strays, largest first.
 
     There are few transactions on these days, and none on the day before them.
     """

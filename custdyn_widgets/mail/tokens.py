@@ -80,7 +80,7 @@ def token_source(environ: Mapping[str, str]) -> TokenSource | None:
 def _read(environ: Mapping[str, str]) -> str:
     try:
         return _checked(read_secret(TOKEN, environ) or "", TOKEN)
-    except SettingsError as error:  # the file has disappeared in the meantime
+    except SettingsError as error:  # the file has since disappeared
         raise TokenError(error.message) from None
 
 

@@ -1,4 +1,4 @@
-"""Converting nested columns that contain views, of which Arrow cannot select rows."""
+"""Conversion of nested columns that contain views, which Arrow cannot filter."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _LARGE_LISTS = (pa.types.is_large_list, pa.types.is_list_view, pa.types.is_large
 
 
 def without_nested_views(table: pa.Table) -> pa.Table:
-    """Return a table without views in its nested columns, of which Arrow cannot select rows."""
+    """Return a table whose nested columns contain no views, which Arrow cannot filter."""
     for i, field in enumerate(table.schema):
         if pa.types.is_nested(field.type) and _wider(field.type) != field.type:
             table = table.set_column(i, field.name, widened(table.column(i)))
@@ -18,13 +18,13 @@ def without_nested_views(table: pa.Table) -> pa.Table:
 def widened(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return a column without views at any depth."""
     kind, wider = column.type, _wider(column.type)
-    if "list_view" in str(kind):  # Arrow's casts lose values of list views
+    if "list_view" in str(kind):  # Arrow's casts drop values of list views
         return pa.chunked_array([pa.array(column.to_pylist(), wider)])
     return column if wider == kind else column.cast(wider)
 
 
 def _wider(kind: pa.DataType) -> pa.DataType:
-    """Return a type without views at any depth; Arrow cannot select rows of views."""
+    """Return a type that contains no views at any depth."""
     if pa.types.is_string_view(kind) or pa.types.is_binary_view(kind):
         return pa.large_string() if pa.types.is_string_view(kind) else pa.large_binary()
     if pa.types.is_struct(kind):

@@ -1,4 +1,4 @@
-"""Sizes on paper: letters and charts are made small enough for landscape sheets of A4 or Letter."""
+"""Sizes in print: font sizes and chart heights that fit landscape sheets of A4 or Letter."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _CHANGE_SIZE = 0.85  # font size of a change relative to that of its number, as 
 _CELL_SPACE = 5  # points of padding in a cell
 _LINE, _ROW_SPACE = 1.3, 5  # height of a line relative to the font size; points of padding in a row
 _HEAD_LINES = 3  # lines of the headings, whose labels wrap
-_WHOLE = 170  # points: dividing a lower table saves less than a third of a sheet
-_LINE_LETTERS, _LINE_MM = 150, 4.3  # letters in a line of text above the charts; its height
+_WHOLE = 170  # points: splitting a table shorter than this saves less than a third of a sheet
+_LINE_LETTERS, _LINE_MM = 150, 4.3  # characters in a line of text above the charts, and its height
 _BOX_MM = 6  # margins of the box of notes, and of the message
 _CHART_MM, _LEAST_CHART_MM = 55, 42  # for three rows on a sheet; smaller charts would be illegible
-_TWO_ROWS_MM = 112  # left for the drawings of two rows below one line of words and the figures
+_TWO_ROWS_MM = 112  # the height left for two rows of charts below one line of text and the figures
 
 
 def print_size(view: TableView, rows: Sequence[Mapping[str, Any]]) -> float:
@@ -36,7 +36,7 @@ def print_size(view: TableView, rows: Sequence[Mapping[str, Any]]) -> float:
 
 
 def prints_whole(view: TableView, size: float) -> bool:
-    """Return whether the table is so low that it is not divided between sheets; `size` is its font size."""
+    """Return whether the table is short enough to stay on one sheet; `size` is its font size."""
     lines = (len(view.rows) + bool(view.total)) * (1 + _CHANGE_SIZE if view.comparison_note else 1)
     return (lines + _HEAD_LINES) * (size * _LINE + _ROW_SPACE) <= _WHOLE
 
@@ -44,8 +44,8 @@ def prints_whole(view: TableView, size: float) -> bool:
 def chart_height(view: TableView, words: str, message: str, *, charts: int, has_sections: bool) -> float:
     """Return the height of charts, in millimetres, so that two rows of them fit on the first sheet.
 
-    Where they would have to be too small because there is too much above them, they have their full height.
-    `words` are the query's; `has_sections` is whether the author's sections are above the report.
+    If too much is above them, so that they would be too small, they keep their full height. `words` describe
+    the query; `has_sections` says whether the author's sections are above the report.
     """
     above = (_text_lines(words) - 1) * _LINE_MM + (_LINE_MM if view.comparison_note else 0)
     for box in (view.warnings, [message] if message else []):

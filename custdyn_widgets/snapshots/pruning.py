@@ -1,6 +1,6 @@
 """Choosing snapshots to delete, by age, number or size, and deleting them.
 
-States are kept (see `state`), and so are the two-letter folders, because a publisher may be about to put a
+States are kept (see `visibility`), and so are the two-letter folders, because a publisher may be about to put a
 snapshot into one of them.
 """
 
