@@ -1,7 +1,7 @@
 """Choosing snapshots to delete, by age, number or size, and deleting them.
 
-States are kept (see `visibility`), and so are the two-letter folders, because a publisher may be about to put a
-snapshot into one of them.
+States are kept (see `visibility`), and so are the two-letter folders, because a publisher may be about to
+put a snapshot into one of them.
 """
 
 from __future__ import annotations
