@@ -10,7 +10,7 @@ from .charts.drawing import (
 )
 from .charts.live import can_zoom, live_spec
 from .charts.points import COLUMNS
-from .charts.presets import missing_columns, presets_of, register_preset
+from .charts.presets import absent_columns, missing_columns, presets_of, register_preset
 from .charts.specs import BLANK, blank_spec, column_colour, preset_spec
 from .charts.vegalite import MARKS
 from .csv import table_csv, to_csv, to_excel_csv, total_line
@@ -26,6 +26,7 @@ __all__ = [
     "COLUMNS",
     "MARKS",
     "Section",
+    "absent_columns",
     "blank_chart",
     "blank_spec",
     "browser_library",

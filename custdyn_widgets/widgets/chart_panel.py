@@ -12,6 +12,7 @@ import ipywidgets
 from custdyn_widgets.errors import CustDynError, shown
 from custdyn_widgets.render import (
     BLANK,
+    absent_columns,
     blank_spec,
     browser_library,
     can_zoom,
@@ -129,6 +130,11 @@ class ChartPanel:
         """Return the chart to save, as `{"preset": name}` or x, y, mark, second_axis and title."""
         return self._choice
 
+    def edited_choice(self) -> dict[str, Any] | None:
+        """Return the choice in the Blank Chart editor, even if it cannot be drawn; None without columns."""
+        choice = self._editor.choice()
+        return choice if choice["y"] else None
+
     def needs_columns(self) -> bool:
         """Return whether the Blank Chart editor is shown without a column to draw."""
         return self._is_editing() and not self._editor.choice()["y"]
@@ -156,7 +162,7 @@ class ChartPanel:
         report, choice = self._report, self._editor.choice()
         if not choice["y"]:
             self._show_message("Choose at least one column to draw.")
-        elif report is not None and (lacks := _absent(report, choice["y"])):
+        elif report is not None and (lacks := absent_columns(report, choice["y"])):
             self._show_message(f"The report lacks {_columns(lacks)}. Choose other columns.")
         elif report is not None:
             self._try(lambda: blank_spec(report, **choice), choice)
@@ -222,12 +228,6 @@ def _missing(report: Report, name: str) -> str:
     lacks = missing_columns(report, name)
     because = f", because it lacks {_columns(lacks)}" if lacks else ""
     return f"The report has no chart {shown(name)}{because}. Choose another from Show Chart."
-
-
-def _absent(report: Report, names: Sequence[str]) -> list[str]:
-    """Return the names that are not of the report's columns."""
-    present = {column.name for column in report.columns}
-    return [name for name in names if name not in present]
 
 
 def _columns(names: Sequence[str]) -> str:

@@ -56,7 +56,7 @@ class ReportView:
         self.panel.on_show_chart = self._show_chart
         self._chart_name = ""
         self.charts.on_change, self.charts.on_close = self._chart_changed, self._chart_closed
-        self.charts.on_edit = self._tell_chart
+        self.charts.on_edit = self._chart_edited
 
     @property
     def widgets(self) -> list[Any]:
@@ -153,6 +153,11 @@ class ReportView:
     def _chart_changed(self) -> None:
         self.wanted_chart = None
         self._write_static()
+
+    def _chart_edited(self) -> None:
+        if self.wanted_chart is not None:  # the changes cannot be drawn yet either
+            self.wanted_chart = self.charts.edited_choice()
+        self._tell_chart()
 
     def _chart_closed(self) -> None:
         self.wanted_chart = None

@@ -457,6 +457,27 @@ def test_a_new_query_draws_the_open_chart_again_or_says_what_it_lacks(
     assert person.charts.choice() == choice
 
 
+def test_changes_to_a_chart_that_cannot_be_drawn_are_not_undone_by_the_next_query(person: Person) -> None:
+    person.view.wanted_chart = {
+        "x": "Month",
+        "y": [ACTIVE, GONE],
+        "mark": "bar",
+        "second_axis": [],
+        "title": None,
+    }
+    person.query()
+    editor = person.charts._editor
+    editor._title.value = "Ours"
+    assert person.charts.choice() is None
+    changed = editor.choice()
+    person.query()
+    assert (editor.choice(), person.view.chart()) == (changed, changed)
+    editor._y.value = []
+    person.query()
+    assert (editor.choice()["y"], person.view.chart()) == ([], None)
+    assert person.charts.widget.layout.display is None
+
+
 def test_a_blank_chart_without_columns_stays_open_after_a_query_until_it_is_closed(person: Person) -> None:
     person.query()
     person.show_chart(BLANK)

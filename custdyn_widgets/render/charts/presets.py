@@ -7,7 +7,7 @@ charts, each as a Vega-Lite specification with the preset's columns, mark and de
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -156,15 +156,19 @@ def own_presets() -> dict[str, Preset]:
 
 def presets_of(report: Report) -> dict[str, Preset]:
     """Return the presets, from this process or the report itself, whose columns are all in the report."""
-    present = {column.name for column in report.columns}
-    return {name: one for name, one in _known(report).items() if present.issuperset(one.columns)}
+    return {name: one for name, one in _known(report).items() if not absent_columns(report, one.columns)}
 
 
 def missing_columns(report: Report, name: str) -> list[str]:
     """Return the columns of a preset that the report lacks; none if the preset is unknown."""
     preset = _known(report).get(name)
+    return absent_columns(report, preset.columns) if preset else []
+
+
+def absent_columns(report: Report, names: Iterable[str]) -> list[str]:
+    """Return the names that are not among the report's columns."""
     present = {column.name for column in report.columns}
-    return [column for column in preset.columns if column not in present] if preset else []
+    return [name for name in names if name not in present]
 
 
 def _known(report: Report) -> dict[str, Preset]:
