@@ -136,7 +136,7 @@ def test_a_file_that_cannot_be_made_is_told(
 def test_a_chart_or_a_picture_of_it_that_fails_is_told(
     person: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise ValueError("<no ink>")
 
     person.query()
