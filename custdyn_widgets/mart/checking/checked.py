@@ -55,7 +55,7 @@ class CheckedTable:
     def fault(self, row: int, column: str, kind: FaultKind, why: str = "") -> Fault:
         """Return a fault for the value at a row position; `why` defaults to the kind's reason.
 
-        Whatever is wrong with MySQL's NULL, the fault says that it is one.
+        If the value is MySQL's NULL, the fault says so, whatever `kind` and `why` say.
         """
         known = column in self.stored.data.column_names
         text = stored_text(self.stored.data.column(column)[row]) if known else ""

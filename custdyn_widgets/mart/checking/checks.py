@@ -98,7 +98,7 @@ class BatchCheck:
 
 
 def check_tables(name: str, stored: Mapping[str, StoredTable], *, whole_ledger: bool = True) -> CheckedMart:
-    """Check tables, which must be in the order of the schema, without detecting their formats.
+    """Check tables, which must be in schema order, without detecting their formats.
 
     Balances are checked only if the transactions table is complete (`whole_ledger`).
     """
@@ -182,7 +182,7 @@ def _read_column(table: CheckedTable, spec: MartColumn, array: pa.Array) -> Iter
         return
     nested = table.stored.nested_in(spec.name)
     yield from (table.fault(i, spec.name, fault_kinds.NOT_TEXT) for i in nested)
-    blank[nested] = True  # already reported, so nothing looks for these values in another table
+    blank[nested] = True  # already reported, so these values are not looked up in other tables
     text = table.columns[spec.name] = _text_or_none(array, blank)
     if text is None:
         table.columns[spec.name] = pa.array([""] * len(table), pa.large_string())

@@ -1,4 +1,4 @@
-"""Numbers that represent times: seconds or smaller units since 1970, or the day numbers of spreadsheets."""
+"""Numbers that represent times: seconds or smaller units since 1970, or spreadsheet day numbers."""
 
 from __future__ import annotations
 

@@ -149,7 +149,7 @@ def near_heading_in_csv() -> FaultKind:
 
 
 def null_of_mysql(column: MartColumn) -> FaultKind:
-    r"""Return the kind of fault for `\N`, with which MySQL writes NULL to files."""
+    r"""Return the kind of fault for `\N`, which is how MySQL writes NULL to files."""
     blank = "Leave the cell blank. In MySQL, select IFNULL(column, '')."
     remedy = "Fill in the value." if column.required else blank
     return FaultKind("null_of_mysql", "is MySQL's NULL, which means no value", remedy)

@@ -186,7 +186,7 @@ def _in_guessed_format(stored: StoredMart) -> StoredMart:
 
 
 def _all_tables(stored: StoredMart, ledger: StoredTable) -> dict[str, StoredTable]:
-    """Return all tables in the order of the schema, with these rows of the ledger."""
+    """Return all tables in schema order, with these rows of the ledger."""
     found = {**stored.others, "transactions": ledger}
     return {name: found[name] for name in TABLES if name in found}
 

@@ -14,7 +14,7 @@ from custdyn_widgets.mart.checking.notes import Note
 
 _SAMPLE = 1000  # rows to look at first
 _FEW_CLIENTS, _SHARE = 20, 0.03
-# Numbers of rows at which tools stop: round numbers, and the limits of Excel sheets.
+# Row counts at which tools stop: round numbers, and the limits of Excel sheets.
 _LIMITS = {digit * 10**zeros for digit, zeros in product((1, 2, 5), range(3, 9))} | {65_536, 1_048_576}
 
 

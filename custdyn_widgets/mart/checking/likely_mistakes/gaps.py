@@ -18,7 +18,7 @@ _WEEKS = 4  # the number of weeks to compare before and after a gap
 # The days in a long gap, and the minimum number of transactions expected in a long or a shorter gap.
 _LONG, _FEW, _MANY = 14, 30, 200
 _LONGEST = 20  # the number of gaps to look at
-# The maximum number of stray transactions in a gap, and the maximum on one day, as a share of a usual day.
+# The maximum number of stray transactions in a gap, and the maximum on one day, as a share of a typical day.
 _STRAYS, _STRAY_SHARE = 3, 0.1
 _REGULAR = ("usage", "refill", "package_renewal")
 _EVENTS = 3  # the minimum number of clients created after the end of the ledger
@@ -117,7 +117,7 @@ def _daily(evidence: Evidence) -> Int64s:
 def _runs(daily: Int64s, until: int = 0) -> list[tuple[int, int]]:
     """Return the longest runs of days without transactions, in order, including one that ends at `until`.
 
-    Days with stray transactions may be between the first and last days of a run.
+    A run may include days with stray transactions, but not as its first or last day.
     """
     runs: list[tuple[int, int]] = []
     for begin, end in _runs_of_up_to(_few(daily), daily, until):
@@ -126,7 +126,7 @@ def _runs(daily: Int64s, until: int = 0) -> list[tuple[int, int]]:
         if daily[slice(*whole)].sum() <= _STRAYS:
             runs.append(whole)
         else:
-            before = begin - 1  # a usual day; the first run may begin right after it
+            before = begin - 1  # a typical day; the first run may begin right after it
             runs += [(before + i, before + j) for i, j in _runs_of_up_to(0, daily[before:end], end - before)]
     return [run for run in runs if run[0] < run[1]]
 
@@ -146,13 +146,13 @@ def _runs_of_up_to(few: int, daily: Int64s, until: int) -> list[tuple[int, int]]
 
 
 def _few(daily: Int64s) -> int:
-    """Return the maximum number of stray transactions on a day: few compared with a usual day."""
+    """Return the maximum number of stray transactions on a day: few compared with a typical day."""
     some = daily[daily > 0]
     return min(_STRAYS, int(_STRAY_SHARE * np.median(some))) if len(some) else 0
 
 
 def _length_without_strays(daily: Int64s) -> int:
-    """Return the number of days, not counting a pause at the end that is followed only by strays."""
+    """Return the number of days, not counting a final pause that only strays interrupt."""
     length = int(np.flatnonzero(daily > _few(daily))[-1]) + 1
     is_pause = length < len(daily) and not daily[length]
     return length if is_pause and daily[length:].sum() <= _STRAYS else len(daily)

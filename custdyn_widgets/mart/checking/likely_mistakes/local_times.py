@@ -15,7 +15,7 @@ from custdyn_widgets.mart.checking.likely_mistakes.evidence import Evidence, tim
 from custdyn_widgets.mart.checking.likely_mistakes.shifted_clients import LONG_AGO, shift_of_lifetimes
 from custdyn_widgets.mart.checking.values import DAY, MICROS
 
-_OFFSETS = 14 * 3600 * MICROS  # the largest offset of any zone from UTC
+_OFFSETS = 14 * 3600 * MICROS  # the largest UTC offset of any zone
 _MOMENT = 15 * 60 * MICROS
 _FEW_ROWS, _FEW_CLIENTS = 3, 10
 

@@ -27,7 +27,7 @@ _WITHOUT_CENTS = (
 
 
 def binary_floats(evidence: Evidence) -> Iterator[Note]:
-    """Yield a note on the columns of amounts or quotes that contain binary floats, if only a single one."""
+    """Yield a note on the columns of amounts or quotes that contain any binary floats."""
     found = [
         (table.stored.origin, column)
         for table, column in evidence.stored_columns("amount", "positive")

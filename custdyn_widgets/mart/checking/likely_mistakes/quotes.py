@@ -93,7 +93,7 @@ def _are_inverse(now: Floats, after: Floats) -> Bools:
 
 
 def _inverse_near_1(quotes: Floats, ranges: Floats, currency: Codes, inverse: Bools, quick: Bools) -> Bools:
-    """Return, for each quote and the next one, whether they are inverse although both are near 1.
+    """Return, for each quote and the next one, whether they are inverses although both are near 1.
 
     A quick move to the inverse must be followed or preceded by one back, because a currency may be devalued
     from one side of 1 to the other. It need not be if the range of the pair shows which quote is wrong.
@@ -112,7 +112,7 @@ def _inverse_near_1(quotes: Floats, ranges: Floats, currency: Codes, inverse: Bo
 
 
 def _ranges(rates: CheckedTable, rows: Int64s) -> Floats:
-    """Return the lowest and highest plausible quotes for the pairs of some rows; NaN if not known."""
+    """Return the lowest and highest plausible quotes for the pairs in these rows; NaN if not known."""
     pairs = zip(*(rates.columns[name].take(rows).to_pylist() for name in ("currency", "base")), strict=True)
     return np.array([_range(*pair) or (np.nan, np.nan) for pair in pairs], np.float64).T
 
@@ -138,7 +138,7 @@ def _standing_out(changes: Bools, currency: Codes, plausible: Codes, is_certain:
 
     Each change switches to the other side. The side with fewer quotes is the wrong one. But if both sides
     have the same number, or `is_certain`, and only the quotes on one side are plausible, the other side is
-    wrong. If nothing decides, the quotes after the first change are returned, and the second mask is set,
+    wrong. If neither decides it, the quotes after the first change are returned, and the second mask is set,
     because the wrong ones may be those before it.
 
     Parameters
@@ -150,7 +150,7 @@ def _standing_out(changes: Bools, currency: Codes, plausible: Codes, is_certain:
     plausible
         For each quote, 1 if it is plausible, -1 if not, and 0 if unknown.
     is_certain
-        Whether `plausible` counts more than the number of quotes.
+        Whether `plausible` outweighs the number of quotes.
     """
     _, first, own = np.unique(currency, return_index=True, return_inverse=True)
     side = np.cumsum(np.append(0, changes)) % 2

@@ -17,7 +17,7 @@ from custdyn_widgets.mart.checking.likely_mistakes.local_times import why_local
 from custdyn_widgets.mart.checking.notes import Note
 from custdyn_widgets.mart.checking.values import DAY, MICROS
 
-_OFFSET = r"[Z+]|[T ].*-"  # a Z, a plus, or a minus after the date, which only offsets have
+_OFFSET = r"[Z+]|[T ].*-"  # a Z, a plus, or a minus after the date, which occur only in offsets
 _HOUR, _QUARTER = 3_600_000_000, 900_000_000
 _SAMPLE, _DAYS = 1000, 10  # rows to look at first; days required to rule out coincidence
 _FEW = 3
