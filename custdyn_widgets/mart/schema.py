@@ -114,5 +114,5 @@ TABLES = {
 
 
 def size_words(sizes: Mapping[str, int]) -> str:
-    """Return the numbers of rows in tables as a phrase, such as "2 clients, 1 company"."""
+    """Return the row counts of tables as a phrase, such as "2 clients, 1 company"."""
     return ", ".join(f"{size:,} {_ONE_ROW[name] if size == 1 else name}" for name, size in sizes.items())

@@ -222,7 +222,7 @@ def _synced(source: Source) -> Source:
 
 
 def absolute_source(source: str) -> str:
-    """Return a source's name, absolute path or address, which is valid in any working folder.
+    """Return a source's name, absolute path or address, which is valid in any working directory.
 
     Raises
     ------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from custdyn_widgets.mart.dialect import Dialect
 
-# All thousands separators except the comma and the point, as part of a regular expression.
+# All thousands separators except comma and period, as part of a regular expression.
 _SPACES = r" ''’\x{00A0}\x{202F}"
 # Most numbers are plain, and checking for these first is four times as fast as the general case.
 _NUMBER = """
@@ -29,7 +29,7 @@ CREATE OR REPLACE TEMP MACRO number(given) AS CASE
   )
 END
 """
-_UNCERTAIN = "write at most 9 digits after the point, or set decimal for a source with decimal commas"
+_UNCERTAIN = "write at most 9 decimal places, or set decimal for a source with decimal commas"
 _OTHERS = ". Remove anything else, such as a currency: number(replace(column, ''$'', ''''))."
 
 

@@ -29,7 +29,7 @@ _MIDNIGHT = re.compile(r"[ T,]+(00?:00(:00([.,]0+)?)?|12:00(:00)? ?AM)", re.ASCI
 _SHORT_YEAR = re.compile(r"\d{1,2}[/.\-]\d{1,2}[/.\-]\d\d(?!\d).*", re.ASCII)
 _SMALL_UNITS = {"cents": "0.01", "minorunits": "0.01", "minor": "0.01", "micros": "0.000001"}
 _PLAIN_NUMBER = "number({})"
-_GROUPS = " '’\u00a0\u202f"  # thousands separators other than the comma and the point
+_GROUPS = " '’\u00a0\u202f"  # thousands separators other than comma and period
 _ZERO_DATE = "0000-00-00"  # MySQL's placeholder for a missing date
 _MOST = 0.9  # the share of values that must fit; checks report the others as faults
 

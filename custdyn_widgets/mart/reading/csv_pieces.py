@@ -1,4 +1,4 @@
-"""Divide a large CSV file into pieces of whole rows, and count the rows in each."""
+"""Split a large CSV file into pieces of whole rows, and count the rows in each."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class _Block:
 
 
 def csv_pieces(path: Path, *, small: bool) -> list[CsvPiece]:
-    """Divide the rows below the headings into pieces of about `PIECE` bytes.
+    """Split the rows below the headings into pieces of about `PIECE` bytes.
 
     The result is empty for a small file (unless `small` is set), and for a file whose rows are too long or do
     not end in line feeds. A count is wrong only if there are empty lines or misplaced quotes.
@@ -91,15 +91,15 @@ def _scanned(octets: bytes) -> _Block:
 
 
 def _whole_rows(content: _Content, places: Sequence[int], blocks: Sequence[_Block]) -> list[CsvPiece]:
-    """Return the pieces, each ending with the row that contains one of the places.
+    """Return the pieces, each ending with the row at one of the offsets in `places`.
 
-    The list is empty if such a row extends past the next place, or if a quote is not closed.
+    The list is empty if such a row extends past the next offset, or if a quote is not closed.
     """
     pieces: list[CsvPiece] = []
     begin, first, inside = places[0], 0, False
     for place, limit, block in zip(places[1:], [*places[2:], places[-1]], blocks, strict=True):
-        # The row that contains the place is counted in the next block, and the first row counted in this
-        # block belongs to the previous piece, if there is one.
+        # The row at this offset is counted in the next block, and the first row counted in this block
+        # belongs to the previous piece, if there is one.
         rows = block.breaks[inside] + (not pieces)
         inside ^= block.quotes % 2 == 1
         end = _end_of_row(content, place, limit, inside)
@@ -113,7 +113,7 @@ def _whole_rows(content: _Content, places: Sequence[int], blocks: Sequence[_Bloc
 
 
 def _end_of_row(content: _Content, place: int, limit: int, inside: bool) -> int | None:
-    """Return the end of the row that contains a place, or None if the row does not end before a limit."""
+    """Return the end of the row at offset `place`, or None if the row does not end before `limit`."""
     for near in (min(place + _WINDOW, limit), limit):
         window = content[place:near]
         end = 0

@@ -27,7 +27,7 @@ from custdyn_widgets.mart.dialect import Dialect
 
 _BEGINNING, _BLOCK = 4096, 2**20  # bytes
 _GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
-_MARKS = (  # UTF-32 first, because the mark of UTF-32-LE begins with that of UTF-16-LE
+_MARKS = (  # UTF-32 first, because the BOM of UTF-32-LE begins with that of UTF-16-LE
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),

@@ -102,7 +102,7 @@ def _from_arrow(stream: ArrowStream, spec: MartTable) -> StoredTable:
         why = str(error).partition("\n")[0]
         if "non-struct" in why:  # Arrow's message for a single column
             why = "it is a single column. Pass a table with headings."
-        if "_pli128" in why:  # Arrow's message for a type of Polars that Arrow lacks
+        if "_pli128" in why:  # Arrow's message for a Polars type that it lacks
             why = "it has a column of the Polars type Int128. Cast it to Int64 or to Decimal."
         raise SourceError(f"The table {spec.name} cannot be read: {why}", field="source") from error
     extra = tuple(name for name in names if name not in spec.column_names)
@@ -111,7 +111,7 @@ def _from_arrow(stream: ArrowStream, spec: MartTable) -> StoredTable:
 
 def _selectable(column: pa.ChunkedArray) -> pa.Array:
     """Return a column as one array of a type that Arrow can filter: views and unions are converted."""
-    if pa.types.is_union(column.type):  # values of several types, as in a pandas column of objects
+    if pa.types.is_union(column.type):  # mixed types, as in a pandas object column
         values = column.to_pylist()
         if not any(map(_is_nested, values)):
             return pa.array([_value_text(value) for value in values], pa.large_string())
@@ -123,7 +123,7 @@ def _selectable(column: pa.ChunkedArray) -> pa.Array:
 
 
 def _as_nested(values: Sequence[object]) -> pa.Array:
-    """Return nested values as lists of strings if they are, or else in a type that is a fault everywhere."""
+    """Return nested values as lists of strings if possible, or else as a type that is always a fault."""
     with suppress(pa.ArrowInvalid, pa.ArrowTypeError):
         return pa.array(values, pa.large_list(pa.large_string()))
     kind = pa.struct([("value", pa.large_string())])
@@ -151,11 +151,11 @@ def _frame_column(series: pd.Series[Any], kind: Kind) -> tuple[pa.Array, list[in
 
     mixed = series.dtype == object and pd.api.types.infer_dtype(series) not in _OF_ONE_TYPE
     if mixed and kind in _READ_FROM_TEXT:  # otherwise Arrow would read a number among times as microseconds
-        return _texts(series), []  # a nested value is no time or number
+        return _texts(series), []  # a nested value is neither a time nor a number
     try:
-        if mixed:  # Arrow crashes on NumPy scalars of several types
+        if mixed:  # Arrow crashes on NumPy scalars of mixed types
             series = pd.Series([_unboxed(value) for value in series], dtype=object)
-        found = pa.array(series, from_pandas=True)  # of several chunks if pandas stores it with Arrow
+        found = pa.array(series, from_pandas=True)  # chunked if pandas stores it with Arrow
         chunks = found if isinstance(found, pa.ChunkedArray) else pa.chunked_array([found])
         return _selectable(chunks), []
     except (pa.ArrowException, TypeError, ValueError, ArithmeticError):
@@ -176,7 +176,7 @@ def _had_floats(series: pd.Series[Any], column: pa.Array) -> bool:
 
 
 def _any_float(values: Iterable[object]) -> bool:
-    """Return whether any value is a binary float; one that is not a number is a missing value."""
+    """Return whether any value is a binary float other than NaN, which stands for a missing value."""
     return any(isinstance(value, (float, np.floating)) and not np.isnan(value) for value in values)
 
 
@@ -198,7 +198,7 @@ def _is_nested(value: object) -> bool:
 
 
 def _decoded(value: object) -> object:
-    """Return bytes that are UTF-8 as text, as in a column of bytes; any other value as it is."""
+    """Return UTF-8 bytes as text (as for a column of bytes), and any other value unchanged."""
     if isinstance(value, (bytes, bytearray)):
         with suppress(UnicodeDecodeError):
             return value.decode()

@@ -1,4 +1,4 @@
-"""Coding the ledger of a mart in Spark, distributing it by client and sorting it."""
+"""Encoding the ledger of a mart in Spark, distributing it by client and sorting it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PART_ROWS = 2**20  # average number of rows in a part
 
 
 def sorted_parts(mart: SparkMart, others: CheckedMart) -> tuple[Facts, DataFrame, list[PartSummary]]:
-    """Check, code and sort the ledger.
+    """Check, encode and sort the ledger.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
-"""The tasks that Spark runs: coding the ledger in batches, sorting it in parts, and computing on the parts.
+"""The tasks that Spark runs: encoding the ledger in batches, sorting it in parts, and computing on the parts.
 
-As with the local engine, the ledger is read and checked in batches. Each row is coded as five numbers, which
-Spark distributes by client, so that all rows of a client are in one part. Parts are sorted by the same code
-as whole ledgers. A sorted part is stored as one value, from which each computation restores facts.
+As with the local engine, the ledger is read and checked in batches. Each row is encoded as five numbers,
+which Spark distributes by client, so that all rows of a client are in one part. Parts are sorted by the same
+code as whole ledgers. A sorted part is stored as one value, from which each computation restores facts.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def references_of(tables: Mapping[str, CheckedTable]) -> dict[str, CheckedTable]
 
 @dataclass(frozen=True)
 class CodeRows:
-    """Checks batches of the ledger and codes their rows; a batch with faults yields one row with client -1.
+    """Checks batches of the ledger and encodes their rows; a batch with faults yields one row with client -1.
 
     Attributes
     ----------
@@ -80,7 +80,7 @@ class CodeRows:
     packages: Sequence[str]
 
     def __call__(self, batches: Batches) -> Batches:
-        """Yield the coded rows of batches."""
+        """Yield the encoded rows of batches."""
         _freeze_imports(CodeRows)
         check = BatchCheck(self.references)
         for data in joined(batches, self.stored.spec):
@@ -150,7 +150,7 @@ class PartSummary:
 
 @dataclass(frozen=True)
 class SortPart:
-    """Sorts the coded rows of a part.
+    """Sorts the encoded rows of a part.
 
     `opening` contains the opening balances of all clients in the mart; `packages` is as in `CodeRows`.
     """

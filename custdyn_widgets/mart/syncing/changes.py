@@ -102,7 +102,7 @@ _CLOSED: dict[str, Any] = {"autoinstall_known_extensions": False, "autoload_know
 
 @dataclass(frozen=True)
 class PastChange:
-    """The numbers of past transactions of one month and kind that were added, removed or changed."""
+    """How many past transactions of one month and kind were added, removed or changed."""
 
     month: str
     kind: str
