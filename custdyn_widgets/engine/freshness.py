@@ -34,8 +34,8 @@ _USES = {
     "package_activation": (_C.ACTIVATION_PAID, _C.ACTIVATION_FREE, _C.ACTIVATION_REVERSED),
     "package_renewal": (_C.RENEWAL_PAID, _C.RENEWAL_FREE, _C.RENEWAL_REVERSED),
 }
-_ANY = 0  # any kind of transaction, where others are positions in `_USES`, counted from 1
-# `_ANY` for none, otherwise the position in `_USES`, counted from 1
+_ANY = 0  # any kind of transaction; other values are positions in `_USES`, counted from 1
+# each class's position in `_USES`, counted from 1; `_ANY` if it has none
 _USE_OF_CLASS = np.zeros(len(FlowClass), np.uint8)
 for _place, _classes in enumerate(_USES.values(), 1):
     _USE_OF_CLASS[list(_classes)] = _place
@@ -56,7 +56,7 @@ def data_gaps(mart: OpenedMart, interval: ResolvedInterval, time_group: str | No
 
     Up to three transactions at the end, after a day without any, are strays too if they are at most a tenth
     of what is usual in the time since the first of them. Then the time from the transaction before them to
-    the report's end is compared with the longest earlier time that had as few transactions.
+    the report's end is compared with the longest earlier period with as few transactions.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ def _dates(days: Int64s) -> str:
 
 @dataclass(frozen=True)
 class _RecentUses:
-    """The transactions from the day before a report's end on, and the last one.
+    """The transactions from one day before a report's end onward, and the last one.
 
     `last` is the time of the last transaction before the data was written, or None if there is none. It may
     instead be the report's end if the last transaction is too recent to matter. `rows` is the number of
@@ -200,7 +200,7 @@ def _kinds_that_stopped(
 ) -> Iterator[tuple[str, _Ending]]:
     """Yield each kind of use that occurred on nearly every day until it stopped, and its end.
 
-    A kind that still occurs on the last day before `end`, or after `end`, is skipped, unless only as strays.
+    A kind with transactions on the last day before `end`, or later, is skipped, unless they are only strays.
     """
     exists = np.logical_or.reduce([own.exists for own in recent])
     rows = np.add.reduce([own.rows for own in recent])
@@ -215,7 +215,7 @@ def _kinds_that_stopped(
 
 
 def _daily(facts: Facts, places: Sequence[int], written: int) -> list[Daily]:
-    """Return the days before the data was written, of any transactions or of kinds of use."""
+    """Return the days before the data was written that have transactions of each given kind (or of any)."""
     work = partial(_daily_of_part, places=places, written=written)
     parts = [own for _, own in facts.each(work, np.arange(facts.client_count))]
     return [Daily.joined(several) for several in zip(*parts, strict=True)]
@@ -226,7 +226,7 @@ def _daily_of_part(facts: Facts, _: Int64s, *, places: Sequence[int], written: i
 
 
 def _times_around(facts: Facts, _: Int64s, *, place: int, begin: int, written: int) -> tuple[int, int]:
-    """Return the last time before `begin`, and the first one from then on, of transactions of a kind."""
+    """Return the time of the last transaction of a kind before `begin`, and of the first one from then on."""
     last, first = -NEVER, NEVER
     for times in _times(facts, place):
         before, later = times[times < begin], times[(times >= begin) & (times < written)]
@@ -236,7 +236,7 @@ def _times_around(facts: Facts, _: Int64s, *, place: int, begin: int, written: i
 
 
 def _times(facts: Facts, place: int) -> Iterator[npt.NDArray[np.integer]]:
-    """Yield the times of transactions of a kind, or of any, in parts."""
+    """Yield the times of transactions of one kind, or of any kind, in parts."""
     classes = list(_USES.values())[place - 1] if place else ()
     for start in range(0, len(facts.time), _ROWS_AT_ONCE):
         part = slice(start, start + _ROWS_AT_ONCE)

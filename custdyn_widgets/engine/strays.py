@@ -11,11 +11,11 @@ import numpy.typing as npt
 from custdyn_widgets.mart import Int64s
 
 DAY_S = 86_400
-MOST_STRAYS = 3  # at either end: days and, at the end, transactions
+MOST_STRAYS = 3  # the most stray days at either end, and the most stray transactions at the end
 # At most one in `_DAYS_PER_STRAY` days has strays. The pause next to them is more than `_APART` times as long
 # as any pause between the other days.
 _DAYS_PER_STRAY, _APART = 10, 2
-_RECENT_DAYS = 28  # days with transactions that show how many there usually are
+_RECENT_DAYS = 28  # days with transactions, from which the usual number is estimated
 _STRAY_SHARE = 0.1  # the maximum share of the usual number of transactions that may be strays
 
 
@@ -43,7 +43,7 @@ class Daily:
         return len(self.days)
 
     def part(self, begin: int, end: int) -> Daily:
-        """Return some of the days."""
+        """Return the days at the positions `begin:end`."""
         return Daily(self.days[begin:end], self.rows[begin:end])
 
     def longest_pause(self, few: int = 0) -> int:
@@ -55,7 +55,7 @@ class Daily:
         return int((self.days[np.minimum(after, len(self) - 1)] - self.days).max()) * DAY_S
 
     def usual(self) -> float:
-        """Return how many transactions there usually are on a day, judging by the last days."""
+        """Return the usual number of transactions per day, judging by the most recent days."""
         rows, days = self.rows[-_RECENT_DAYS:], self.days[-_RECENT_DAYS:]
         return min(float(np.median(rows)), int(rows.sum()) / int(days[-1] - days[0] + 1))
 
@@ -83,7 +83,7 @@ def without_strays(daily: Daily) -> Daily:
 
 
 def possible_strays(daily: Daily) -> list[int]:
-    """Return each possible number of last days with only strays, largest first.
+    """Return how many days at the end may have only strays: each possible number, largest first.
 
     There are few transactions on these days, and none on the day before them.
     """
@@ -95,7 +95,7 @@ def possible_strays(daily: Daily) -> list[int]:
 
 
 def are_few(count: int, seconds: int, usual: float) -> bool:
-    """Return whether a number of transactions is far below what is usual in this time."""
+    """Return whether a number of transactions is far below what is usual in a period of this length."""
     return count * DAY_S <= _STRAY_SHARE * usual * seconds
 
 

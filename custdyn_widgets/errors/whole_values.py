@@ -51,7 +51,7 @@ def mask_value(value: str, limit: int | None = None) -> str:
 
 
 def mask_given(text: str, given: Sequence[str]) -> str:
-    """Return a text in which each password is masked, including those in the given values.
+    """Return text with each password masked, including those in the given values.
 
     The text may contain the values, or parts of them, quoted or escaped in several ways.
     """
@@ -104,7 +104,7 @@ def _pieces(given: Sequence[str]) -> Iterator[_Piece]:
             if end == len(value) and "@" not in value:  # split by the shell at a space
                 yield from _continued(before, value[start:], given[position + 1 :])
             yield before, value[start:end], value[end : end + 1]
-            cut = value.find("=") if value.startswith("-") else -1  # where click cuts an option
+            cut = value.find("=") if value.startswith("-") else -1  # where click splits an option
             if start < cut < end:
                 yield before, value[start:cut], ""
                 yield "", value[cut + 1 : end], value[end : end + 1]

@@ -28,7 +28,7 @@ def shown(value: object) -> str:
 
 
 def _masked(value: object) -> object:
-    """Return a list or dict with passwords in its strings masked; any other value as it is."""
+    """Return a value with the passwords masked in all its strings, even inside lists, tuples and dicts."""
     if type(value) is list:
         return [_masked(item) for item in value]
     if type(value) is tuple:

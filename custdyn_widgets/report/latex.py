@@ -15,7 +15,7 @@ from custdyn_widgets.report.table_view import LIMIT_NOTE, ColumnGroup, TableRow,
 from custdyn_widgets.report.terminal import TextTable, report_heading, text_cells
 from custdyn_widgets.text import printable
 
-_PAGE_WIDTH = 84  # the number of characters in footnote size that fit on a page with narrow margins
+_PAGE_WIDTH = 84  # the number of footnote-size characters that fit across a page with narrow margins
 _MAX_LABEL = 32
 _END = r" \tabularnewline"  # after "\\", a name that starts with "*" or "[" would be read as an argument
 _ESCAPED = {
@@ -53,7 +53,7 @@ def report_latex(report: Report, *, max_rows: int | None = None, limit_note: str
 
 
 def latex_text(text: str) -> str:
-    """Escape text so that LaTeX prints every character as it is."""
+    """Escape text so that LaTeX prints every character literally."""
     return _SPECIAL.sub(lambda found: _ESCAPED[found[0]], text)
 
 

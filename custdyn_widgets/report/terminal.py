@@ -123,7 +123,7 @@ class TextTable:
             yield _joined(part)
 
     def _room(self, group: ColumnGroup) -> int:
-        """Return the width of a group of columns, including the gap before each."""
+        """Return the width of a group of columns, including the gap before each column."""
         return sum(self._widths[i] + len(GAP) for i in self._positions(group))
 
     def _positions(self, group: ColumnGroup) -> list[int]:
