@@ -1,4 +1,4 @@
-"""The arguments of the command: paths, and passwords in arguments, which no message shows."""
+"""Command-line arguments: checking paths, and masking passwords in messages."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def remember(ctx: click.Context, given: Sequence[str]) -> None:
 
 
 def remembered() -> tuple[str, ...]:
-    """Return the arguments of the running command; () if none runs."""
+    """Return the arguments of the running command; () if none is running."""
     ctx = click.get_current_context(silent=True)
     found: tuple[str, ...] = ctx.meta.get(_GIVEN, ()) if ctx else ()
     return found

@@ -56,7 +56,7 @@ class CommandGroup(click.Group):
 class _MaskedError(click.ClickException):
     """A click error, shown as click would show it but with passwords masked.
 
-    Click quotes arguments in many places, so they are masked in the whole text.
+    Click quotes arguments in many places, so passwords are masked throughout the text.
     """
 
     def __init__(self, error: click.ClickException, given: tuple[str, ...] = ()) -> None:

@@ -22,7 +22,7 @@ from custdyn_widgets.cli.tables import format_option
 if TYPE_CHECKING:
     from custdyn_widgets.report import ReportDifference
 
-_MAX_LABEL = 60  # characters, as in the tables of reports
+_MAX_LABEL = 60  # characters, as in report tables
 
 
 @click.command("diff")
@@ -58,8 +58,8 @@ def diff_command(
     Give each ID in full, or the full link. Without NEW, the same query is run on the current data, for
     the interval and as-of time of OLD. With NEW, --source is needed only to name the clients that changed.
 
-    What else differs, and why, is printed to stderr and included in the JSON. The exit code is 0 even if
-    cells differ.
+    Other differences, and the reasons for them, are printed to stderr and included in the JSON. The exit code
+    is 0 even if cells differ.
     """
     from custdyn_widgets.engine import compare_snapshots
     from custdyn_widgets.progress import ProgressBar

@@ -73,7 +73,7 @@ def _list(store: Store, snapshot_id: str, *, as_json: bool) -> None:
 def history_command(given: str, as_json: bool) -> None:
     """List the history of a snapshot: who revoked it, set its expiry, added a note or deleted it, and when.
 
-    People are named by their operating-system accounts. Deleted snapshots have a history, too.
+    People are identified by their operating-system accounts. Deleted snapshots have a history, too.
     """
     from custdyn_widgets.files import reason
     from custdyn_widgets.snapshots import Store, acts, id_in, ownership
@@ -108,9 +108,9 @@ def history_command(given: str, as_json: bool) -> None:
 def protect_command(group: str) -> None:
     """Protect a shared store, so that a snapshot can be changed or deleted only by its owner or root.
 
-    Run this as root. The store may be new or in use. Members of the group can add snapshots and see all of
-    them. Anyone else who can enter the folder above the store can read the snapshots, so let only the members
-    and a viewer enter that folder.
+    Run this as root. The store may be new or already in use. Members of the group can add snapshots and see
+    all of them. Anyone else who can enter the folder above the store can read the snapshots, so let only the
+    members and a viewer enter that folder.
     """
     from custdyn_widgets.snapshots import protect
 

@@ -170,7 +170,7 @@ def print_entries(entries: Sequence[listing.Entry], as_json: bool) -> None:
 
 
 def with_progress(action: str, ids: Sequence[str]) -> Iterator[str]:
-    """Yield ids and report progress at each whole percent."""
+    """Yield ids, reporting progress whenever the percentage changes."""
     from custdyn_widgets import progress
 
     percent = -1

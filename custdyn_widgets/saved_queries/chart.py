@@ -19,7 +19,7 @@ def parse_chart(chart: Mapping[str, object] | None) -> dict[str, Any] | None:
     is_preset = isinstance(chart, Mapping) and "preset" in chart
     allowed, required = (("preset",), ("preset",)) if is_preset else (_CHART_KEYS, ("y", "mark"))
     object_fields(
-        "chart", chart, allowed, dict.fromkeys(required, "either only a preset, or at least y and mark")
+        "chart", chart, allowed, dict.fromkeys(required, "either a preset alone, or at least y and mark")
     )
     return {key: _chart_value(key, chart[key]) for key in allowed if key in chart}
 

@@ -36,7 +36,7 @@ from custdyn_widgets.settings import Settings
 from custdyn_widgets.settings import load as load_settings
 
 Place = Literal["mine", "shared"]
-PLACES: tuple[Place, ...] = ("mine", "shared")  # in the order of lookup
+PLACES: tuple[Place, ...] = ("mine", "shared")  # in lookup order
 
 
 @dataclass(frozen=True)
@@ -219,7 +219,7 @@ def _read(folder: Path, name: str) -> bytes:
 
 
 def _listed(folder: Path, place: Place, name: str) -> ListedQuery | None:
-    """Return the entry for a file; None if the file was deleted in the meantime."""
+    """Return the entry for a file; None if the file has since been deleted."""
     try:
         if not is_name(name):
             why = "has an invalid name: rename it, using up to 80 lowercase letters, digits and hyphens"

@@ -58,7 +58,7 @@ def recover_failure_recipients(data: bytes) -> tuple[str, ...]:
 
 
 def _decode(data: bytes) -> str:
-    """Return the text of a file in UTF-8, UTF-16 or any encoding that contains ASCII."""
+    """Return the text of a file in UTF-8, UTF-16 or any ASCII-compatible encoding."""
     encoding = "utf-8-sig"
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         encoding = "utf-16"
@@ -90,7 +90,7 @@ def _is_colon(token: _Token | None) -> bool:
 
 
 def _is_key(name: str) -> bool:
-    """Return whether a key is `failure_recipients`, even if misspelled or with other capitals or separators.
+    """Return whether a key is `failure_recipients`, ignoring case, separators and misspellings.
 
     Keys such as `_failure_recipients` and `failure_recipients_old`, which people use to disable a setting, do
     not count.
@@ -110,7 +110,7 @@ def _begins_entry(text: str, word: _Token) -> bool:
 
 
 def _texts(tokens: Iterator[_Token]) -> Iterator[str]:
-    """Yield the strings in the value with which these tokens begin."""
+    """Yield the strings in the value that these tokens begin with."""
     opened: list[str] = []
     for token, following in itertools.pairwise(itertools.chain(tokens, [None])):
         assert token is not None

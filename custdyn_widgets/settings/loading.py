@@ -152,7 +152,7 @@ def _extensions(env: Mapping[str, str], stored: Mapping[str, Any], config: Path 
     given = env.get("CUSTDYN_EXTENSIONS")
     if given:
         setting, base = "CUSTDYN_EXTENSIONS", Path.cwd()
-        if mask_value(given) != given:  # each part is not recognizable as a part of an address
+        if mask_value(given) != given:  # once split, an address is not recognizable
             raise SettingsError(f"{setting} must not contain a password.", field="extensions")
         names = [part for part in given.split(os.pathsep) if part]
         _check_extensions(names, setting)

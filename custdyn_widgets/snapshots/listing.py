@@ -46,7 +46,7 @@ def entries(store: Store, ids: Iterable[str] | None = None) -> list[Entry]:
     """Return entries for the given snapshots (default: all): newest first, hidden and damaged ones last."""
     found = []
     for snapshot_id in store.ids() if ids is None else ids:
-        with contextlib.suppress(SnapshotNotFoundError):  # deleted in the meantime
+        with contextlib.suppress(SnapshotNotFoundError):  # it has since been deleted
             found.append(_entry(store, snapshot_id))
     return sorted(found, key=lambda entry: (not entry.state, entry.generated_at, entry.id), reverse=True)
 

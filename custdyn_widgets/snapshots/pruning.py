@@ -116,7 +116,7 @@ def plan(store: Store, rule: Rule, ids: Iterable[str]) -> Plan:
     dated: list[_Dated] = []
     damaged = 0
     for snapshot_id in ids:
-        with contextlib.suppress(SnapshotNotFoundError):  # deleted in the meantime
+        with contextlib.suppress(SnapshotNotFoundError):  # it has since been deleted
             try:
                 dated.append(_dated(store, snapshot_id))
             except (SnapshotDamagedError, ValueError, KeyError):

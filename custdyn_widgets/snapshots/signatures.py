@@ -168,7 +168,7 @@ def signature_problems(store: Store, ids: list[str]) -> list[Problem]:
         except SnapshotDamagedError as error:
             if error.file == _FILE:
                 found.append(Problem(snapshot_id, error.file, error.what))
-        except SnapshotError:  # deleted in the meantime
+        except SnapshotError:  # it has since been deleted
             continue
     return found
 

@@ -221,7 +221,7 @@ class Store:
         return [problem for snapshot_id in ids for problem in self._problems(snapshot_id)]
 
     def verify_stored(self, ids: Iterable[str]) -> list[Problem]:
-        """Check snapshots as `verify` does, but skip those that are deleted in the meantime."""
+        """Check snapshots as `verify` does, but skip any that are deleted during the check."""
         problems = ((snapshot_id, self._problems(snapshot_id)) for snapshot_id in ids)
         return [problem for snapshot_id, found in problems if self.holds(snapshot_id) for problem in found]
 

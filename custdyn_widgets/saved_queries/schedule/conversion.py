@@ -139,7 +139,7 @@ def _numbers_text(numbers: Iterable[int], whole: range) -> str:
 
 
 def _first_difference(wanted: Schedule, found: Sequence[Schedule], now: datetime) -> datetime | None:
-    """Return the first time within a year at which the wanted schedule differs from the converted ones."""
+    """Return the first time within a year at which the desired schedule differs from the converted ones."""
     first = now.astimezone(UTC).date()
     days = [first + later * _DAY for later in range(-2, _CHECKED_DAYS + 2)]
     expected = {instant for day in days for instant in wanted.on(day)}
