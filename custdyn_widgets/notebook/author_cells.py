@@ -143,7 +143,7 @@ def _renderer(attachments: Mapping[str, Mapping[str, str]]) -> Callable[[str], s
             data = attachments.get(name, {}).get("image/png")
             if url.startswith("attachment:") and data and _is_png(data):
                 return f'<img src="{_PNG_URI}{"".join(data.split())}" alt="{_TAG.sub("", text)}">'
-            return f"[picture left out: {text or 'no description'}]"
+            return f"[image left out: {text or 'no description'}]"
 
         def inline_html(self, html: str) -> str:
             return mistune.escape(_COMMENT.sub("", html))
@@ -221,9 +221,9 @@ def _text(text: str) -> Section:
 
 def _picture(kind: Literal["png", "svg"], content: str) -> Section:
     if len(content) > _MAX_PICTURE_BYTES:
-        return _note(f"a picture of more than {_MAX_PICTURE_BYTES // 1_000_000} MB")
+        return _note(f"an image of more than {_MAX_PICTURE_BYTES // 1_000_000} MB")
     if kind == "png" and not _is_png(content):
-        return _note("a picture that is not a PNG")
+        return _note("an image that is not a PNG")
     return Section(kind, content)
 
 
@@ -235,4 +235,4 @@ def _is_png(content: str) -> bool:
 
 
 def _note(what: str) -> Section:
-    return Section("note", f"Left out here: {what}.")
+    return Section("note", f"Not shown here: {what}.")

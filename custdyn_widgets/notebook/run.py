@@ -212,12 +212,12 @@ class _CurrentCell:
 
     @property
     def has_started(self) -> bool:
-        """Whether any of the code cells has started."""
+        """Whether any code cell has started."""
         return self._number > 0
 
     @property
     def is_last(self) -> bool:
-        """Whether the last of the code cells has started."""
+        """Whether the last code cell has started."""
         return self._number >= self._total
 
     def in_sentence(self) -> str:

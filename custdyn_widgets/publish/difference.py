@@ -14,7 +14,7 @@ KIND = "difference"
 
 
 def without_client_names(difference: ReportDifference) -> ReportDifference:
-    """Return a difference in its frozen form: with the number of changed clients, but without names."""
+    """Return a difference in its frozen form: with the number of changed clients but not their names."""
     clients = difference.clients
     return replace(difference, clients=clients.without_names()) if clients else difference
 

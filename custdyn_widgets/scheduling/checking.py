@@ -43,7 +43,7 @@ class RunProblem:
     run
         The run's id; None if there is none.
     command
-        The shell command to run once the problem is fixed; None if it is solved in another way.
+        The shell command to run once the problem is fixed; None if there is none.
     """
 
     saved: str
@@ -157,7 +157,7 @@ def _not_begun(name: str, at: str, shown: str, age: timedelta) -> RunProblem | s
 
 
 def _recorded(name: str, runs: Runs, first: datetime, schedule: str) -> tuple[list[Run], datetime | None]:
-    """Return the runs since a time, and when the schedule's previous run began (None if there is none)."""
+    """Return the runs since `first`, and when the schedule's previous run began (None if there is none)."""
     at = format_instant_utc(first)
     found: list[Run] = []
     for run in runs.newest_first(name):
@@ -202,4 +202,4 @@ def _changed(entry: ListedQuery, settings: Settings) -> datetime:
     with contextlib.suppress(FileNotFoundError):
         file = folder_of(entry.place, settings=settings) / f"{entry.name}.json"
         return datetime.fromtimestamp(file.stat().st_mtime, UTC)
-    return datetime.now(UTC)  # deleted in the meantime
+    return datetime.now(UTC)  # deleted since it was listed

@@ -24,7 +24,7 @@ _LISTED = 20
 
 
 def read_addresses(path: Path) -> dict[str, tuple[str, ...]]:
-    """Return the addresses of each company, in the order of the file.
+    """Return the addresses of each company, in file order.
 
     Raises
     ------

@@ -206,7 +206,7 @@ def in_place(command: str, settings: Settings) -> str:
         command = shlex.quote(str(program())) + command.removeprefix("custdyn")
     try:
         folder = f"cd {shlex.quote(str(Path.cwd()))} && "
-    except FileNotFoundError:  # deleted in the meantime
+    except FileNotFoundError:  # the current folder has been deleted
         folder = ""
     return without_secrets(folder + " ".join([*words, command]), ())
 

@@ -96,7 +96,7 @@ def report_failure(recorder: Recorder, run: Run, command: str, lines: Sequence[s
 def send_unsent_failures(recorder: Recorder) -> None:
     """Send one email about earlier failures that could not be reported; the caller must hold the lock.
 
-    Runs whose reports were sent in the meantime are left out.
+    Runs whose reports have since been sent are left out.
     """
     failure_unsent = [run for run in recorder.runs.unsent(recorder.run.saved) if run.failure_unsent]
     for run in failure_unsent:

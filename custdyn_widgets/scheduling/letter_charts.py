@@ -39,7 +39,7 @@ def letter_charts(store: Store, snapshot_id: str) -> tuple[Picture, ...]:
 
 
 def _names(store: Store, snapshot_id: str) -> list[tuple[int, str]]:
-    """Return the charts' numbers and file names, in the order in which the page shows them."""
+    """Return the charts' numbers and file names, in page order."""
     try:
         files = store.manifest(snapshot_id)["files"]
     except CustDynError:

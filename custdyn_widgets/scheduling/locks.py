@@ -32,7 +32,7 @@ class RunLock:
     Raises
     ------
     StillRunningError
-        On entering, if the saved query is already being run.
+        On entering, if the saved query is already running.
     OSError
         On entering, if the folder cannot be written to.
     """
@@ -85,7 +85,7 @@ class RunLock:
 
 
 def is_running(folder: Path, name: str) -> bool:
-    """Return whether a saved query is being run."""
+    """Return whether a saved query is running."""
     try:
         descriptor = os.open(lock_file(folder, name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:

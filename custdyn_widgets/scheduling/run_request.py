@@ -45,7 +45,7 @@ class RunRequest:
     again
         Whether to run even if there has already been a run for the scheduled time.
     within
-        How late a run may be for its scheduled time; None means no limit.
+        How late the run may start; None means no limit.
     """
 
     name: str

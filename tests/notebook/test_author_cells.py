@@ -157,7 +157,7 @@ def test_a_note_replaces_other_markup() -> None:
             code(display(text_html=html, text_plain="<IPython.core.display.HTML object>"))
         )
         assert kind == "note"
-        assert "left out" in note.lower()
+        assert "not shown here" in note.lower()
 
 
 def test_pictures_stay_pictures_and_a_note_replaces_a_false_one() -> None:

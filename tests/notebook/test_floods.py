@@ -61,8 +61,8 @@ def test_long_displays_end_and_are_left_out(tmp_path: Path, settings: Settings) 
     frozen = run_template(path, GIVEN, settings=settings, timeout_s=120)
     page = Store(settings.snapshots).read(str(frozen.id), "report.html").decode()
     assert len(page) < 500_000
-    assert page.count("Left out here: HTML") == 3
-    assert "Left out here: Markdown of more than 20,000 characters." in page
+    assert page.count("Not shown here: HTML") == 3
+    assert "Not shown here: Markdown of more than 20,000 characters." in page
 
 
 ENDLESS = (
