@@ -44,8 +44,8 @@ def prints_whole(view: TableView, size: float) -> bool:
 def chart_height(view: TableView, words: str, message: str, *, charts: int, has_sections: bool) -> float:
     """Return the height of charts, in millimetres, so that two rows of them fit on the first sheet.
 
-    If too much is above them, so that they would be too small, they keep their full height. `words` describe
-    the query; `has_sections` says whether the author's sections are above the report.
+    If so much is above them that they would be too small, they keep their full height. `words` describe the
+    query; `has_sections` says whether the author's sections are above the report.
     """
     above = (_text_lines(words) - 1) * _LINE_MM + (_LINE_MM if view.comparison_note else 0)
     for box in (view.warnings, [message] if message else []):

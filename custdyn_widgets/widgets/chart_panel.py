@@ -140,7 +140,7 @@ class ChartPanel:
         return self._is_editing() and not self._editor.choice()["y"]
 
     def name(self) -> str:
-        """Return the name in Show Chart of the chart that is drawn, or "" if there is none."""
+        """Return the name that Show Chart uses for the current chart, or "" if there is none."""
         return "" if self._choice is None else chart_name(self._choice)
 
     def _is_editing(self) -> bool:
@@ -219,7 +219,7 @@ class ChartPanel:
 
 
 def chart_name(choice: Mapping[str, Any]) -> str:
-    """Return the name in Show Chart of a choice returned by `ChartPanel.choice`."""
+    """Return the name that Show Chart uses for a choice returned by `ChartPanel.choice`."""
     return str(choice.get("preset", BLANK))
 
 
@@ -231,7 +231,7 @@ def _missing(report: Report, name: str) -> str:
 
 
 def _columns(names: Sequence[str]) -> str:
-    """Return names as words: the column 'A'; the columns 'A' and 'B'."""
+    """Return names as a phrase: the column 'A'; the columns 'A' and 'B'."""
     *others, last = map(shown, names)
     return f"the columns {', '.join(others)} and {last}" if others else f"the column {last}"
 

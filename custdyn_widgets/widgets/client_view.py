@@ -60,8 +60,7 @@ class ClientView:
     search
         Only clients with this text in their id, name, company or owner.
     sort, descending
-        The column to sort by ("" for the order of ids) and the direction. Changes are sorted by absolute
-        value.
+        The column to sort by ("" to sort by id) and the direction. Changes are sorted by absolute value.
     lines
         The maximum number of lines shown.
     """

@@ -104,6 +104,6 @@ def chart_file(report: Report, spec: Mapping[str, Any], kind: str, *, link: str 
 
 
 def _file_name(begin: str, report: Report, link: str) -> str:
-    """Return a file's name without its ending; the link gives the beginning of the snapshot's id, if any."""
+    """Return a file's name without its extension, with the start of the snapshot's id if there is a link."""
     snapshot = link.rpartition("?id=")[2][:_ID_BEGINNING]
     return "-".join(filter(None, (begin, interval_slug(report), snapshot)))

@@ -18,7 +18,7 @@ def running_loop() -> asyncio.AbstractEventLoop | None:
 
 
 def run_soon(loop: asyncio.AbstractEventLoop | None, act: Callable[[], None], after: float = 0.0) -> None:
-    """Call a function in the loop's thread after some seconds, or immediately if there is no loop."""
+    """Call a function in the loop's thread after a delay in seconds, or immediately if there is no loop."""
     if loop is None:
         act()
     else:

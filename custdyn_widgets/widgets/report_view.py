@@ -138,7 +138,7 @@ class ReportView:
         If the report cannot show it, say so and keep it for a later report. A Blank Chart without columns
         stays open.
         """
-        with self.charts.lock:  # so that a change made meanwhile is not undone
+        with self.charts.lock:  # so that a change made in the meantime is not undone
             choice = self.chart()
             if output == "web" and (choice or self.charts.needs_columns()):
                 self.charts.restore(report, choice or {})

@@ -49,7 +49,7 @@ class StaticView:
 
 
 def static_html(report: Report, chart: Mapping[str, Any] | None = None) -> str:
-    """Return the HTML of a report's first 100 rows, its Total, and an image of a chart's specification."""
+    """Return the HTML of a report's first 100 rows, its Total, and an image of a chart, if given."""
     return _wrapped(report_html(report, MAX_ROWS) + (_picture(chart) if chart else ""))
 
 

@@ -12,14 +12,14 @@ from custdyn_widgets.errors import SettingsError, shown
 from custdyn_widgets.report import Cell, ColumnGroup, TableView
 from custdyn_widgets.settings import PAPERS
 
-MARGIN = 34.0  # points; the margin at the left and right of a sheet
+MARGIN = 34.0  # points; the left and right margins of a sheet
 _HEIGHTS = {"A4": (595.0, 842.0), "letter": (612.0, 792.0)}  # points
 _SIZES = (9.0, 8.5, 8.0, 7.5, 7.0)  # points; anything smaller is hard to read on paper
 _PORTRAIT_SIZE = 8.0  # the smallest size for which a table is printed in portrait
 _DIGIT = 0.64  # width of a digit relative to the font size, in the widest of the fonts (DejaVu Sans)
 _PADDING = 6.0  # points; the padding of a cell, left and right together
 _CHANGE_SIZE = 0.85  # font size of a change relative to that of its number, as in the template
-_MAX_LABEL, _MAX_WORD = 26, 16  # letters; longer labels and words are broken
+_MAX_LABEL, _MAX_WORD = 26, 16  # characters; longer labels and words are split across lines
 _MAX_STRETCH = 1.5
 
 
@@ -137,7 +137,7 @@ def _part(view: TableView, labels: list[float], numbers: list[float], first: int
 
 
 def _label_letters(view: TableView) -> list[int]:
-    """Return the width of each label column in letters; a table without grouping has one for "All"."""
+    """Return the width of each label column in characters; a table without grouping has one for "All"."""
     if not view.headings:
         return [len("Total")]
     texts = [[row.labels[i] for row in view.rows if row.labels] for i in range(len(view.headings))]

@@ -38,7 +38,7 @@ from custdyn_widgets.text import cut_short, isolate
 
 CELL_LIMIT = 20_000  # more would take over half a minute and 750 MB
 _MAX_TITLE, _MAX_FOOTER = 300, 110  # characters of the query in the title and in the footer
-_ROWS_KEPT = 22  # a table with at most this many rows is not divided between sheets
+_ROWS_KEPT = 22  # a table with at most this many rows is not split across sheets
 _ROWS_ON_A_SHEET = 30  # about as many rows as fit on a landscape sheet
 
 

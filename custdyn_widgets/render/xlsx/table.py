@@ -145,7 +145,7 @@ def _notes(report: Report, view: TableView) -> list[str]:
 
 
 def _write_headings(sheet: Any, view: TableView, row: int) -> None:
-    """Write the two heading rows: groups merged over their columns, label headings over both rows."""
+    """Write the two heading rows: groups span their columns, and label headings span both rows."""
     style: dict[str, Any] = {"bold": True, "shade": True}
     upper = [text_cell(sheet, text, **style) for text in view.headings]
     indent = _BUTTON if view.rows and view.headings else 0
