@@ -230,7 +230,7 @@ class StoredMart:
         return replace(self, others=others, ledger=self.ledger.with_changes(origin="transactions"))
 
     def tables(self) -> dict[str, StoredTable]:
-        """Read the whole ledger and return all tables in the order of the schema."""
+        """Read the whole ledger and return all tables in schema order."""
         found = {**self.others, "transactions": self.ledger.whole(None)}
         return {name: found[name] for name in TABLES if name in found}
 
