@@ -66,7 +66,7 @@ class Act:
     def who(self) -> str:
         """The account, followed by the file's owner if that is a different account."""
         owner = account(self.writer)
-        return self.by if self.by.split(" ")[0] == owner else f"{self.by} (file of {owner})"
+        return self.by if self.by.split(" ")[0] == owner else f"{self.by} (file owned by {owner})"
 
 
 def record(store: Path, snapshot_id: str, act: str, *, text: str = "", role: str = "") -> None:

@@ -87,7 +87,9 @@ def _load_jupyter_server_extension(serverapp: ServerApp) -> None:
     try:
         own = settings.load(folder=Path(serverapp.root_dir))
     except SettingsError as error:
-        serverapp.log.warning("custdyn: %s Until this is fixed, this server shows no reports.", error.message)
+        serverapp.log.warning(
+            "custdyn: %s This server will not show any reports until this is fixed.", error.message
+        )
         nothing: _Handlers = {
             "view": (NoViewHandler, {"site": Site(Store(Path(os.devnull)))}),
             **dict.fromkeys(("latest", "key"), (NoReportsHandler, {})),

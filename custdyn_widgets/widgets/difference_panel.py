@@ -153,7 +153,7 @@ class DifferencePanel(Panel):
         self.send({"kind": "link", "link": link, "words": words, "page": done.page is not None, "busy": busy})
 
     def _handle(self, asked: Mapping[str, Any]) -> None:
-        """Handle the choice of a snapshot, or a click on a button of the comparison."""
+        """Handle the choice of a snapshot, or a click on one of the comparison's buttons."""
         if asked.get("ask") == "clients":
             self._open_clients()
         elif asked.get("ask") == "link":

@@ -21,7 +21,7 @@ import pytest
 from custdyn_widgets.errors import SnapshotDamagedError, SnapshotError, SnapshotNotFoundError
 from custdyn_widgets.files import writing
 from custdyn_widgets.snapshots import listing
-from custdyn_widgets.snapshots import state as state_module
+from custdyn_widgets.snapshots import state as visibility
 from custdyn_widgets.snapshots.life import expire, id_in, revoke
 from custdyn_widgets.snapshots.listing import describe_state
 from custdyn_widgets.snapshots.store import Store
@@ -504,7 +504,7 @@ def test_a_snapshot_has_expired_at_the_moment_of_its_end(monkeypatch: pytest.Mon
         def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
             return PAST.astimezone(tz)
 
-    monkeypatch.setattr(state_module, "datetime", Clock)
+    monkeypatch.setattr(visibility, "datetime", Clock)
     second = timedelta(seconds=1)
     words = [State(expires=end).word for end in (PAST - second, PAST, PAST + second)]
     assert words == ["expired", "expired", ""]

@@ -179,7 +179,7 @@ def test_a_record_that_names_another_account_than_its_files_owner_is_told(
     [file] = (store.folder / "acts" / snapshot_id[:2]).iterdir()
     file.write_text(json.dumps({**json.loads(file.read_text()), "by": "anna"}, separators=(",", ":")))
     [act], _ = acts_on(store.folder, snapshot_id)
-    assert act.who == f"anna (file of {account()})"
+    assert act.who == f"anna (file owned by {account()})"
 
 
 def test_only_the_owner_and_root_change_a_snapshot(

@@ -54,7 +54,7 @@ def test_invalid_settings_are_logged_and_the_server_starts(
     server = Server(str(tmp_path))
     extension._load_jupyter_server_extension(server)
     assert "custdyn.toml has an unknown key 'colour'" in caplog.text
-    assert "Until this is fixed, this server shows no reports." in caplog.text
+    assert "This server will not show any reports until this is fixed." in caplog.text
     asyncio.run(extension._start_jupyter_server_extension(server))
     assert not [name for name in os.environ if name.startswith("CUSTDYN_")]
 

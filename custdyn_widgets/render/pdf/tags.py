@@ -6,7 +6,7 @@ from typing import Any
 
 
 def complete_tags(_document: Any, pdf: Any) -> None:
-    """Mark each heading cell as the heading of columns or of a row.
+    """Mark each heading cell as a column heading or a row heading.
 
     WeasyPrint instead lists the headings of each data cell, but lists a heading that spans several columns
     only for the first of them. Its lists are removed because they take precedence over the heading cells.

@@ -22,7 +22,7 @@ _SERIES_WIDTH = 30
 
 
 def write_charts(book: Any, report: Report) -> None:
-    """Write the sheets Charts and Chart data. Without rows, write only Charts, which says why it is empty."""
+    """Write the sheets Charts and Chart data, or only Charts with the reason if there is nothing to draw."""
     sheet = book.create_sheet("Charts")
     drawings = list(report_drawings(report))
     notes = _notes(report, drawings)
