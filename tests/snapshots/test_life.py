@@ -20,8 +20,7 @@ import pytest
 
 from custdyn_widgets.errors import SnapshotDamagedError, SnapshotError, SnapshotNotFoundError
 from custdyn_widgets.files import writing
-from custdyn_widgets.snapshots import listing
-from custdyn_widgets.snapshots import visibility
+from custdyn_widgets.snapshots import listing, visibility
 from custdyn_widgets.snapshots.life import expire, id_in, revoke
 from custdyn_widgets.snapshots.listing import describe_state
 from custdyn_widgets.snapshots.store import Store
