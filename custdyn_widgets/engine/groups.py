@@ -11,13 +11,19 @@ import numpy as np
 from custdyn_widgets.engine.cells.pieces import first_paid_use
 from custdyn_widgets.engine.selection import Selection
 from custdyn_widgets.mart import Facts, Int64s
-from custdyn_widgets.query import CLIENT_TYPES, NO_VALUE, ReportQuery, ResolvedInterval
+from custdyn_widgets.query import (
+    CLIENT_TYPES,
+    NO_PACKAGE,
+    NO_VALUE,
+    OTHER_PACKAGES,
+    ReportQuery,
+    ResolvedInterval,
+)
 
 _HEADINGS = {
     "year": "Year", "month": "Month", "date": "Date", "package": "Package Name", "company": "Company",
     "owner_user": "Owner User", "client_type": "Client Type", "currency": "Currency", "cohort": "Cohort",
 }  # fmt: skip
-_NO_PACKAGE, _OTHER_PACKAGES = "(no package)", "(other)"
 
 
 def label_headings(query: ReportQuery) -> tuple[str, ...]:
@@ -72,9 +78,9 @@ def _by_package(facts: Facts, selection: Selection) -> Groups:
     names = facts.names.packages
     shown = selection.packages or tuple(range(len(names)))
     packages = tuple(sorted(shown, key=lambda p: (names[p][1], names[p][0])))
-    rest = _OTHER_PACKAGES if selection.packages else _NO_PACKAGE
+    rest = OTHER_PACKAGES if selection.packages else NO_PACKAGE
     counts = Counter(name for _, name in names)
-    counts.update([_NO_PACKAGE, _OTHER_PACKAGES, "Total"])
+    counts.update([NO_PACKAGE, OTHER_PACKAGES, "Total"])
     labels = []
     for package_id, name in (names[p] for p in packages):
         # Add the id to a name that several packages share, or that equals one of the report's own labels.

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from custdyn_widgets.mail.drawing import LetterContent, to_html, to_text
-from custdyn_widgets.mail.message import Attachment, Picture
+from custdyn_widgets.mail.message import MAX_SUBJECT_LENGTH, Attachment, Picture, header_text
 from custdyn_widgets.publish import Secret, without_secrets
 from custdyn_widgets.render import headline_figures
 from custdyn_widgets.report import (
@@ -97,14 +97,18 @@ class ReportLetter:
 
     @property
     def subject(self) -> str:
-        """The mark, the title and the period, and whether the report is partial or its data ends early."""
+        """The mark, the title and the period, and whether the report is partial or its data ends early.
+
+        If this is too long, the title and the period are truncated.
+        """
         info = self.report.info
         until = format_instant(info.effective_end, info.timezone)[:_TO_THE_MINUTE]
         limits = [f"partial: until {until}"] if self.report.is_partial else []
         limits += ["data ends early"] if info.data_gaps else []
         words = self._filled(self.own_subject or "{title}: {interval}")
         words = f"{self.mark}: {words}" if self.mark else words
-        return words + (f" ({', '.join(limits)})" if limits else "")
+        end = f" ({', '.join(limits)})" if limits else ""
+        return header_text(words, MAX_SUBJECT_LENGTH - len(end)) + end
 
     def _filled(self, text: str) -> str:
         """Return text from the saved query with its placeholders replaced."""

@@ -115,14 +115,14 @@ def message_bytes(letter: Letter, envelope: Envelope, *, attached: bool) -> byte
     return message.as_bytes()
 
 
-def header_text(text: str) -> str:
-    """Return text for a header: one printable line, truncated, without encoded words.
+def header_text(text: str, most: int = MAX_SUBJECT_LENGTH) -> str:
+    """Return text for a header: one printable line of limited length, without encoded words.
 
     An encoded word (`=?utf-8?q?=0D=0ABcc:…?=`) would be decoded, and Python versions before 3.11.10 would
     write its line breaks into the message, so an invisible character is inserted to prevent decoding.
     """
     line = " ".join(printable(text).split()).replace("=?", "=\N{WORD JOINER}?")
-    return cut_short(line, MAX_SUBJECT_LENGTH)
+    return cut_short(line, most)
 
 
 def _attach(message: EmailMessage, attachment: Attachment) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from custdyn_widgets.query import NO_PACKAGE, OTHER_PACKAGES
 from custdyn_widgets.render import column_colour
 from custdyn_widgets.report import (
     MAX_QUERY_TEXT,
@@ -21,7 +22,6 @@ from custdyn_widgets.text import cut_short, guard_formula, printable
 
 _LIMIT_NOTE = "Showing {shown:,} of {total:,} rows; the exports have them all."
 _IN_VIEW = "Ctrl+F searches only the rows in view; Find in table and Copy table cover all rows."
-_LAST_PACKAGES = ("(no package)", "(other)")
 
 
 def shown_report(report: Report) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def _keys(rows: tuple[TableRow, ...]) -> list[list[str | None]]:
 
 
 def _label_order(label: str) -> tuple[bool, str]:
-    return label in _LAST_PACKAGES, label
+    return label in (NO_PACKAGE, OTHER_PACKAGES), label
 
 
 def _value_key(value: Value) -> str | None:

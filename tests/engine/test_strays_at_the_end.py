@@ -73,7 +73,7 @@ SHAPES = {
 }
 STRAYS = {
     "a week later": [date(2026, 10, 26)],
-    "on the last day": [date(2026, 10, 31)],
+    "on the day before the last": [date(2026, 10, 30)],
     "on two days": [date(2026, 10, 24), date(2026, 10, 31)],
     "on three days in a row": [date(2026, 10, 28), date(2026, 10, 29), date(2026, 10, 30)],
 }
@@ -122,23 +122,34 @@ def test_a_few_transactions_after_the_report_ends_do_not_hide_that_the_data_ends
     assert gaps(data, as_of="2026-11-10T00:00:00Z") == ()
 
 
-def test_with_ten_a_day_a_single_one_is_a_stray_after_a_day() -> None:
-    for at, is_told in ((datetime(2026, 10, 31, 0, 0, 1), False), (datetime(2026, 10, 31), True)):
-        assert bool(gaps(ledger(("usage", [*times(each_day(10, DAILY)), at])))) == is_told
-
-
 @pytest.mark.parametrize(("count", "is_told"), [(1, True), (3, True), (4, False), (20, False)])
-def test_up_to_three_transactions_on_the_last_day_may_be_strays(count: int, is_told: bool) -> None:
+def test_up_to_three_transactions_may_be_strays(count: int, is_told: bool) -> None:
     hundreds = each_day(100, DAILY)
-    assert bool(gaps(usage(hundreds, each_day(count, [date(2026, 10, 31)])))) == is_told
+    assert bool(gaps(usage(hundreds, each_day(count, [date(2026, 10, 30)])))) == is_told
 
 
-@pytest.mark.parametrize(("minutes", "is_told"), [(143, False), (144, True)])
-def test_strays_are_at_most_a_tenth_of_what_is_usual_in_the_time_since(minutes: int, is_told: bool) -> None:
-    """Of 100 a day, ten come in 144 minutes: a business that was back only now has few transactions yet."""
-    back = datetime(2026, 11, 1) - timedelta(minutes=minutes)
-    data = ledger(("usage", [*times(each_day(100, DAILY)), back]))
-    assert bool(gaps(data)) == is_told
+@pytest.mark.parametrize(
+    ("daily", "strays", "hours"),
+    [
+        (100, 1, 24),  # a day
+        (100, 3, 24),
+        (10, 1, 24),
+        (9, 1, 24 * 10 / 9),  # as long as ten usually take
+        (5, 1, 48),
+        (5, 2, 96),
+    ],
+)
+@pytest.mark.parametrize("less", [0, 1])
+def test_strays_are_told_after_a_day_if_they_are_at_most_a_tenth_of_what_is_usual(
+    daily: int, strays: int, hours: float, less: int
+) -> None:
+    """A business that is back only now has few transactions yet, whatever its hours are."""
+    now = datetime(2026, 11, 1)
+    back = [
+        now - timedelta(hours=hours) + timedelta(seconds=less),
+        *[now - timedelta(hours=1)] * (strays - 1),
+    ]
+    assert bool(gaps(ledger(("usage", [*times(each_day(daily, DAILY)), *back])))) == (not less)
 
 
 PAUSED = day_range(date(2026, 6, 1), date(2026, 10, 10))
@@ -159,6 +170,23 @@ def test_a_ledger_that_is_running_now_is_not_told(hour: int) -> None:
         for interval in ("this_month", "today", "last_7_days"):
             found = gaps(ledger(("usage", rows)), as_of=f"{now:%Y-%m-%dT%H:%M:%SZ}", interval=interval)
             assert found == ()
+
+
+@pytest.mark.parametrize("hour", [2, 6, 9, 12, 23])
+@pytest.mark.parametrize("interval", ["yesterday", "today", "this_month"])
+def test_a_business_with_a_daily_rhythm_is_not_told_on_the_first_day_after_a_pause(
+    interval: str, hour: int
+) -> None:
+    """Its uses come from 09:00 on, except for one shortly after midnight."""
+    now = datetime(2026, 10, 22, hour)
+    days = [*PAUSED, now.date()]
+    rows = [
+        datetime(day.year, day.month, day.day, *at)
+        for day in days
+        for at in [(0, 30), *((9 + n // 5, n % 5 * 12) for n in range(60))]
+    ]
+    rows = [at for at in rows if at < now]
+    assert gaps(ledger(("usage", rows)), as_of=f"{now:%Y-%m-%dT%H:%M:%SZ}", interval=interval) == ()
 
 
 @given(

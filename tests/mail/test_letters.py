@@ -27,6 +27,7 @@ from custdyn_widgets.mail.message import (
 )
 from custdyn_widgets.publish.secrets.known import Secret
 from custdyn_widgets.query.query import ReportQuery
+from custdyn_widgets.saved_queries.letter_words import MAX_SUBJECT_LENGTH as LONGEST_OWN
 from tests.make_report import INFO, make_comparison, make_report
 from tests.payloads import HOST, PAYLOADS
 
@@ -353,6 +354,21 @@ def test_the_subject_says_that_the_data_ends_early(
     subject = replace(LETTER, report=report, own_subject=own).subject
     assert subject.startswith("Monthly for the board: 2021-01-01 to 2022-12-31")
     assert subject.endswith(end)
+
+
+@pytest.mark.parametrize("gaps", [(), ("It ends early.",)])
+@pytest.mark.parametrize(
+    "own", ["x" * (LONGEST_OWN - len("{interval}")) + "{interval}", "=?" * (LONGEST_OWN // 2), ""]
+)
+def test_a_long_subject_is_cut_before_the_words_on_what_is_missing(own: str, gaps: tuple[str, ...]) -> None:
+    total = replace(LETTER.report.rows[0], partial=True)
+    report = replace(LETTER.report, info=replace(INFO, data_gaps=gaps), total=total)
+    letter = replace(LETTER, report=report, mark="Alert", own_subject=own, title="y" * 200)
+    subject = str(sent(letter)[1]["Subject"])
+    words, _, end = subject.partition("… (partial: until 2022-12-16 08:30")
+    assert end == (", data ends early)" if gaps else ")")
+    assert words.startswith(f"Alert: {own[:1] or 'y'}")
+    assert len(subject) == MAX_SUBJECT_LENGTH
 
 
 @pytest.mark.parametrize(

@@ -577,6 +577,63 @@ def test_few_transactions_on_the_last_day_are_no_gap(count: int) -> None:
         assert list(missing_days(evidence([*usage, *refills], kinds))) == []
 
 
+WEEKDAYS, WITH_QUIET_WEEKENDS = [300] * 5 + [0, 0], [300] * 5 + [2, 3]
+LONG_WEEKEND, TWO_HOLIDAYS, THREE_HOLIDAYS = [0] * 3, [0] * 4, [0] * 5  # from Saturday on
+
+
+@pytest.mark.parametrize("week", [WEEKDAYS, WITH_QUIET_WEEKENDS])
+@pytest.mark.parametrize(
+    ("pause", "is_noted"), [(LONG_WEEKEND, False), (TWO_HOLIDAYS, False), (THREE_HOLIDAYS, True)]
+)
+@pytest.mark.parametrize("later", [[2], [1, 1]])
+def test_up_to_two_days_without_transactions_before_the_last_few_may_be_holidays(
+    week: list[int], pause: list[int], is_noted: bool, later: list[int]
+) -> None:
+    usage = on_days(*week * 4, *week[:5], *pause, *later)
+    renewals = on_days(*[1] * (33 + len(pause)), 9)
+    kinds = ["usage"] * len(usage) + ["package_renewal"] * len(renewals)
+    for mart, of in ((evidence(usage), "transactions"), (evidence([*usage, *renewals], kinds), "usage")):
+        assert [note.figures["of"] for note in missing_days(mart)] == [of] * is_noted
+
+
+@pytest.mark.parametrize(("days", "is_noted"), [(1, False), (2, False), (3, True)])
+def test_a_kind_that_did_not_occur_on_up_to_two_days_and_the_last_one_is_not_missing(
+    days: int, is_noted: bool
+) -> None:
+    """The file may have been made early on the last day, when there were only renewals."""
+    usage = on_days(*[300] * 28)
+    for renewals in (on_days(*[100] * (28 + days + 1)), on_days(*[100] * 28, *[0] * days, 100)):
+        kinds = ["usage"] * len(usage) + ["package_renewal"] * len(renewals)
+        found = list(missing_days(evidence([*usage, *renewals], kinds)))
+        assert bool(found) == is_noted
+
+
+@pytest.mark.parametrize(("less", "is_noted"), [(0, True), (1, False)])
+@pytest.mark.parametrize("back", ["usage", "refill"])
+def test_a_file_made_less_than_a_day_after_the_first_transactions_after_a_pause_has_no_gap(
+    less: int, is_noted: bool, back: str
+) -> None:
+    """However long the pause was: business may be back."""
+    usage = on_days(*[300] * 28)
+    refills = on_days(*[20] * 28)
+    far = [-9000 * DAY, (START + 9000) * DAY]
+    last = (START + 38) * DAY + HOUR
+    mart = evidence(
+        [*usage, *refills, last, last + HOUR, *far],
+        ["usage"] * len(usage) + ["refill"] * len(refills) + [back, back, "usage", "usage"],
+        written=(last + DAY) // SECOND - less,
+    )
+    found = [(note.figures["of"], note.figures["gaps"]) for note in missing_days(mart)]
+    assert found == [("transactions", [{"first": "2021-02-01", "last": "2021-02-10"}])] * is_noted
+
+
+def test_a_kind_that_is_missing_from_before_a_pause_of_all_on_is_noted() -> None:
+    usage = on_days(*[300] * 28)
+    refills = on_days(*[20] * 35, 0, 0, 2)
+    mart = evidence([*usage, *refills], ["usage"] * len(usage) + ["refill"] * len(refills))
+    assert [note.figures["of"] for note in missing_days(mart)] == ["usage"]
+
+
 def test_days_with_few_transactions_each_week_are_no_gap() -> None:
     week = [100, 100, 100, 100, 100, 2, 1]
     assert list(missing_days(evidence(on_days(*week * 12)))) == []

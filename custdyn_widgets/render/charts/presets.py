@@ -29,7 +29,7 @@ class Preset:
     columns
         The one-level names of the columns to draw.
     mark
-        One of `MARKS`. Over time, bars for packages or groups of clients are stacked, because their values
+        One of `MARKS`. Over time, bars for packages or groups of clients are stacked, because their flows
         add up.
     description
         One sentence on what the chart shows.

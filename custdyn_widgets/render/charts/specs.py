@@ -146,7 +146,7 @@ def _spec(
 def preset_mark(mark: str, *, is_shared: bool, categories: int) -> str:
     """Return a preset's mark over time: an area if there are too many bars.
 
-    The mark is stacked if packages or groups of clients share each bucket, because their values add up.
+    The mark is stacked if packages or groups of clients share each bucket, because their flows add up.
     """
     if mark != "bar":
         return mark

@@ -20,6 +20,7 @@ _LONG, _FEW, _MANY = 14, 30, 200
 _LONGEST = 20  # the number of gaps to look at
 # The maximum number of stray transactions in a gap, and the maximum on one day, as a share of a typical day.
 _STRAYS, _STRAY_SHARE = 3, 0.1
+_HOLIDAYS = 2  # the maximum number of days at the end that may be holidays
 _REGULAR = ("usage", "refill", "package_renewal")
 _EVENTS = 3  # the minimum number of clients created after the end of the ledger
 
@@ -29,12 +30,15 @@ class Gap:
     """A run of days without transactions, except perhaps for a few strays.
 
     `end` is the day after the last one, and `expected` is the number of transactions that would be expected.
+    `usual_days` is the number of these days, except for the ledger's last day, on which there usually are
+    more than a few transactions.
     """
 
     begin: int
     end: int
     expected: float
     strays: int
+    usual_days: int
 
     @property
     def words(self) -> str:
@@ -54,17 +58,24 @@ class Gap:
 
 
 def missing_days(evidence: Evidence) -> Iterator[Note]:
-    """Yield notes on days without transactions, or without transactions of a kind, between days with many."""
+    """Yield notes on days without transactions, or without transactions of a kind, between days with many.
+
+    A pause at the end that may be holidays is not noted, nor is a kind that stopped when it began.
+    """
     first, last = evidence.range_of_days
     by_kind = _daily(evidence)
     total = by_kind.sum(axis=0)
-    runs = _runs(total, until=len(total))
-    whole = [gap for run in runs if (gap := _gap(total, *run, first))]
+    whole, pauses = _gaps(evidence, total, _runs(total, until=len(total)))
     found = {"transactions": whole} if whole else {}
     for name in _REGULAR:
-        daily = by_kind[KINDS.index(name)]
-        runs = [run for run in _runs(daily, until=last - first + 1) if not _overlaps(run, whole, first)]
-        if gaps := [gap for run in runs if (gap := _gap(daily, *run, first))]:
+        kind = KINDS.index(name)
+        runs = [
+            run
+            for run in _runs(by_kind[kind], until=last - first + 1)
+            if not _overlaps(run, whole, first) and all(run[0] + first < pause.begin for pause in pauses)
+        ]
+        gaps, _ = _gaps(evidence, by_kind[kind], runs, kind)
+        if gaps:
             found[name] = gaps
     for what, gaps in found.items():
         gap, more = gaps[0], len(gaps) - 1
@@ -158,15 +169,40 @@ def _length_without_strays(daily: Int64s) -> int:
     return length if is_pause and daily[length:].sum() <= _STRAYS else len(daily)
 
 
+def _gaps(
+    evidence: Evidence, daily: Int64s, runs: list[tuple[int, int]], kind: int | None = None
+) -> tuple[list[Gap], list[Gap]]:
+    """Return the gaps among the runs of days, of a kind or of all, and those that may be pauses instead."""
+    first, _ = evidence.range_of_days
+    gaps: list[Gap] = []
+    pauses: list[Gap] = []
+    for run in runs:
+        if gap := _gap(daily, *run, first):
+            is_at_end = run[1] >= _length_without_strays(daily)
+            (pauses if is_at_end and _may_be_pause(evidence, gap, kind) else gaps).append(gap)
+    return gaps, pauses
+
+
+def _may_be_pause(evidence: Evidence, gap: Gap, kind: int | None) -> bool:
+    """Return whether a gap at the end of the ledger may just be a pause, such as a holiday.
+
+    Then it is short, or the file was written less than a day after the first transaction that follows it.
+    """
+    _, last = evidence.range_of_days
+    later = (evidence.days >= gap.end) & (evidence.days <= last)
+    if kind is not None:
+        later &= evidence.rows.kind == kind
+    at = evidence.rows.at[later]
+    is_back = len(at) > 0 and int(at.min()) > evidence.written * MICROS - DAY
+    return is_back or gap.usual_days <= _HOLIDAYS
+
+
 def _gap(daily: Int64s, begin: int, end: int, first: int) -> Gap | None:
     """Return a run of days as a gap, if many transactions would be expected in it.
 
-    If only strays follow it, the weeks before it are enough, but it must be longer than a day: the export may
-    have been made early on the day after a holiday.
+    If only strays follow it, the weeks before it are enough.
     """
     goes_on = end < _length_without_strays(daily)
-    if end < len(daily) and not goes_on and end - begin == 1:
-        return None
     weeks = [
         _typical_week(daily[max(begin - 7 * _WEEKS, 0) : begin], 0),
         _typical_week(daily[end : end + 7 * _WEEKS], end - begin) if goes_on else None,
@@ -174,10 +210,11 @@ def _gap(daily: Int64s, begin: int, end: int, first: int) -> Gap | None:
     if weeks[0] is None or (weeks[1] is None and goes_on):
         return None
     usual = np.min([week for week in weeks if week is not None], axis=0)
-    expected = float(usual[np.arange(end - begin) % 7].sum())
+    each = usual[np.arange(end - begin) % 7]
+    expected, usual_days = float(each.sum()), int((each[: len(daily) - 1 - begin] > _few(daily)).sum())
     enough = _FEW if end - begin >= _LONG else _MANY
     strays = int(daily[begin:end].sum())
-    return Gap(begin + first, end + first, expected, strays) if expected >= enough else None
+    return Gap(begin + first, end + first, expected, strays, usual_days) if expected >= enough else None
 
 
 def _typical_week(daily: Int64s, apart: int) -> npt.NDArray[np.float64] | None:

@@ -19,9 +19,10 @@ Floats = npt.NDArray[np.float64]
 # within the second factor.
 _SAME, _OTHER = 1.1, 1.2
 # Near 1, every quote is close to its inverse. There, a quote is inverted only if the inverse is within
-# `_NEARLY_SAME` of the next quote, and if the rate moved by `_RARE_MOVE` within `_DAYS` days and back again,
-# or by `_IMPLAUSIBLE_MOVE` to or from a quote of which only the inverse is plausible.
-_NEARLY_SAME, _RARE_MOVE, _DAYS, _IMPLAUSIBLE_MOVE = 1.02, 1.05, 7, 1.1
+# `_NEARLY_SAME` of the next quote, and if the rate moved by `_RARE_MOVE` within `_DAYS` days (a weekend) and
+# back again at most `_DAYS_UNTIL_BACK` days later, or by `_IMPLAUSIBLE_MOVE` to or from a quote of which only
+# the inverse is plausible.
+_NEARLY_SAME, _RARE_MOVE, _DAYS, _DAYS_UNTIL_BACK, _IMPLAUSIBLE_MOVE = 1.02, 1.05, 3, 31, 1.1
 _JUMP = 5.0
 # Quotes that are plausible only if inverted: their minimum number, their minimum share, and their minimum
 # ratio to the quotes that are plausible as they are.
@@ -56,8 +57,8 @@ def odd_quotes(evidence: Evidence) -> Iterator[Note]:
         ranges = _ranges(rates, rows)
         same = np.diff(currency[rows]) == 0
         inverse = same & _are_inverse(quotes[:-1], quotes[1:])
-        quick = np.diff(rates.columns["date"][rows]) <= _DAYS
-        inverse |= same & _inverse_near_1(quotes, ranges, currency[rows], inverse, quick)
+        days = rates.columns["date"][rows]
+        inverse |= same & _inverse_near_1(quotes, ranges, currency[rows], days, inverse)
         neither = _plausible(1 / quotes, ranges) < 0  # not plausible even if inverted
         jump = same & ~inverse & (_ratios(quotes) >= _JUMP)
     for changes, words, other, kind in (
@@ -92,7 +93,7 @@ def _are_inverse(now: Floats, after: Floats) -> Bools:
     return inverse & ((after > now * _OTHER) | (now > after * _OTHER))
 
 
-def _inverse_near_1(quotes: Floats, ranges: Floats, currency: Codes, inverse: Bools, quick: Bools) -> Bools:
+def _inverse_near_1(quotes: Floats, ranges: Floats, currency: Codes, days: Int64s, inverse: Bools) -> Bools:
     """Return, for each quote and the next one, whether they are inverses although both are near 1.
 
     A quick move to the inverse must be followed or preceded by one back, because a currency may be devalued
@@ -101,14 +102,22 @@ def _inverse_near_1(quotes: Floats, ranges: Floats, currency: Codes, inverse: Bo
     now, after = quotes[:-1], quotes[1:]
     product, ratios = now * after, _ratios(quotes)
     near = (product < _NEARLY_SAME) & (product > 1 / _NEARLY_SAME)
-    moves = near & quick & (ratios >= _RARE_MOVE) | inverse
-    up, down = (set(currency[:-1][moves & way].tolist()) for way in (after > now, after < now))
-    and_back = moves & np.isin(currency[:-1], list(up & down))
+    rare = (np.diff(currency) == 0) & (np.diff(days) <= _DAYS) & (ratios >= _RARE_MOVE)
+    moves = near & rare | inverse
     usual, wrong = _plausible(quotes, ranges) == 1, _plausible(1 / quotes, ranges) == 1
     wrong &= ~usual
     implausible = (usual[:-1] & wrong[1:]) | (wrong[:-1] & usual[1:])
-    found: Bools = and_back | (near & implausible & (ratios >= _IMPLAUSIBLE_MOVE))
+    found: Bools = near & implausible & (ratios >= _IMPLAUSIBLE_MOVE)
+    found[_and_back(np.flatnonzero(moves), after > now, currency, days)] = True
     return found
+
+
+def _and_back(moves: Int64s, up: Bools, currency: Codes, days: Int64s) -> Int64s:
+    """Return the moves that another move soon precedes or follows in the opposite direction."""
+    first, second = moves[:-1], moves[1:]
+    is_back = (currency[first] == currency[second]) & (up[first] != up[second])
+    is_back &= days[second] - days[first] <= _DAYS_UNTIL_BACK
+    return np.concatenate([first[is_back], second[is_back]])
 
 
 def _ranges(rates: CheckedTable, rows: Int64s) -> Floats:
