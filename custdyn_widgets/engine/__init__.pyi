@@ -1,7 +1,7 @@
 from .clients import clients_behind
 from .cohorts import cohort_triangle
 from .compute import report_lines, run_report
-from .currency import target_currency
+from .default_currency import target_currency
 from .metrics import metric, ratio
 from .query_columns import column_groups, columns_of
 from .report import report_on

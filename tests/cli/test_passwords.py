@@ -153,11 +153,22 @@ def test_links_do_not_begin_with_an_address() -> None:
         ("check", "ok", f"--all={URL}"),
         ("mapping", "new", "shop", f"s3://u:{PASSWORD}@b", "--currency"),
         ("snapshots", "expire", URL),
+        ("check", f"mysql://u:{PASSWORD}", PASSWORD, f"{PASSWORD}@h/d"),
+        ("check", f"mysql://u:{PASSWORD}@x", f"{PASSWORD}@h/d"),
+        ("check", f"u:{PASSWORD}", f"{PASSWORD}@h/d"),
+        ("check", f"mysql://u:{PASSWORD}", PASSWORD),
+        ("check", "host=h", f"password={PASSWORD}", PASSWORD, "dbname=x"),
+        ("query", "-s", f"mysql://u:{PASSWORD}", PASSWORD, f"{PASSWORD}@h/d"),
+        ("mapping", "new", "shop", f"mysql://u:{PASSWORD}", f"{PASSWORD}@h/d"),
     ],
     ids=" ".join,
 )
 def test_each_kind_of_usage_error(args: tuple[str, ...]) -> None:
     refused(*args)
+
+
+def test_a_short_part_of_a_password_does_not_disfigure_the_message() -> None:
+    assert "Usage: main [OPTIONS] COMMAND [ARGS]..." in refused("-xpostgresql://u:p=e", "check")
 
 
 @pytest.mark.parametrize(
