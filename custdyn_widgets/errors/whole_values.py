@@ -14,8 +14,9 @@ from itertools import accumulate, pairwise, takewhile
 from custdyn_widgets.errors.urls import mask_passwords
 
 _SCHEME = re.compile(r"(?<=[\w+.-]):/{1,2}|\A//")
-_NAME = re.compile(r"(?<![^\s\"'/=(\[{,;])(?!mailto:)[^\W\d_][\w.+@-]*:(?=[^\s/\\])")
-_ORACLE = re.compile(r"\s*(?:--?[\w-]+=)?[\"']?[^\W\d_][\w.$-]*/(?=[^/])")
+_BEGIN = r"(?<![^\s\"'/=(\[{,;])(?!mailto:)[^\W\d_]"  # of a user name
+_NAME = re.compile(_BEGIN + r"[\w.+@-]*:(?=[^\s/\\])")
+_ORACLE = re.compile(_BEGIN + r"[\w.$-]*/(?=[^/])")
 _TO_HOST = re.compile(r".*@(?!\s)", re.DOTALL)
 _PAGE = re.compile(r"https?://[^\s/?#:@]+(?::\d{1,5})?/[^\s?#:@]*\?[\w.-]+=\S*\Z")  # any @ is in its query
 _PORT = re.compile(r"\d*(?:[/?#,]|\Z)", re.ASCII)
@@ -104,7 +105,7 @@ def _login(value: str) -> tuple[int, int] | None:
         start, at = name.end(), host.end() - 1
         return None if value[start:at] == _MASK else (start, at)
     at = value.rfind("@/")
-    oracle = _ORACLE.match(value)
+    oracle = _ORACLE.search(value)
     if oracle and oracle.end() < at and value[oracle.end() : at] != _MASK:
         return oracle.end(), at
     return None

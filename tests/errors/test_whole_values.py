@@ -55,6 +55,7 @@ def test_any_text_can_be_a_password(password: str) -> None:
         ("mysql://u:cut", "mysql://u:***"),
         (" u:a b@h", " u:***@h"),
         ('{"login": "u:a b@h"}', '{"login": "u:***@h"}'),
+        ("/tmp/u/a b@//h:1/d", "/tmp/***@//h:1/d"),
         ("/no/u:a b@h/x.json", "/no/u:***@h/x.json"),
         ("mysql://u:8443/a b@h", "mysql://u:***@h"),
         ("https://u:8443/a@h", "https://u:***@h"),
