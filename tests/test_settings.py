@@ -106,6 +106,18 @@ def test_no_message_about_a_setting_shows_a_password(name: str, value: str, tmp_
     assert PASSWORD not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        "/home/ana@corp/a.py:/home/ana@corp/b.py:/home/ana@corp/c.py",
+        "/opt/a.py:/b.py:pkg.c",
+        "pkg.c:/home/ana@corp/a.py",
+    ],
+)
+def test_paths_of_extensions_are_not_passwords(value: str, tmp_path: Path) -> None:
+    assert settings.load({"CUSTDYN_EXTENSIONS": value}, tmp_path).extensions == tuple(value.split(":"))
+
+
 def test_what_is_handed_to_another_process_gives_the_same_settings_there(tmp_path: Path) -> None:
     written(
         tmp_path,

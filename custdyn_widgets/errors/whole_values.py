@@ -9,18 +9,22 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
+from itertools import accumulate, pairwise, takewhile
 
 from custdyn_widgets.errors.urls import mask_passwords
 
 _SCHEME = re.compile(r"(?<=[\w+.-]):/{1,2}|\A//")
-_NAME = re.compile(r"(?:--?[\w-]+=)?[\"']?(?!mailto:)[^\W\d_][\w.+@-]*(?=:[^\s/\\])")
-_ORACLE = re.compile(r"(?:--?[\w-]+=)?[\"']?[^\W\d_][\w.$-]*/(?=[^/])")
+_BEGIN = r"(?<![^\s\"'/=(\[{,;])(?!mailto:)[^\W\d_]"  # of a user name
+_NAME = re.compile(_BEGIN + r"[\w.+@-]*:(?=[^\s/\\])")
+_ORACLE = re.compile(_BEGIN + r"[\w.$-]*/(?=[^/])")
+_TO_HOST = re.compile(r".*@(?!\s)", re.DOTALL)
+_PAGE = re.compile(r"https?://[^\s/?#:@]+(?::\d{1,5})?/[^\s?#:@]*\?[\w.-]+=\S*\Z")  # any @ is in its query
 _PORT = re.compile(r"\d*(?:[/?#,]|\Z)", re.ASCII)
 _OPTION = re.compile(
     r"""
-    (?: password | passwd | passphrase | \bpass | pwd | secret | token | credentials?
-        | (?:api|access)[_-]?key )
-    \s{0,9} = \s{0,9}
+    (?: (?: password | passwd | passphrase | \bpass | pwd ) \s{0,9} = \s{0,9}
+        | (?: secret | token | credentials? | (?:api|access|account|secret)[_-]?key )
+          (?: = | \s{0,9} = \s{0,9} (?=\S{3}) ) )
     (?P<secret>
         (?: '(?:[^'\\]|\\.)+' | "(?:[^"\\]|\\.)+" | \{[^}]+\} ) (?= [\s&;,)\]}"'] | \Z )
         | (?: (?! (?: [&;]\s{0,9} | \s{1,9} ) [\w.%-]+\s{0,9}= | [&;]\s{0,9}\Z ) . )+
@@ -30,6 +34,10 @@ _OPTION = re.compile(
 )
 _SEARCHED = 4_000  # characters at the start of a value that are searched for options
 _BEFORE = re.compile(r"[^/?&;,\s]*\Z")
+_NEAR = 100  # characters before a password that are searched for its option or user name
+_JOINED = 50  # arguments that may be parts of one password
+_CLICK_OPTION = re.compile(r"--?[A-Za-z][^@]*\Z")  # ends the arguments that may be parts of a password
+_SHORT = 4  # characters: a shorter part without anything around it is masked only in quotes or brackets
 _MASK = "***"
 
 _Piece = tuple[str, str, str]  # a password with what precedes and follows it
@@ -55,10 +63,14 @@ def mask_given(text: str, given: Sequence[str]) -> str:
 
     The text may contain the values, or parts of them, quoted or escaped in several ways.
     """
-    for before, secret, after in sorted(_pieces(given), key=lambda piece: -len(piece[1])):
-        for form in _forms(before + secret + after):
+    for before, secret, after in sorted(set(_pieces(given)), key=lambda piece: (-len(piece[1]), piece)):
+        left, right = "" if before else r"(?<!\w)", "" if before or after else r"(?!\w)"
+        if len(secret) < _SHORT and not before and not after:
+            left, right = r"(?<=['\"(])", r"(?=['\")])"
+        for form in _forms(before + secret + after) if secret else ():
             masked = form[: len(before)] + _MASK + after
-            text = re.sub(re.escape(form), masked.replace("\\", r"\\"), text, flags=re.IGNORECASE)
+            pattern = f"{left}{re.escape(form)}{right}"
+            text = re.sub(pattern, masked.replace("\\", r"\\"), text, flags=re.IGNORECASE)
     return mask_passwords(text)
 
 
@@ -76,48 +88,53 @@ def _secrets(value: str) -> list[tuple[int, int]]:
 
 def _login(value: str) -> tuple[int, int] | None:
     """Return the start and end of the password in `scheme://user:password@host` or `user:password@host`."""
-    at = value.rfind("@")
+    if _PAGE.match(value):
+        return None
     scheme = _SCHEME.search(value)
-    if scheme or (at > 0 and _NAME.match(value)):
-        begin = scheme.end() if scheme else 0
-        colon = value.find(":", begin)
-        start = colon + 1
+    if scheme:
+        start, at = value.find(":", scheme.end()) + 1, value.rfind("@")
         if 0 < start <= at:
             return None if value[start:at] == _MASK else (start, at)
-        cut = scheme and colon >= 0 and not set("/?#[") & set(value[begin:colon])
+        cut = start and not set("/?#[") & set(value[scheme.end() : start])
         if cut and not _PORT.match(value, start) and value[start:] != _MASK:  # the rest may be elsewhere
             return start, len(value)
         return None
+    host = _TO_HOST.match(value)
+    name = _NAME.search(value)
+    if name and host and name.end() < host.end():
+        start, at = name.end(), host.end() - 1
+        return None if value[start:at] == _MASK else (start, at)
     at = value.rfind("@/")
-    oracle = _ORACLE.match(value)
+    oracle = _ORACLE.search(value)
     if oracle and oracle.end() < at and value[oracle.end() : at] != _MASK:
         return oracle.end(), at
     return None
 
 
 def _pieces(given: Sequence[str]) -> Iterator[_Piece]:
-    """Yield each password in the given values, and the parts of it that a message may show."""
+    """Yield each password in the given values, and the parts of it that a message may show.
+
+    The shell splits a password at its spaces, so each value is also read together with those after it.
+    """
     for position, value in enumerate(given):
-        for start, end in _secrets(value):
-            found = _BEFORE.search(value, 0, start)
-            before = found[0] if found else ""
-            if end == len(value) and "@" not in value:  # split by the shell at a space
-                yield from _continued(before, value[start:], given[position + 1 :])
-            yield before, value[start:end], value[end : end + 1]
-            cut = value.find("=") if value.startswith("-") else -1  # where click splits an option
-            if start < cut < end:
-                yield before, value[start:cut], ""
-                yield "", value[cut + 1 : end], value[end : end + 1]
+        yield from _parts([value])
+        following = given[position + 1 : position + _JOINED]
+        yield from _parts([value, *takewhile(lambda other: not _CLICK_OPTION.match(other), following)])
 
 
-def _continued(before: str, secret: str, following: Sequence[str]) -> Iterator[_Piece]:
-    """Yield the rest of a password that the shell has split at its spaces."""
-    for count, value in enumerate(following, start=1):
-        part, at, _ = value.rpartition("@")
-        if at:
-            yield before, " ".join((secret, *following[: count - 1], part)), "@"
-            yield "", part, "@"
-            return
+def _parts(words: Sequence[str]) -> Iterator[_Piece]:
+    """Yield the parts of each password in words separated by spaces: each word, and all from there on."""
+    text = " ".join(words)
+    begins = [0, *accumulate(len(word) + 1 for word in words)]
+    cut = text.find("=", 0, len(words[0])) + 1 if text.startswith("-") else 0  # where click splits an option
+    for start, end in _secrets(text):
+        found = _BEFORE.search(text, max(0, start - _NEAR), start)
+        before, after = found[0] if found else "", text[end : end + 1].strip()
+        inner = [begin for begin in sorted({cut, *begins}) if start < begin < end]
+        for begin, stop in pairwise([start, *inner, end + 1]):
+            yield before if begin == start else "", text[begin:end], after
+            if stop <= end:
+                yield before if begin == start else "", text[begin : stop - 1], ""
 
 
 def _forms(text: str) -> set[str]:

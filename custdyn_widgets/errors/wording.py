@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterable, Sequence
 
 from custdyn_widgets.errors.urls import mask_passwords
@@ -10,6 +11,7 @@ from custdyn_widgets.errors.whole_values import mask_value
 
 _SHOWN_VALUE = 80
 _SEARCHED = 4_000  # characters at the start of a value that are searched for passwords
+_COLLECTIONS = (list, tuple, set, frozenset)
 _FEW, _LISTED = 12, 20
 
 
@@ -23,18 +25,24 @@ def shown(value: object) -> str:
         value = mask_value(value, _SEARCHED)[:_SHOWN_VALUE]
         text = repr(value) if value.isprintable() else ascii(value)
     else:
-        text = "".join(c if c.isprintable() else " " for c in mask_passwords(repr(_masked(value))))
+        try:
+            text = mask_passwords(repr(_masked(value)))
+        except RecursionError:
+            text = f"a {type(value).__name__} that contains itself or too many levels"
+        text = "".join(c if c.isprintable() else " " for c in text)
     return text if len(text) <= _SHOWN_VALUE else text[: _SHOWN_VALUE - 1] + "…"
 
 
 def _masked(value: object) -> object:
-    """Return a value with the passwords masked in all its strings, even inside lists, tuples and dicts."""
-    if type(value) is list:
-        return [_masked(item) for item in value]
-    if type(value) is tuple:
-        return tuple(_masked(item) for item in value)
+    """Return text, bytes, a path or a built-in collection with passwords masked; other values unchanged."""
+    if isinstance(value, _COLLECTIONS) and type(value) in _COLLECTIONS:
+        return type(value)([_masked(item) for item in value])
     if type(value) is dict:
         return {_masked(key): _masked(item) for key, item in value.items()}
+    if isinstance(value, (bytes, bytearray)):
+        return type(value)(mask_value(value.decode("latin-1"), _SEARCHED), "latin-1")
+    if isinstance(value, os.PathLike):
+        return value if mask_value(str(value)) == str(value) else mask_value(str(value))
     return mask_value(value, _SEARCHED) if isinstance(value, str) else value
 
 

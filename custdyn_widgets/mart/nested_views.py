@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pyarrow as pa
 
-_LARGE_LISTS = (pa.types.is_large_list, pa.types.is_list_view, pa.types.is_large_list_view)
+_LIST_VIEWS = (pa.types.is_list_view, pa.types.is_large_list_view)
+_LARGE_LISTS = (pa.types.is_large_list, *_LIST_VIEWS)
 
 
 def without_nested_views(table: pa.Table) -> pa.Table:
@@ -18,9 +21,18 @@ def without_nested_views(table: pa.Table) -> pa.Table:
 def widened(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return a column without views at any depth."""
     kind, wider = column.type, _wider(column.type)
-    if "list_view" in str(kind):  # Arrow's casts drop values of list views
+    if has_type(kind, *_LIST_VIEWS):  # Arrow's casts drop values of list views
         return pa.chunked_array([pa.array(column.to_pylist(), wider)])
     return column if wider == kind else column.cast(wider)
+
+
+def has_type(kind: pa.DataType, *tests: Callable[[pa.DataType], bool]) -> bool:
+    """Return whether a type, or a type at any depth in it, passes one of the tests."""
+    if pa.types.is_dictionary(kind):
+        inner = [kind.value_type]
+    else:
+        inner = [kind.field(i).type for i in range(kind.num_fields)]
+    return any(test(kind) for test in tests) or any(has_type(one, *tests) for one in inner)
 
 
 def _wider(kind: pa.DataType) -> pa.DataType:

@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from custdyn_widgets.errors import SettingsError, SourceError, is_address, nearest, shown
+from custdyn_widgets.errors import SettingsError, SourceError, is_address, mask_value, nearest, shown
 from custdyn_widgets.mart.database_url import SECRET_KEY, check_url, has_secret
 from custdyn_widgets.mart.dialect import DIALECT_FIELDS, Dialect
 from custdyn_widgets.mart.objects.address import is_object_address
@@ -104,7 +104,9 @@ def _path(file: Path, place: str, section: dict[str, str], key: str) -> Path | N
 def _reject_secret(place: str, key: str, value: object) -> None:
     """Raise an error if a value looks like a secret, without showing the value."""
     secret = isinstance(value, str) and (
-        _SECRET_VALUE.search(value) or (key in ("url", "path", "endpoint", "mapping") and has_secret(value))
+        _SECRET_VALUE.search(value)
+        or (key in ("url", "path", "endpoint", "mapping") and has_secret(value))
+        or (key in ("path", "mapping") and mask_value(value) != value)
     )
     if SECRET_KEY.search(key) or secret:
         raise SettingsError(

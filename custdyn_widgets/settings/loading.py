@@ -9,7 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from custdyn_widgets.errors import SettingsError, is_address, mask_value, nearest, shown
+from custdyn_widgets.errors import SettingsError, has_password, is_address, mask_value, nearest, shown
 from custdyn_widgets.settings.settings import PAPERS, Settings
 from custdyn_widgets.text import is_base_url
 
@@ -152,16 +152,26 @@ def _extensions(env: Mapping[str, str], stored: Mapping[str, Any], config: Path 
     given = env.get("CUSTDYN_EXTENSIONS")
     if given:
         setting, base = "CUSTDYN_EXTENSIONS", Path.cwd()
-        if mask_value(given) != given:  # once split, an address is not recognizable
-            raise SettingsError(f"{setting} must not contain a password.", field="extensions")
         names = [part for part in given.split(os.pathsep) if part]
-        _check_extensions(names, setting)
+        _check_listed(given, names, setting)
     else:
         setting, base = "extensions", config.parent if config else Path()
         names = stored.get("extensions", [])
     return tuple(
         str((base / _expanded(setting, name)).absolute()) if name.endswith(".py") else name for name in names
     )
+
+
+def _check_listed(given: str, names: list[str], setting: str) -> None:
+    """Raise an error unless each part of a list is an extension; the parts of an address are not shown."""
+    try:
+        if not has_password(given):
+            _check_extensions(names, setting)
+            return
+    except SettingsError:
+        if mask_value(given) == given:
+            raise
+    raise SettingsError(f"{setting} must not contain a password.", field="extensions")
 
 
 def _choice(name: str, choices: tuple[str, ...], env: Mapping[str, str], stored: Mapping[str, Any]) -> str:

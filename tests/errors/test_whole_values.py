@@ -53,6 +53,15 @@ def test_any_text_can_be_a_password(password: str) -> None:
         ("redis://:a b@h", "redis://:***@h"),
         ("--url=mysql://u:a b@h", "--url=mysql://u:***@h"),
         ("mysql://u:cut", "mysql://u:***"),
+        (" u:a b@h", " u:***@h"),
+        ('{"login": "u:a b@h"}', '{"login": "u:***@h"}'),
+        ("/tmp/u/a b@//h:1/d", "/tmp/***@//h:1/d"),
+        ("/no/u:a b@h/x.json", "/no/u:***@h/x.json"),
+        ("mysql://u:8443/a b@h", "mysql://u:***@h"),
+        ("https://u:8443/a@h", "https://u:***@h"),
+        ("AccountName=x;AccountKey=a+b==;X=1", "AccountName=x;AccountKey=***;X=1"),
+        ("secret_key=a b&x=1", "secret_key=***&x=1"),
+        ("secret = a-b c", "secret = ***"),
     ],
 )
 def test_what_remains(value: str, masked: str) -> None:
@@ -66,6 +75,7 @@ def test_what_remains(value: str, masked: str) -> None:
         "2021-01-01T10:00/2021-02-01", "mailto:bob@x.example", "https://[::1]:8080/", "C:/Users/x",
         "Note: ask bob@x", "postgresql://u@h:5432/d",
         "host=h user=u", "password=", "the password of x", "https://h/t?at=10:30", "",
+        "https://host:8443/view?email=a@b", "https://h/t?a=1:2&m=bob@x", "Zone:A @ night", "secret = 5",
     ],
 )  # fmt: skip
 def test_nothing_else_is_masked(value: str) -> None:
@@ -73,14 +83,52 @@ def test_nothing_else_is_masked(value: str) -> None:
     assert mask_given(f"Odd: {value!r}.", [value]) == f"Odd: {value!r}."
 
 
-def test_a_password_that_the_shell_divided_at_its_blanks() -> None:
-    words = ["check", "mysql://u:s3cret", "and", "more@h/d"]
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["mysql://u:s3aa", "s3bb", "s3cc@h/d"],
+        ["mysql://u:s3aa@s3bb", "s3cc@h/d"],
+        ["mysql://u:s3aa", "s3bb@s3cc", "s3dd", "s3ee@h/d"],
+        ["mysql://u:s3aa", "s3bb", "s3cc"],
+        ["--url=mysql://u:s3aa", "s3bb", "", "s3cc@h/d"],
+        ["u:s3aa", "s3bb", "s3cc@h/d"],
+        ["u/s3aa", "s3bb", "s3cc@//h:1521/d"],
+        ["host=h", "password=s3aa", "s3bb", "s3cc"],
+        ["password", "=", "s3aa", "s3bb"],
+        ["mysql://u:s3aa=s3bb", "s3cc=s3dd@h/d"],
+    ],
+)
+def test_a_password_that_the_shell_divided_at_its_blanks(words: list[str]) -> None:
+    given = ["check", *words, "--source", "demo"]
+    for first in range(len(words)):
+        message = f"Odd: ({' '.join(words[first:])}) {words[first:]} {words[first]!r} {words[first]}."
+        masked = mask_given(message, given)
+        assert "s3" not in masked.replace("--source", "")
+        assert masked.startswith("Odd: (")
+        assert "s3" not in mask_given(message, words)
+
+
+def test_short_parts_of_a_divided_password() -> None:
+    words = ["mysql://u:it", "is", "in", "a@h/d"]
     for text, masked in (
-        ("(and more@h/d)", "(and ***@h/d)"),
-        ("(mysql://u:s3cret and more@h/d)", "(mysql://u:***@h/d)"),
-        ("'mysql://u:s3cret'", "'mysql://u:***'"),
+        ("It is in a list: (is in a@h/d)", "It is in a list: (***@h/d)"),
+        ("There is no 'is'.", "There is no '***'."),
+        ("(mysql://u:it is in a@h/d)", "(mysql://u:***@h/d)"),
     ):
         assert mask_given(text, words) == masked
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["check", "mysql://u:p", "--mail", "bob@x"], "Odd: bob@x."),
+        (["-xpostgresql://u:p=e", "--more"], "Error: more."),
+        (["demo", "bob@x"], "Odd: (demo bob@x)."),
+        (["mysql://u:p@h", "-s", "demo"], "Odd: demo."),
+    ],
+)
+def test_other_arguments_are_not_masked(words: list[str], text: str) -> None:
+    assert mask_given(text, words) == text
 
 
 def test_the_path_of_an_address_is_masked_too() -> None:
@@ -94,13 +142,15 @@ def test_a_password_longer_than_what_is_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["a.", ":/", "a://b:", "::", "password=", "password = ", "a:b", "'", " ", "a/@", "&"]
+    "piece", ["a.", ":/", "a://b:", "::", "password=", "password = ", "a:b", "'", " ", "a/@", "&", "a"]
 )
 def test_a_long_value_takes_no_long_time(piece: str) -> None:
     began = time.process_time()
     shown(piece * 300_000)
     mask_value(piece * 30_000)
     mask_given("Odd.", [piece * 3_000])
+    mask_given("Odd.", [f"{piece * 3_000}/{'u' * 100_000}://b:c@d"])
+    mask_given("Odd.", [piece] * 1_000)
     assert time.process_time() - began < 20
 
 

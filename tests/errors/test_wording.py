@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path, PurePosixPath
+
 import pytest
 
 from custdyn_widgets.errors.wording import hint, nearest, shown
@@ -26,6 +28,37 @@ MANY = [f"country {n:02}" for n in range(21)]
 def test_a_value_is_quoted_on_one_line_of_eighty_characters(value: object, text: str) -> None:
     assert shown(value) == text
     assert len(text) <= 80
+
+
+SECRET = "postgresql://u:s3a s3b@h"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        Path(SECRET), PurePosixPath(SECRET), SECRET.encode(), bytearray(SECRET.encode()), {SECRET},
+        frozenset([SECRET]), [{"a": ({SECRET: b"x"}, Path(SECRET))}], SECRET.encode() + b"\xff",
+    ],
+)  # fmt: skip
+def test_passwords_are_masked_in_any_kind_of_value(value: object) -> None:
+    assert "postgresql" in shown(value)
+    assert "***@h" in shown(value)
+    assert "s3" not in shown(value)
+
+
+@pytest.mark.parametrize("value", [Path("a/b"), b"a\xff", {1}, frozenset(), bytearray(b"a")])
+def test_other_values_are_shown_as_they_are(value: object) -> None:
+    assert shown(value) == repr(value)
+
+
+def test_a_list_that_contains_itself() -> None:
+    itself: list[object] = [SECRET]
+    itself.append(itself)
+    deep: list[object] = [SECRET]
+    for _ in range(100_000):
+        deep = [deep]
+    for value in (itself, deep):
+        assert shown(value) == "a list that contains itself or too many levels"
 
 
 def test_what_a_value_shows_of_itself_is_on_one_line() -> None:

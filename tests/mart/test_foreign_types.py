@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import date, time
 from decimal import Decimal
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -19,7 +20,8 @@ import pytest
 
 from custdyn_widgets import Source
 from custdyn_widgets.engine.compute import run_report
-from custdyn_widgets.errors import MartError, SourceError
+from custdyn_widgets.errors import MartError, SourceError, shown
+from custdyn_widgets.mart.nested_views import widened
 from custdyn_widgets.mart.reading.frames import from_frames
 from custdyn_widgets.mart.schema import TABLES, MartColumn
 from custdyn_widgets.query.query import ReportQuery
@@ -242,6 +244,41 @@ def test_one_nested_cell_among_others_is_a_fault_in_its_row(
             assert own.endswith(" is not text")
 
 
+@pytest.mark.parametrize("cell", [{"a": 1}, b"\xff", ["x", ["y"]]], ids=repr)
+@pytest.mark.parametrize("column", ["tags", "name"])
+def test_a_fault_shows_the_nested_value_that_was_there(column: str, cell: object) -> None:
+    mart = {name: pd.DataFrame(columns).astype(object) for name, columns in MART.items()}
+    mart["clients"][column] = pd.Series([1, cell], dtype=object)
+    [fault] = [line for line in _faults(mart) if f"clients, row 2, {column}: " in line]
+    assert shown(str([str(cell)]) if column == "tags" else str(cell)) in fault
+
+
+@pytest.mark.parametrize(
+    ("table", "column"), [("clients", "created_at"), ("transactions", "at"), ("rates", "date")]
+)
+def test_bytes_and_arrays_of_no_dimension_among_other_values_are_read(table: str, column: str) -> None:
+    mart = {name: pd.DataFrame(columns).astype(object) for name, columns in MART.items()}
+    for convert in (str.encode, lambda text: bytearray(text, "ascii"), np.array):
+        mart[table][column] = pd.Series([convert(MART[table][column][0]), date(2021, 1, 1)], dtype=object)
+        assert not verdict(mart)
+
+
+def test_bytes_among_amounts_are_read() -> None:
+    mart = {name: pd.DataFrame(columns).astype(object) for name, columns in MART.items()}
+    mart["transactions"]["amount"] = pd.Series([b"5", Decimal(-2)], dtype=object)
+    assert not verdict(mart)
+
+
+def test_the_names_of_fields_are_not_types() -> None:
+    struct = pa.array([{"union_view": "x"}, {"union_view": "y"}])
+    data = from_frames(with_array("clients", "name", struct)).others["clients"].data
+    assert data.column("name").type == struct.type
+    lists = pa.chunked_array([pa.array([[{"list_view": "x"}], []])])
+    assert widened(lists) is lists
+    views = pa.array([[{"a": ["x"]}], []], pa.list_(pa.struct({"a": pa.list_view(pa.string_view())})))
+    assert widened(pa.chunked_array([views])).to_pylist() == views.to_pylist()
+
+
 def _faults(mart: Mapping[str, Any]) -> list[str]:
     with pytest.raises(MartError) as caught:
         run_report(QUERY, mart, as_of="2021-04-01")
@@ -251,10 +288,14 @@ def _faults(mart: Mapping[str, Any]) -> list[str]:
 def test_single_values_of_any_type_are_ids() -> None:
     given = [UUID(int=1), "b", b"c", Decimal("4.50"), 5, date(2021, 1, 1), Path("d")]
     ids = ["00000000-0000-0000-0000-000000000001", "b", "c", "4.50", "5", "2021-01-01", "d"]
-    clients = pd.DataFrame({name: [values[0]] * 7 for name, values in MART["clients"].items()})
+    given += [ip_network("10.0.0.0/30"), np.array("t9")]
+    ids += ["10.0.0.0/30", "t9"]
+    clients, transactions = (
+        pd.DataFrame({name: [values[0]] * len(ids) for name, values in MART[table].items()})
+        for table in ("clients", "transactions")
+    )
     clients["client_id"] = pd.Series(given, dtype=object)
-    transactions = pd.DataFrame({name: [values[0]] * 7 for name, values in MART["transactions"].items()})
-    transactions["transaction_id"], transactions["client_id"] = range(7), ids
+    transactions["transaction_id"], transactions["client_id"] = range(len(ids)), ids
     mart = {name: pd.DataFrame(columns) for name, columns in MART.items()}
     assert not verdict({**mart, "clients": clients, "transactions": transactions})
 

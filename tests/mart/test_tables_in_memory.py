@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ import pytest
 from custdyn_widgets.engine.compute import run_report
 from custdyn_widgets.errors import SourceError
 from custdyn_widgets.mart.building import check_source
+from custdyn_widgets.mart.reading.frames import from_frames
+from custdyn_widgets.mart.reading.parts import joined_rows
 from custdyn_widgets.mart.sources import Source
 from custdyn_widgets.query.query import ReportQuery
 from tests.mart.test_mart import CSV, EVERYONE, folder, numbers
@@ -209,6 +212,14 @@ def test_a_float_in_a_sparse_column_a_category_or_a_union_is_told() -> None:
     ):
         warnings = run_report(EVERYONE, {**tables, "transactions": data}, as_of="2022-01-01").info.warnings
         assert [warning for warning in warnings if "floats (transactions, amount)" in warning]
+
+
+def test_rows_joined_from_batches_have_had_floats_if_one_batch_had() -> None:
+    exact, other = (from_frames(tables_with()).tables()["rates"].without_rows() for _ in range(2))
+    floats = replace(other, floats=frozenset({"units_per_base"}))
+    for batches in ([exact, floats], [floats, exact]):
+        assert joined_rows(batches).has_floats("units_per_base")
+    assert not joined_rows([exact, exact]).has_floats("units_per_base")
 
 
 def test_missing_values_of_pandas_among_exact_ones_are_no_floats() -> None:

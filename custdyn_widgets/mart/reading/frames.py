@@ -5,18 +5,18 @@ Polars DataFrames, Arrow tables and DuckDB relations have `__arrow_c_stream__`, 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 import pyarrow as pa
 
 from custdyn_widgets.errors import SourceError, shown
 from custdyn_widgets.mart.columns import is_text, plain
+from custdyn_widgets.mart.nested_views import has_type
 from custdyn_widgets.mart.reading.near_names import nearest_table
 from custdyn_widgets.mart.reading.stored import NestedCell, StoredMart, StoredTable, reject_repeated_columns
 from custdyn_widgets.mart.schema import TABLES, Kind, MartTable
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _OF_ONE_TYPE = ("string", "decimal", "integer", "floating", "boolean", "datetime", "date", "empty")
 _READ_FROM_TEXT = ("time", "date", "amount", "positive")
+_UNFILTERABLE = (pa.types.is_union, pa.types.is_string_view, pa.types.is_binary_view)
 _WRITTEN_OUT = 100  # digits: longer Decimals keep their exponents
 
 
@@ -117,7 +118,7 @@ def _selectable(column: pa.ChunkedArray) -> pa.Array:
             return pa.array([_value_text(value) for value in values], pa.large_string())
         return _as_nested(values)
     found = plain(column)
-    if pa.types.is_nested(found.type) and re.search("union|view", str(found.type)):
+    if pa.types.is_nested(found.type) and has_type(found.type, *_UNFILTERABLE):
         return _as_nested(found.to_pylist())
     return found
 
@@ -151,7 +152,9 @@ def _frame_column(series: pd.Series[Any], kind: Kind) -> tuple[pa.Array, list[in
 
     mixed = series.dtype == object and pd.api.types.infer_dtype(series) not in _OF_ONE_TYPE
     if mixed and kind in _READ_FROM_TEXT:  # otherwise Arrow would read a number among times as microseconds
-        return _texts(series), []  # a nested value is neither a time nor a number
+        return _texts(
+            [_decoded(value) for value in series]
+        ), []  # a nested value is neither a time nor a number
     try:
         if mixed:  # Arrow crashes on NumPy scalars of mixed types
             series = pd.Series([_unboxed(value) for value in series], dtype=object)
@@ -180,8 +183,8 @@ def _any_float(values: Iterable[object]) -> bool:
     return any(isinstance(value, (float, np.floating)) and not np.isnan(value) for value in values)
 
 
-def _texts(series: pd.Series[Any]) -> pa.Array:
-    return pa.array([_value_text(value) for value in series], pa.large_string())
+def _texts(values: Iterable[object]) -> pa.Array:
+    return pa.array([_value_text(value) for value in values], pa.large_string())
 
 
 def _unboxed(value: object) -> object:
@@ -192,13 +195,15 @@ def _unboxed(value: object) -> object:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _is_nested(value: object) -> bool:
+def _is_nested(value: object) -> TypeGuard[Collection[object]]:
     """Return whether a value is a collection, or bytes that are not text."""
-    return isinstance(value, Iterable) and not isinstance(value, str)
+    return isinstance(value, Collection) and not isinstance(value, str)
 
 
 def _decoded(value: object) -> object:
-    """Return UTF-8 bytes as text (as for a column of bytes), and any other value unchanged."""
+    """Return UTF-8 bytes as text, an array without axes as its value, and any other value unchanged."""
+    if isinstance(value, np.ndarray) and not value.ndim:
+        return _decoded(value.item())
     if isinstance(value, (bytes, bytearray)):
         with suppress(UnicodeDecodeError):
             return value.decode()
@@ -209,12 +214,14 @@ def _is_odd_tags(value: object) -> bool:
     """Return whether a value is neither text nor a collection of single values."""
     if isinstance(value, (Mapping, bytes, bytearray)):
         return True
-    return isinstance(value, Iterable) and not isinstance(value, str) and any(map(_is_nested, value))
+    return _is_nested(value) and any(map(_is_nested, value))
 
 
 def _tag_texts(value: object) -> list[str | None]:
     """Return a client's tags: the elements of a collection, or the parts of a string separated by `;`."""
-    if isinstance(value, Iterable) and not isinstance(value, (str, bytes)):
+    if _is_odd_tags(value):
+        return [str(value)]  # shown in the fault
+    if _is_nested(value):
         return [_value_text(v) for v in value]
     return list((_value_text(value) or "").split(";"))
 

@@ -106,6 +106,7 @@ def joined_rows(batches: Sequence[StoredTable]) -> StoredTable:
         nested=tuple(cell for batch in batches for cell in batch.nested),
         guessed=tuple(dict.fromkeys(word for batch in batches for word in batch.guessed)),
         numbers=np.concatenate([batch.numbers for batch in batches if batch.numbers is not None]),
+        floats=frozenset().union(*(batch.floats for batch in batches)),
     )
 
 
