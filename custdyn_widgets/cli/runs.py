@@ -69,6 +69,8 @@ def runs_list(as_json: bool, last: int | None, saved_name: str | None) -> None:
 def runs_check(max_age: str | None, as_json: bool) -> None:
     """Check that the scheduled saved queries ran; exit 1 if a run was missed or killed, failed, or is late.
 
+    A report that was sent although its data ends early is a warning, which does not change the exit code.
+
     A problem is resolved once a run for the scheduled time has succeeded: use "custdyn run --saved NAME
     --as-of TIME" or "custdyn runs resend RUN". This command is for monitoring: it neither sends nor changes
     anything.
@@ -88,8 +90,9 @@ def runs_check(max_age: str | None, as_json: bool) -> None:
         click.echo(json.dumps({"ok": not found.problems, **asdict(found)}, indent=1))
     elif not found.problems:
         click.echo(_without_problems(found, max_age))
-    for one in () if as_json else found.problems:
+    for one in () if as_json else [*found.problems, *found.warnings]:
         text = " ".join(filter(None, (one.saved, one.kind, one.time))) + f": {one.problem}"
+        text = f"Warning: {text}" if one in found.warnings else text
         remedy = f" Once this is fixed, run `{one.command}`." if one.command else ""
         click.echo(cut_short(printable(text), _MAX_CHECK_LENGTH) + printable(remedy))
     if found.problems:

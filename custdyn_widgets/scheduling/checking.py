@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from custdyn_widgets.report import format_instant
@@ -21,6 +21,7 @@ from custdyn_widgets.text import format_instant_utc
 
 _GRACE = timedelta(minutes=5)  # after this long, a run that has not begun is late
 _LONGEST_RUN = timedelta(hours=2)  # a notebook may take an hour, and sending half an hour
+_EARLY = "early"  # the kind of a warning
 _REMEMBERED = timedelta(days=2)  # how long the failure of a deleted saved query is shown
 
 
@@ -35,7 +36,8 @@ class RunProblem:
     kind
         `missed`: no run was started in time; `late`: the run has not begun yet, or is taking too long;
         `killed`: the run was killed; `failed`: the run failed, its data was stale or it did not reach every
-        recipient; `invalid`: the saved query cannot be read.
+        recipient; `invalid`: the saved query cannot be read; `early`, only in warnings: the run succeeded,
+        but its data ends early.
     time
         The scheduled time, in UTC; None if it is unknown.
     problem
@@ -62,12 +64,15 @@ class RunCheck:
     ----------
     problems
         The problems, sorted by saved query and time.
+    warnings
+        The runs that succeeded although their data ends early, in the same order.
     ran, running, not_due
         How many scheduled saved queries without a problem ran as scheduled, how many are running or have a
         few more minutes to begin, and how many had no scheduled time that could be checked.
     """
 
     problems: list[RunProblem]
+    warnings: list[RunProblem] = field(default_factory=list)
     ran: int = 0
     running: int = 0
     not_due: int = 0
@@ -93,6 +98,7 @@ def check_runs(
     assert settings.runs is not None
     runs = Runs(settings.runs)
     found: list[RunProblem] = []
+    warnings: list[RunProblem] = []
     states: Counter[str] = Counter()
     names = set()
     for entry in one_for_each_name(entries):
@@ -102,14 +108,18 @@ def check_runs(
         elif entry.saved and entry.saved.schedule:
             since = _changed(entry, settings)
             judged = _check(entry.name, entry.saved, runs, now, max_age, since)
-            problems = [one for one in judged if isinstance(one, RunProblem)]
+            told = [one for one in judged if isinstance(one, RunProblem)]
+            problems = [one for one in told if one.kind != _EARLY]
             found += problems
+            warnings += [one for one in told if one.kind == _EARLY]
             if not problems:
-                states[next((state for state in ("ran", "running") if state in judged), "not_due")] += 1
+                has_run = told or "ran" in judged
+                states["ran" if has_run else "running" if "running" in judged else "not_due"] += 1
     found += [problem for name in runs.names() if name not in names for problem in _gone(name, runs, now)]
     found.sort(key=lambda one: one.saved)  # each query's problems are already sorted by time
     found = [replace(one, command=one.command and in_place(one.command, settings)) for one in found]
-    return RunCheck(found, **states)
+    warnings.sort(key=lambda one: one.saved)
+    return RunCheck(found, warnings, **states)
 
 
 def _check(
@@ -170,9 +180,11 @@ def _recorded(name: str, runs: Runs, first: datetime, schedule: str) -> tuple[li
 
 
 def _judge(name: str, at: str, of_time: Sequence[Run], now: datetime) -> RunProblem | str:
-    """Return the problem with a scheduled time, or its state, given its runs (newest first)."""
-    if any(run.result not in (*BAD, "running", "held back") for run in of_time):
-        return "ran"
+    """Return the problem with a scheduled time, a warning, or its state, given its runs (newest first)."""
+    done = next((run for run in of_time if run.result not in (*BAD, "running", "held back")), None)
+    if done:
+        early = " ".join(done.data_gaps)
+        return RunProblem(name, _EARLY, at, early, done.id) if early else "ran"
     newest = of_time[0]
     if newest.result == "running":
         if now - datetime.fromisoformat(newest.began) <= _LONGEST_RUN:

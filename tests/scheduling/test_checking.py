@@ -45,11 +45,13 @@ def store(
     os.utime(settings.queries / f"{name}.json", (at.timestamp(), at.timestamp()))
 
 
-def record(settings: Settings, result: str, at: datetime = MONDAY, **about: Any) -> Run:
+def record(
+    settings: Settings, result: str, at: datetime = MONDAY, *, saved: str = "board", **about: Any
+) -> Run:
     begun = at + timedelta(seconds=1)
     run = Run(
         f"{begun:%Y%m%dT%H%M%S.%f}Z-{os.urandom(4).hex()}",
-        "board",
+        saved,
         "Board",
         format_instant_utc(begun),
         **{"logical_time": format_instant_utc(at), "schedule": "0 6 * * * Europe/Paris", **about},
@@ -288,11 +290,33 @@ def test_the_command_exits_1_for_a_problem_and_prints_json(settings: Settings) -
     done = CliRunner().invoke(main, ["runs", "check"])
     assert (done.exit_code, done.stdout) == (0, "OK: 1 scheduled saved query ran as scheduled.\n")
     done = CliRunner().invoke(main, ["runs", "check", "--json"])
-    found = {"ok": True, "problems": [], "ran": 1, "running": 0, "not_due": 0}
+    found = {"ok": True, "problems": [], "warnings": [], "ran": 1, "running": 0, "not_due": 0}
     assert (done.exit_code, json.loads(done.stdout)) == (0, found)
     done = CliRunner().invoke(main, ["runs", "check", "--max-age", "3 days"])
     assert done.exit_code == 2
     assert "is not a duration" in done.stderr
+
+
+def test_a_report_that_was_sent_although_its_data_ends_early_is_a_warning(settings: Settings) -> None:
+    now = datetime.now(UTC)
+    for name in ("a", "b", "c"):
+        store(settings, name=name)
+    at = DAILY.schedule.last(now - timedelta(minutes=5)) if DAILY.schedule else now
+    record(settings, "sent", at, saved="a", data_gaps=("The data ends.", "Usage ends."))
+    record(settings, "stale", at, saved="b", data_gaps=("The data ends.",))
+    record(settings, "sent", at, saved="c")
+    found = check(settings, now)
+    assert [(one.saved, one.kind, one.problem) for one in found.warnings] == [
+        ("a", "early", "The data ends. Usage ends.")
+    ]
+    assert ([one.saved for one in found.problems], found.ran) == (["b"], 2)
+    record(settings, "sent", at, saved="b")
+    done = CliRunner().invoke(main, ["runs", "check"])
+    assert done.exit_code == 0
+    first, warning = done.stdout.splitlines()
+    assert first == "OK: 3 scheduled saved queries ran as scheduled."
+    assert warning.startswith("Warning: a early ")
+    assert warning.endswith(": The data ends. Usage ends.")
 
 
 def test_the_command_is_that_of_the_failure_letter(
