@@ -8,22 +8,27 @@ from typing import Any
 
 import click
 
-from custdyn_widgets.errors import is_address, mask_given
+from custdyn_widgets.errors import is_address, mask_given, mask_value
 
 _GIVEN = f"{__name__}.given"
 
 
 class LocalPath(click.Path):
-    """The path of a file or folder on this machine; an address is rejected without being shown."""
+    """The path of a file or folder on this machine; an address, or the rest of one, is rejected unshown."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(path_type=Path, **options)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path."""
-        if isinstance(value, str) and is_address(value):
+        if isinstance(value, str) and (is_address(value) or _is_rest_of_password(value)):
             self.fail("must be a path on this machine, not an address.", param, ctx)
         return super().convert(value, param, ctx)
+
+
+def _is_rest_of_password(value: str) -> bool:
+    """Return whether a value is part of a password that the shell has split at its spaces."""
+    return masked(value) != mask_value(value)
 
 
 def remember(ctx: click.Context, given: Sequence[str]) -> None:

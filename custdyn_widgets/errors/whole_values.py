@@ -118,6 +118,8 @@ def _pieces(given: Sequence[str]) -> Iterator[_Piece]:
     """
     for position, value in enumerate(given):
         yield from _parts([value])
+        if _PAGE.match(value):
+            continue
         following = given[position + 1 : position + _JOINED]
         yield from _parts([value, *takewhile(lambda other: not _CLICK_OPTION.match(other), following)])
 

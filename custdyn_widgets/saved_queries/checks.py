@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from custdyn_widgets.errors import SavedQueryError, has_password
+from custdyn_widgets.errors import SavedQueryError, has_password, mask_value
 from custdyn_widgets.text import has_control_character
 
 _MAX_PATH_LENGTH = 1_000
@@ -28,7 +28,8 @@ def check_path(key: str, value: object) -> None:
     if isinstance(value, str) and not value.strip():
         raise SavedQueryError.invalid(key, value, "is blank")
     check_text(key, value, _MAX_PATH_LENGTH)
-    if _URL.match(str(value)) or has_password(str(value)):  # the message must not repeat a password
+    text = str(value)
+    if _URL.match(text) or has_password(text) or mask_value(text) != text:  # not repeated in the message
         raise SavedQueryError(
             f"{key} must be a name or a path, not a URL: give the source a name in sources.toml.",
             field=key,

@@ -124,6 +124,30 @@ def test_a_path_is_not_an_address(words: tuple[str, ...], path: click.Parameter)
     assert not list(Path.cwd().iterdir())
 
 
+@pytest.mark.parametrize(
+    "divided",
+    [
+        (f"mysql://user:{PASSWORD}", f"{PASSWORD}@db/b"),
+        (f"mysql://user:{PASSWORD}@x", f"{PASSWORD}.ipynb@db"),
+        (f"mysql://user:{PASSWORD}", f"{PASSWORD}.ipynb"),
+        (f"user:{PASSWORD}", f"{PASSWORD}@db/b"),
+    ],
+    ids=" ".join,
+)
+def test_the_rest_of_a_divided_password_is_no_path_and_is_not_recorded(
+    divided: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUSTDYN_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("CUSTDYN_QUERIES", str(tmp_path / "queries"))
+    monkeypatch.chdir(tmp_path)
+    asked = ("run", "--saved", "board", "--as-of", "2022-01-02T00:00:00Z", "--no-send", "--source", *divided)
+    assert "must be a path on this machine, not an address" in refused(*asked)
+    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert not any(PASSWORD.encode() in path.read_bytes() for path in written)
+    for command in (("runs", "list"), ("runs", "list", "--json"), ("runs", "check", "--json")):
+        assert PASSWORD not in CliRunner().invoke(main, [*command]).output
+
+
 def test_a_zip_and_its_key_are_not_at_an_address() -> None:
     assert "FILE.zip: must be a path" in refused("snapshots", "verify", f"{URL}/a.zip")
     assert "--key: must be a path" in refused("snapshots", "verify", "a.zip", "--key", URL)

@@ -125,6 +125,8 @@ def test_short_parts_of_a_divided_password() -> None:
         (["-xpostgresql://u:p=e", "--more"], "Error: more."),
         (["demo", "bob@x"], "Odd: (demo bob@x)."),
         (["mysql://u:p@h", "-s", "demo"], "Odd: demo."),
+        (["https://host:8443/latest?q=a@b", "shop"], "Odd: 'https://host:8443/latest?q=a@b' (shop)."),
+        (["--company", "shop", "https://host:8443/view?id=abc"], "Odd: https://host:8443/view?id=abc."),
     ],
 )
 def test_other_arguments_are_not_masked(words: list[str], text: str) -> None:

@@ -167,6 +167,8 @@ _BAD: list[tuple[dict[str, Any], str]] = [
     ({"source": "postgresql://user:sEcReT@db/billing"}, "must be a name or a path"),
     ({"source": "postgresql:/user:sEcReT@db/billing"}, "must be a name or a path"),
     ({"source": "./postgresql:/user:sEcReT@db/billing"}, "must be a name or a path"),
+    ({"source": "user:sEcReT@db/billing"}, "must be a name or a path"),
+    ({"source": "user/sEcReT@//db/billing"}, "must be a name or a path"),
     ({"source": "\ud800"}, "an incomplete character"),
     ({"recipients": "anna@example.com"}, "recipients must be a list of strings"),
     ({"recipients": {"anna@example.com": 1}}, "recipients must be a list of strings"),
