@@ -43,7 +43,7 @@ class Groups:
         The codes of the packages that have their own groups, in order; the last group is for the rest. Empty
         if not grouped by package.
     of_client
-        int64[clients]: the group of each client in the facts; None if not grouped by an attribute of clients.
+        int64[clients]: the group of each client in the facts; None if not grouped by a client attribute.
     """
 
     labels: tuple[str, ...]

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from custdyn_widgets.mart import Int64s
 
 DAY_S = 86_400
-MOST_STRAYS = 3  # the most stray days at either end, and the most stray transactions at the end
+MOST_STRAYS = 3  # the maximum number of stray days at either end, and of stray transactions at the end
 # At most one in `_DAYS_PER_STRAY` days has strays. The pause next to them is more than `_APART` times as long
 # as any pause between the other days.
 _DAYS_PER_STRAY, _APART = 10, 2

@@ -180,11 +180,11 @@ def _display(data: Mapping[str, Any]) -> Section:
     if "image/svg+xml" in forms:
         return _picture("svg", forms["image/svg+xml"])
     if "text/markdown" in forms and len(forms["text/markdown"]) > _MAX_MARKDOWN_LENGTH:
-        return _note(f"Markdown of more than {_MAX_MARKDOWN_LENGTH:,} characters")
+        return _note(f"more than {_MAX_MARKDOWN_LENGTH:,} characters of Markdown")
     if "text/markdown" in forms:
         return Section("html", prose_html(forms["text/markdown"]))
     if len(forms.get("text/html", "")) > _MAX_TABLE_BYTES:
-        return _note(f"HTML of more than {_MAX_TABLE_BYTES // 1_000_000} MB")
+        return _note(f"more than {_MAX_TABLE_BYTES // 1_000_000} MB of HTML")
     if _is_deep(forms.get("text/html", "")):
         return _note("HTML that is nested too deeply")
     table = table_html(forms["text/html"]) if "text/html" in forms else None

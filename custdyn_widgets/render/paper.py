@@ -16,7 +16,7 @@ _LINE, _ROW_SPACE = 1.3, 5  # height of a line relative to the font size; points
 _HEAD_LINES = 3  # lines of the headings, whose labels wrap
 _WHOLE = 170  # points: splitting a table shorter than this saves less than a third of a sheet
 _LINE_LETTERS, _LINE_MM = 150, 4.3  # characters in a line of text above the charts, and its height
-_BOX_MM = 6  # margins of the box of notes, and of the message
+_BOX_MM = 6  # margins of the notes box and of the message
 _CHART_MM, _LEAST_CHART_MM = 55, 42  # for three rows on a sheet; smaller charts would be illegible
 _TWO_ROWS_MM = 112  # the height left for two rows of charts below one line of text and the figures
 

@@ -29,7 +29,7 @@ class Choices:
         self.row = Control(
             kind="choice",
             label="And by",
-            tooltip="Also split the rows by package, or by an attribute of clients.",
+            tooltip="Also split the rows by package or by a client attribute.",
             options=[["", "(none)"], *([group, _words(group)] for group in ROW_GROUPS)],
             value=defaults.row_group or "",
         )

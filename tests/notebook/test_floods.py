@@ -62,7 +62,7 @@ def test_long_displays_end_and_are_left_out(tmp_path: Path, settings: Settings) 
     page = Store(settings.snapshots).read(str(frozen.id), "report.html").decode()
     assert len(page) < 500_000
     assert page.count("Not shown here: HTML") == 3
-    assert "Not shown here: Markdown of more than 20,000 characters." in page
+    assert "Not shown here: more than 20,000 characters of Markdown." in page
 
 
 ENDLESS = (

@@ -38,7 +38,7 @@ class Grid:
     fee_counts
         bool[packages + 1]: whether fees of a package count in the Packages columns.
     client_groups
-        The number of groups of clients; 1 if not grouped by an attribute of clients.
+        The number of groups of clients; 1 if not grouped by a client attribute.
     client_group
         int64[clients]: the group of each client in the facts, by position; None for a single group.
     movement, balances
