@@ -263,6 +263,28 @@ def test_bytes_and_arrays_of_no_dimension_among_other_values_are_read(table: str
         assert not verdict(mart)
 
 
+@pytest.mark.parametrize("form", ["plain", "dictionary", "pandas"])
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [(table, one) for table, one in COLUMNS if one.kind in ("text", "id", "choice", "currency")],
+    ids=lambda it: it if isinstance(it, str) else it.name,
+)
+def test_bytes_that_are_not_text_are_a_fault_in_their_row_only(
+    table: str, column: MartColumn, form: str
+) -> None:
+    values = [str(MART[table][column.name][0]).encode(), b"\xff"]
+    array = pa.array(values)
+    mart: dict[str, Any] = dict(with_array(table, column.name, array))
+    if form == "dictionary":
+        mart = dict(with_array(table, column.name, array.dictionary_encode()))
+    elif form == "pandas":
+        mart = {name: pd.DataFrame(columns).astype(object) for name, columns in MART.items()}
+        mart[table][column.name] = pd.Series(values, dtype=object)
+    not_text = [line for line in _faults(mart) if line.endswith(" is not text")]
+    assert len(not_text) == 1
+    assert f"{table}, row 2, {column.name}: " in not_text[0]
+
+
 def test_bytes_among_amounts_are_read() -> None:
     mart = {name: pd.DataFrame(columns).astype(object) for name, columns in MART.items()}
     mart["transactions"]["amount"] = pd.Series([b"5", Decimal(-2)], dtype=object)

@@ -7,6 +7,7 @@ a value: each faulty value becomes a `Fault`. Code that computes numbers must ca
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -183,21 +184,18 @@ def _read_column(table: CheckedTable, spec: MartColumn, array: pa.Array) -> Iter
     nested = table.stored.nested_in(spec.name)
     yield from (table.fault(i, spec.name, fault_kinds.NOT_TEXT) for i in nested)
     blank[nested] = True  # already reported, so these values are not looked up in other tables
-    text = table.columns[spec.name] = _text_or_none(array, blank)
-    if text is None:
-        table.columns[spec.name] = pa.array([""] * len(table), pa.large_string())
-        if spec.choices:  # the rows that remain, if any, still need codes
-            table.codes[spec.name] = np.full(len(table), -1, np.int32)
-        yield from (table.fault(int(i), spec.name, fault_kinds.NOT_TEXT) for i in np.flatnonzero(~blank))
-        blank[:] = True  # already reported, so these values are not looked up in other tables
-    elif spec.choices:
+    text = table.columns[spec.name] = _text_of(array, blank)
+    not_text = np.flatnonzero(~blank & ~columns.to_bools(text.is_valid()))
+    yield from (table.fault(int(i), spec.name, fault_kinds.NOT_TEXT) for i in not_text)
+    blank[not_text] = True
+    if spec.choices:
         yield from _unknown_choices(table, spec, text, blank)
     elif spec.kind == "currency":
         fits = pc.fill_null(pc.match_substring_regex(text, r"^[A-Z]{3}$"), True)
         bad = ~columns.to_bools(fits)
         kind = fault_kinds.NOT_A_CURRENCY
         yield from (table.fault(int(i), spec.name, kind) for i in np.flatnonzero(bad & ~blank))
-    if spec.unique and text is not None:
+    if spec.unique:
         again = np.flatnonzero(duplicates(text) & ~blank)
         yield from (table.fault(int(i), spec.name, fault_kinds.DUPLICATE) for i in again)
 
@@ -229,15 +227,23 @@ _READERS: Mapping[Kind, Callable[[pa.Array, columns.Bools], tuple[Any, values.Fa
 }
 
 
-def _text_or_none(array: pa.Array, blank: columns.Bools) -> pa.Array | None:
-    """Return a column as text with nulls for blanks, or None if its type cannot be converted to text."""
+def _text_of(array: pa.Array, blank: columns.Bools) -> pa.Array:
+    """Return a column as text, with nulls for blanks and for values that are not text."""
     try:
         text = columns.as_text(array)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        return None
+        return pa.array(map(_decoded, columns.decoded(array).to_pylist()), pa.large_string())
     if pa.types.is_dictionary(text.type) or text.null_count == blank.sum():
         return text  # in a dictionary, a blank gets the position -1, like a null
     return pc.if_else(pa.array(blank), None, text)
+
+
+def _decoded(value: object) -> str | None:
+    """Return bytes as text, or None for bytes that are not UTF-8 and for any other value."""
+    if isinstance(value, bytes):
+        with suppress(UnicodeDecodeError):
+            return value.decode()
+    return None
 
 
 def _tags(array: pa.Array) -> pa.Array | None:
