@@ -24,9 +24,9 @@ _SAME, _OTHER = 1.1, 1.2
 # the inverse is plausible.
 _NEARLY_SAME, _RARE_MOVE, _DAYS, _DAYS_UNTIL_BACK, _IMPLAUSIBLE_MOVE = 1.02, 1.05, 3, 31, 1.1
 _JUMP = 5.0
-# Quotes that are plausible only if inverted: their minimum share, and their minimum ratio to the quotes that
-# are plausible as they are.
-_MOST, _TIMES = 0.2, 10
+# Quotes that are plausible only if inverted: their minimum number, their minimum share, and their minimum
+# ratio to the quotes that are plausible as they are.
+_FEW, _MOST, _TIMES = 3, 0.2, 10
 # The lowest and highest number of units per US dollar since 2003, with a margin.
 _PER_DOLLAR = {
     "USD": (1, 1), "EUR": (0.6, 1.06), "GBP": (0.45, 0.96), "CHF": (0.7, 1.45), "CAD": (0.9, 1.7),
@@ -197,17 +197,16 @@ def inverse_currencies(evidence: Evidence) -> Iterator[Note]:
             row for row, right, wrong in zip(rows, usual, inverse, strict=True) if wrong and not right
         ]
         right = sum(is_usual and not wrong for is_usual, wrong in zip(usual, inverse, strict=True))
-        if len(inverted) >= max(1, _MOST * len(rows), _TIMES * right):
+        if len(inverted) >= max(_FEW, _MOST * len(rows), _TIMES * right):
             found[currency] = (len(inverted), inverted[0])
     if found:
         currency, (_, first) = next(iter(found.items()))
         base, quote = rates.columns["base"][first].as_py(), rates.columns["units_per_base"][first]
         count = sum(number for number, _ in found.values())
         yield Note(
-            f"{rates.stored.origin}, units_per_base: {count:,} {'quote' if count == 1 else 'quotes'} for "
-            f"{', '.join(found)} {'seems' if count == 1 else 'seem'} to be inverted, such as {quote:f} in "
-            f"row {row_number(rates, first)}: that is how many {base} one {currency} buys. A "
-            "quote is the number of units of the currency for one unit of the base.",
+            f"{rates.stored.origin}, units_per_base: {count:,} quotes for {', '.join(found)} seem to be "
+            f"inverted, such as {quote:f} in row {row_number(rates, first)}: that is how many {base} one "
+            f"{currency} buys. A quote is the number of units of the currency for one unit of the base.",
             "inverse_currencies",
             count=count,
             currencies=list(found),
