@@ -113,7 +113,7 @@ def check_runs(
             found += problems
             warnings += [one for one in told if one.kind == _EARLY]
             if not problems:
-                has_run = told or "ran" in judged
+                has_run = told or "ran" in judged  # a warning is about a run that succeeded
                 states["ran" if has_run else "running" if "running" in judged else "not_due"] += 1
     found += [problem for name in runs.names() if name not in names for problem in _gone(name, runs, now)]
     found.sort(key=lambda one: one.saved)  # each query's problems are already sorted by time

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ def main_days(days: np.ndarray) -> np.ndarray:
     return without_strays(Daily(days, np.ones(len(days), np.int64))).days
 
 
-LAST = date(2026, 10, 19)
+LAST = date(2026, 10, 19)  # a Monday
 END = date(2026, 11, 1)
 
 
@@ -29,35 +29,40 @@ def day_range(first: date, last: date) -> list[date]:
     return [first + timedelta(n) for n in range((last - first).days + 1)]
 
 
-def ledger(
-    days: Sequence[date], kind: str = "usage", refills: Sequence[date] = ()
-) -> dict[str, pd.DataFrame]:
-    """Return a mart with a transaction at noon on each day."""
-    rows = [(day, kind) for day in days] + [(day, "refill") for day in refills]
+def ledger_of(*rows: tuple[str, Sequence[datetime]]) -> dict[str, pd.DataFrame]:
+    """Return a mart with transactions of some kinds at some times."""
+    every = [(kind, at) for kind, some in rows for at in some]
+    clients = {"client_id": ["a"], "client_type": "client", "currency": "USD"}
     return {
-        "clients": pd.DataFrame(
-            {
-                "client_id": ["a"],
-                "created_at": ["2010-01-01T00:00:00Z"],
-                "client_type": ["client"],
-                "currency": ["USD"],
-            }
-        ),
+        "clients": pd.DataFrame({**clients, "created_at": "1990-01-01T00:00:00Z"}),
         "transactions": pd.DataFrame(
             {
-                "transaction_id": [f"t{n}" for n in range(len(rows))],
+                "transaction_id": [f"t{n}" for n in range(len(every))],
                 "client_id": "a",
-                "at": [f"{day}T12:00:00Z" for day, _ in rows],
-                "kind": [kind for _, kind in rows],
-                "amount": ["1.00" if kind == "refill" else "-1.00" for _, kind in rows],
+                "at": [f"{at:%Y-%m-%dT%H:%M:%SZ}" for _, at in every],
+                "kind": [kind for kind, _ in every],
+                "amount": ["1.00" if kind == "refill" else "-1.00" for kind, _ in every],
             }
         ),
     }
 
 
-def gaps(data: dict[str, pd.DataFrame], end: date = END) -> tuple[str, ...]:
-    query = ReportQuery({"start": str(end - timedelta(31)), "end": str(end - timedelta(1))})
-    return run_report(query, data, as_of=f"{end}T00:00:00Z").info.data_gaps
+def ledger(
+    days: Sequence[date], kind: str = "usage", refills: Sequence[date] = ()
+) -> dict[str, pd.DataFrame]:
+    """Return a mart with a transaction at noon on each day."""
+    return ledger_of((kind, noons(days)), ("refill", noons(refills)))
+
+
+def noons(days: Sequence[date]) -> list[datetime]:
+    return [datetime(day.year, day.month, day.day, 12) for day in days]
+
+
+def gaps(
+    data: dict[str, pd.DataFrame], end: date = END, as_of: str = "", interval: str | None = None
+) -> tuple[str, ...]:
+    query = ReportQuery(interval or {"start": str(end - timedelta(31)), "end": str(end - timedelta(1))})
+    return run_report(query, data, as_of=as_of or f"{end}T00:00:00Z").info.data_gaps
 
 
 DAILY = day_range(date(2026, 6, 1), LAST)

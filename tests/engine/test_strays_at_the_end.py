@@ -10,12 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from custdyn_widgets.engine.compute import run_report
-from custdyn_widgets.query.query import ReportQuery
-from tests.engine.test_stray_transactions import day_range
+from tests.engine.test_stray_transactions import END, LAST, day_range, gaps, ledger_of
 
-LAST = date(2026, 10, 19)  # a Monday
-END = date(2026, 11, 1)
 Counts = Mapping[date, int]
 
 
@@ -28,33 +24,8 @@ def times(counts: Counts) -> list[datetime]:
     ]
 
 
-def ledger(*rows: tuple[str, Sequence[datetime]]) -> dict[str, pd.DataFrame]:
-    """Return a mart with transactions of some kinds at some times."""
-    every = [(kind, at) for kind, some in rows for at in some]
-    clients = {"client_id": ["a"], "client_type": "client", "currency": "USD"}
-    return {
-        "clients": pd.DataFrame({**clients, "created_at": "1990-01-01T00:00:00Z"}),
-        "transactions": pd.DataFrame(
-            {
-                "transaction_id": [f"t{n}" for n in range(len(every))],
-                "client_id": "a",
-                "at": [f"{at:%Y-%m-%dT%H:%M:%SZ}" for _, at in every],
-                "kind": [kind for kind, _ in every],
-                "amount": ["1.00" if kind == "refill" else "-1.00" for kind, _ in every],
-            }
-        ),
-    }
-
-
-def gaps(
-    data: dict[str, pd.DataFrame], end: date = END, as_of: str = "", interval: str | None = None
-) -> tuple[str, ...]:
-    query = ReportQuery(interval or {"start": str(end - timedelta(31)), "end": str(end - timedelta(1))})
-    return run_report(query, data, as_of=as_of or f"{end}T00:00:00Z").info.data_gaps
-
-
 def usage(*counts: Counts) -> dict[str, pd.DataFrame]:
-    return ledger(("usage", [at for some in counts for at in times(some)]))
+    return ledger_of(("usage", [at for some in counts for at in times(some)]))
 
 
 def each_day(count: int, days: Sequence[date]) -> Counts:
@@ -98,7 +69,7 @@ def test_a_few_transactions_after_the_data_ends_do_not_hide_its_end(
 def test_a_few_uses_after_a_kind_of_use_ends_do_not_hide_its_end(kind: str, strays: list[date]) -> None:
     uses = times({**SHAPES["daily"], **each_day(1, strays)})
     refills = times(each_day(20, day_range(DAILY[0], END - timedelta(1))))
-    [gap] = gaps(ledger((kind, uses), ("refill", refills)))
+    [gap] = gaps(ledger_of((kind, uses), ("refill", refills)))
     assert f"), the last transaction of kind {kind} is from 2026-10-19 23:" in gap
     assert ", ".join(map(str, strays)) in gap
 
@@ -149,7 +120,7 @@ def test_strays_are_told_after_a_day_if_they_are_at_most_a_tenth_of_what_is_usua
         now - timedelta(hours=hours) + timedelta(seconds=less),
         *[now - timedelta(hours=1)] * (strays - 1),
     ]
-    assert bool(gaps(ledger(("usage", [*times(each_day(daily, DAILY)), *back])))) == (not less)
+    assert bool(gaps(ledger_of(("usage", [*times(each_day(daily, DAILY)), *back])))) == (not less)
 
 
 PAUSED = day_range(date(2026, 6, 1), date(2026, 10, 10))
@@ -168,7 +139,7 @@ def test_a_ledger_that_is_running_now_is_not_told(hour: int) -> None:
     for days in (day_range(date(2026, 6, 1), date(2026, 10, 28)), [*PAUSED, date(2026, 10, 28)]):
         rows = [at for at in times(each_day(24, days)) if at < now]
         for interval in ("this_month", "today", "last_7_days"):
-            found = gaps(ledger(("usage", rows)), as_of=f"{now:%Y-%m-%dT%H:%M:%SZ}", interval=interval)
+            found = gaps(ledger_of(("usage", rows)), as_of=f"{now:%Y-%m-%dT%H:%M:%SZ}", interval=interval)
             assert found == ()
 
 
@@ -186,7 +157,7 @@ def test_a_business_with_a_daily_rhythm_is_not_told_on_the_first_day_after_a_pau
         for at in [(0, 30), *((9 + n // 5, n % 5 * 12) for n in range(60))]
     ]
     rows = [at for at in rows if at < now]
-    assert gaps(ledger(("usage", rows)), as_of=f"{now:%Y-%m-%dT%H:%M:%SZ}", interval=interval) == ()
+    assert gaps(ledger_of(("usage", rows)), as_of=f"{now:%Y-%m-%dT%H:%M:%SZ}", interval=interval) == ()
 
 
 @given(

@@ -152,9 +152,7 @@ def _frame_column(series: pd.Series[Any], kind: Kind) -> tuple[pa.Array, list[in
 
     mixed = series.dtype == object and pd.api.types.infer_dtype(series) not in _OF_ONE_TYPE
     if mixed and kind in _READ_FROM_TEXT:  # otherwise Arrow would read a number among times as microseconds
-        return _texts(
-            [_decoded(value) for value in series]
-        ), []  # a nested value is neither a time nor a number
+        return _texts(series), []  # a nested value is neither a time nor a number
     try:
         if mixed:  # Arrow crashes on NumPy scalars of mixed types
             series = pd.Series([_unboxed(value) for value in series], dtype=object)
@@ -230,6 +228,7 @@ def _value_text(value: object) -> str | None:
     """Return a Python value as text, or None if pandas treats it as missing."""
     import pandas as pd
 
+    value = _decoded(value)
     if isinstance(value, Decimal) and value.is_snan():
         return "NaN"  # comparing a signalling NaN raises an error
     if pd.api.types.is_scalar(value) and pd.isna(value):  # type: ignore[call-overload]
