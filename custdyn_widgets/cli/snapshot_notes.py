@@ -76,12 +76,12 @@ def history_command(given: str, as_json: bool) -> None:
     People are identified by their operating-system accounts. Deleted snapshots have a history, too.
     """
     from custdyn_widgets.files import reason
-    from custdyn_widgets.snapshots import Store, acts, id_in, ownership
+    from custdyn_widgets.snapshots import Store, actions, id_in, ownership
     from custdyn_widgets.text import align_rows, format_clock
 
     store, snapshot_id = Store(settings.load().snapshots), id_in(given)
     try:
-        found, unreadable = acts.acts_on(store.folder, snapshot_id)
+        found, unreadable = actions.actions_on(store.folder, snapshot_id)
     except OSError as error:
         raise SnapshotError(f"The store's acts/ {reason(error)}.", field="snapshots") from error
     owner = ownership.owner_of(store.folder, snapshot_id)
@@ -89,17 +89,18 @@ def history_command(given: str, as_json: bool) -> None:
         store.kept_manifest(snapshot_id)  # raises an error unless it exists
     published = store.kept_manifest(snapshot_id).get("generated_at") if owner is not None else None
     lines = [(str(published), ownership.account(owner), "published", "")] if owner is not None else []
-    lines += [(act.at, act.who, act.act, act.text) for act in found]
+    lines += [(action.at, action.who, action.act, action.text) for action in found]
     if as_json:
         keys = ("at", "by", "act", "text")
         click.echo(json.dumps([dict(zip(keys, line, strict=True)) for line in lines], indent=1))
     else:
-        rows: list[tuple[str, ...]] = [("Time (UTC)", "By", "Act", "Details")]
+        rows: list[tuple[str, ...]] = [("Time (UTC)", "By", "Action", "Details")]
         rows += [(format_clock(at), *(_one_line(cell) or "–" for cell in line)) for at, *line in lines]
         click.echo("\n".join(align_rows(rows)))
     if unreadable:
         raise SnapshotError(
-            f"{unreadable:,} act{'' if unreadable == 1 else 's'} on {snapshot_id} cannot be read.", field="id"
+            f"{unreadable:,} action{'' if unreadable == 1 else 's'} on {snapshot_id} cannot be read.",
+            field="id",
         )
 
 

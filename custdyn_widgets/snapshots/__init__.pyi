@@ -1,5 +1,5 @@
 from . import (
-    acts,
+    actions,
     addresses,
     exporting,
     life,
@@ -33,7 +33,7 @@ __all__ = [
     "NewestSnapshots",
     "Rule",
     "Store",
-    "acts",
+    "actions",
     "addresses",
     "ago",
     "check_zip",

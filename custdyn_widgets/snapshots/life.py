@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from custdyn_widgets.errors import SnapshotDamagedError, SnapshotError, shown
-from custdyn_widgets.snapshots.acts import record
+from custdyn_widgets.snapshots.actions import record
 from custdyn_widgets.snapshots.ids import ID_LENGTH, is_id
 from custdyn_widgets.snapshots.newer import missing
 from custdyn_widgets.snapshots.ownership import describe_obstacle, refuse_strangers

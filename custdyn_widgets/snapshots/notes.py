@@ -1,4 +1,4 @@
-"""Dated notes on a snapshot, which its link shows above the report. They are stored as acts (see `acts`)."""
+"""Dated notes on a snapshot, which its link shows above the report. They are stored by `actions`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from custdyn_widgets.errors import SnapshotError, shown
-from custdyn_widgets.snapshots.acts import Act, acts_on, record
+from custdyn_widgets.snapshots.actions import Action, actions_on, record
 from custdyn_widgets.snapshots.newer import missing
 from custdyn_widgets.snapshots.ownership import counts, describe_obstacle, refuse_strangers
 from custdyn_widgets.snapshots.store import Store
@@ -20,21 +20,21 @@ _NOTE, _WITHDRAWN = "note", "note withdrawn"
 class Notes:
     """The notes on a snapshot, oldest first, and whether there may be others that cannot be read."""
 
-    notes: tuple[Act, ...] = ()
+    notes: tuple[Action, ...] = ()
     incomplete: bool = False
 
 
 def notes_on(store: Path, snapshot_id: str) -> Notes:
     """Return the notes on a snapshot that have not been withdrawn."""
     try:
-        acts, unreadable = acts_on(store, snapshot_id)
+        actions, unreadable = actions_on(store, snapshot_id)
     except OSError:
         return Notes(incomplete=True)
-    if not acts:
+    if not actions:
         return Notes(incomplete=unreadable > 0)
-    valid = [act for act in acts if counts(store, snapshot_id, act.writer)]
-    withdrawn = {act.text for act in valid if act.act == _WITHDRAWN}
-    notes = tuple(act for act in valid if act.act == _NOTE and act.key not in withdrawn)
+    valid = [action for action in actions if counts(store, snapshot_id, action.writer)]
+    withdrawn = {action.text for action in valid if action.act == _WITHDRAWN}
+    notes = tuple(action for action in valid if action.act == _NOTE and action.key not in withdrawn)
     return Notes(notes, unreadable > 0)
 
 
@@ -62,7 +62,7 @@ def add_note(store: Store, snapshot_id: str, text: str, role: str) -> None:
     _record(store, snapshot_id, _NOTE, text, role)
 
 
-def withdraw_note(store: Store, snapshot_id: str, number: int) -> Act:
+def withdraw_note(store: Store, snapshot_id: str, number: int) -> Action:
     """Withdraw the note with this number, counted from 1, and return it.
 
     Raises

@@ -117,7 +117,7 @@ def _states(store: Path) -> Iterator[tuple[tuple[str, ...], str, str]]:
 
 
 def _open_to_readers(store: Path, group: int) -> None:
-    """Make acts, addresses, keys and signatures readable by everyone; their owners stay the same."""
+    """Make actions, addresses, keys and signatures readable by everyone; their owners stay the same."""
     inside = ((name, shelf) for name in ("acts", "signatures") for shelf in _SHELVES)
     for places in (("latest",), ("keys",), *inside):
         with folder_below(store, *places) as folder:

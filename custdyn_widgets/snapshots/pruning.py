@@ -17,7 +17,7 @@ from typing import Any
 
 from custdyn_widgets.errors import SnapshotDamagedError, SnapshotError, SnapshotNotFoundError, shown
 from custdyn_widgets.files import canonical_json
-from custdyn_widgets.snapshots.acts import record
+from custdyn_widgets.snapshots.actions import record
 from custdyn_widgets.snapshots.listing import Entry, described
 from custdyn_widgets.snapshots.ownership import refuse_strangers
 from custdyn_widgets.snapshots.store import Store

@@ -166,9 +166,9 @@ def test_the_history_tells_who_did_what_even_after_a_deletion(store: Store) -> N
     snapshot_id = made(store, 1)
     custdyn("snapshots", "expire", snapshot_id, "--at", "2030-01-01T00:00:00Z")
     custdyn("snapshots", "revoke", snapshot_id)
-    acts = json.loads(custdyn("snapshots", "history", snapshot_id, "--json").stdout)
-    assert [act["act"] for act in acts] == ["published", "expiry", "revoked"]
-    assert {act["by"] for act in acts} == {account()}
+    actions = json.loads(custdyn("snapshots", "history", snapshot_id, "--json").stdout)
+    assert [act["act"] for act in actions] == ["published", "expiry", "revoked"]
+    assert {act["by"] for act in actions} == {account()}
     custdyn("snapshots", "prune", "--older-than", "1d", "--yes")
     assert not store.holds(snapshot_id)
     text = custdyn("snapshots", "history", snapshot_id).stdout
@@ -176,7 +176,7 @@ def test_the_history_tells_who_did_what_even_after_a_deletion(store: Store) -> N
     assert custdyn("snapshots", "history", "a" * 52).exit_code == 1
 
 
-@pytest.mark.parametrize(("count", "words"), [(1, "1 act on"), (2, "2 acts on")])
+@pytest.mark.parametrize(("count", "words"), [(1, "1 action on"), (2, "2 actions on")])
 def test_the_history_shows_what_it_can_and_fails_if_an_act_cannot_be_read(
     store: Store, count: int, words: str
 ) -> None:
@@ -184,7 +184,7 @@ def test_the_history_shows_what_it_can_and_fails_if_an_act_cannot_be_read(
     custdyn("snapshots", "revoke", snapshot_id)
     for n in range(count):
         name = f"{snapshot_id}.{'0' * 20}.{n:08x}.json"
-        (store.folder / "acts" / snapshot_id[:2] / name).write_text("no act")
+        (store.folder / "acts" / snapshot_id[:2] / name).write_text("no action")
     result = custdyn("snapshots", "history", snapshot_id)
     assert result.exit_code == 1
     assert "revoked" in result.stdout

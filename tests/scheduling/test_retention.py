@@ -11,7 +11,7 @@ import pytest
 from custdyn_widgets.errors import SavedQueryError
 from custdyn_widgets.saved_queries import Retention
 from custdyn_widgets.scheduling.retention import prune
-from custdyn_widgets.snapshots.acts import acts_on
+from custdyn_widgets.snapshots.actions import actions_on
 from custdyn_widgets.snapshots.store import Store
 from tests.make_report import make_report
 
@@ -32,7 +32,7 @@ def test_the_oldest_of_its_own_are_deleted_until_all_are_small_enough(tmp_path: 
     deleted = prune(store, Retention(max_size="1MB"), {new: report}, "board", set)
     assert deleted == 2
     assert store.ids() == sorted([by_hand, by_another, third, new])
-    [act], _ = acts_on(store.folder, first)
+    [act], _ = actions_on(store.folder, first)
     assert (act.act, act.text) == ("deleted", "the retention of saved query board")
     assert prune(store, Retention(max_size="2MB"), {new: report}, "board", set) == 0
     assert prune(store, Retention(max_size="1MB", keep_last=2), {second: report}, "board", set) == 0

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from custdyn_widgets.errors import SnapshotError, SnapshotNotFoundError
-from custdyn_widgets.snapshots import acts as acts_module
+from custdyn_widgets.snapshots import actions as actions_module
 from custdyn_widgets.snapshots import ownership
-from custdyn_widgets.snapshots.acts import acts_on, record
+from custdyn_widgets.snapshots.actions import actions_on, record
 from custdyn_widgets.snapshots.life import expire, revoke
 from custdyn_widgets.snapshots.notes import MAX_LENGTH, MAX_NOTES, Notes, add_note, notes_on, withdraw_note
 from custdyn_widgets.snapshots.ownership import account
@@ -57,8 +57,8 @@ def test_a_withdrawn_note_is_not_shown_but_recorded(store: Store, snapshot_id: s
         add_note(store, snapshot_id, text, "analyst")
     assert withdraw_note(store, snapshot_id, 2).text == "two"
     assert texts(store, snapshot_id) == ["one", "three"]
-    acts, _ = acts_on(store.folder, snapshot_id)
-    assert [act.act for act in acts] == ["note"] * 3 + ["note withdrawn"]
+    actions, _ = actions_on(store.folder, snapshot_id)
+    assert [act.act for act in actions] == ["note"] * 3 + ["note withdrawn"]
     for number in (0, 3):
         with pytest.raises(SnapshotError, match=f"no note {number}"):
             withdraw_note(store, snapshot_id, number)
@@ -83,7 +83,7 @@ def test_the_longest_note_of_any_characters_can_be_read(store: Store, snapshot_i
 def test_the_number_of_notes_is_bounded(
     store: Store, snapshot_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(acts_module.os, "fsync", lambda _: None)
+    monkeypatch.setattr(actions_module.os, "fsync", lambda _: None)
     for number in range(MAX_NOTES):
         add_note(store, snapshot_id, str(number), "analyst")
     with pytest.raises(SnapshotError, match="Withdraw one first"):
@@ -114,14 +114,14 @@ def test_a_note_that_cannot_be_read_is_told(store: Store, snapshot_id: str, cont
     found = notes_on(store.folder, snapshot_id)
     assert [note.text for note in found.notes] == ["kept"]
     assert found.incomplete is True
-    assert acts_on(store.folder, snapshot_id)[1] == 1
+    assert actions_on(store.folder, snapshot_id)[1] == 1
     first.unlink()
     assert notes_on(store.folder, snapshot_id) == Notes(incomplete=True)
 
 
 def test_notes_that_cannot_be_listed_or_stored_are_told(store: Store, snapshot_id: str) -> None:
     assert notes_on(store.folder, snapshot_id) == Notes(incomplete=False)
-    assert acts_on(store.folder, snapshot_id) == ([], 0)
+    assert actions_on(store.folder, snapshot_id) == ([], 0)
     (store.folder / "acts").write_text("a file")
     assert notes_on(store.folder, snapshot_id) == Notes(incomplete=True)
     with pytest.raises(
@@ -135,11 +135,11 @@ def test_an_act_belongs_to_one_snapshot_and_has_the_name_of_its_file(store: Stor
     record(store.folder, one, "note", text="of one")
     record(store.folder, other, "note", text="of the other")
     shelf = store.folder / "acts" / "aa"
-    (shelf / f"{one}.tmp").write_text("no act")
-    [act], unreadable = acts_on(store.folder, one)
+    (shelf / f"{one}.tmp").write_text("no action")
+    [act], unreadable = actions_on(store.folder, one)
     assert (act.text, unreadable) == ("of one", 0)
     assert (shelf / f"{one}.{act.key}.json").is_file()
-    assert [act.text for act in acts_on(store.folder, other)[0]] == ["of the other"]
+    assert [act.text for act in actions_on(store.folder, other)[0]] == ["of the other"]
 
 
 def test_every_act_is_recorded_with_its_account_and_time(store: Store, snapshot_id: str) -> None:
@@ -149,17 +149,17 @@ def test_every_act_is_recorded_with_its_account_and_time(store: Store, snapshot_
     add_note(store, snapshot_id, "wrong quotes", "analyst")
     revoke(store, snapshot_id)
     delete(store, snapshot_id, "custdyn snapshots prune")
-    acts, unreadable = acts_on(store.folder, snapshot_id)
+    actions, unreadable = actions_on(store.folder, snapshot_id)
     assert unreadable == 0
-    assert [(act.act, act.text) for act in acts] == [
+    assert [(act.act, act.text) for act in actions] == [
         ("expiry", "2030-01-01T00:00:00Z"),
         ("expiry", "never"),
         ("note", "wrong quotes"),
         ("revoked", ""),
         ("deleted", "custdyn snapshots prune"),
     ]
-    assert {act.who for act in acts} == {account()}
-    assert all(act.at >= began for act in acts)
+    assert {act.who for act in actions} == {account()}
+    assert all(act.at >= began for act in actions)
 
 
 def test_root_records_who_called_sudo(
@@ -168,7 +168,7 @@ def test_root_records_who_called_sudo(
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setenv("SUDO_USER", "anna")
     revoke(store, snapshot_id)
-    [act], _ = acts_on(store.folder, snapshot_id)
+    [act], _ = actions_on(store.folder, snapshot_id)
     assert act.by == "root (sudo by anna)"
 
 
@@ -178,7 +178,7 @@ def test_a_record_that_names_another_account_than_its_files_owner_is_told(
     revoke(store, snapshot_id)
     [file] = (store.folder / "acts" / snapshot_id[:2]).iterdir()
     file.write_text(json.dumps({**json.loads(file.read_text()), "by": "anna"}, separators=(",", ":")))
-    [act], _ = acts_on(store.folder, snapshot_id)
+    [act], _ = actions_on(store.folder, snapshot_id)
     assert act.who == f"anna (file owned by {account()})"
 
 
@@ -207,7 +207,7 @@ def test_a_deletion_that_cannot_be_recorded_is_told(
     def refused(*_: object) -> None:
         raise OSError(errno.EACCES, os.strerror(errno.EACCES))
 
-    monkeypatch.setattr(acts_module, "put_file", refused)
+    monkeypatch.setattr(actions_module, "put_file", refused)
     with pytest.raises(SnapshotError, match="was deleted, but this was not recorded"):
         delete(store, snapshot_id, "a test")
     assert not store.holds(snapshot_id)
@@ -216,7 +216,7 @@ def test_a_deletion_that_cannot_be_recorded_is_told(
 def test_a_deletion_is_recorded_when_a_full_disk_has_room_again(
     store: Store, snapshot_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    really = acts_module.put_file
+    really = actions_module.put_file
     full = iter([True])
 
     def put(*args: object) -> None:
@@ -224,7 +224,7 @@ def test_a_deletion_is_recorded_when_a_full_disk_has_room_again(
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         really(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(acts_module, "put_file", put)
+    monkeypatch.setattr(actions_module, "put_file", put)
     delete(store, snapshot_id, "a test")
-    [act], _ = acts_on(store.folder, snapshot_id)
+    [act], _ = actions_on(store.folder, snapshot_id)
     assert act.act == "deleted"

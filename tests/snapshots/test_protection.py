@@ -18,7 +18,7 @@ import pytest
 from custdyn_widgets.errors import SnapshotError
 from custdyn_widgets.files import canonical_json, put_file
 from custdyn_widgets.snapshots import protection, signatures, trash
-from custdyn_widgets.snapshots.acts import acts_on, record
+from custdyn_widgets.snapshots.actions import actions_on, record
 from custdyn_widgets.snapshots.addresses import find_address, make_address, revoke_address
 from custdyn_widgets.snapshots.evidence import Evidence
 from custdyn_widgets.snapshots.life import expire, revoke
@@ -137,7 +137,7 @@ def test_only_the_owner_and_root_revoke_expire_note_and_delete(store: Store, ann
         lambda: delete(store, annas, "a test"),
     ):
         assert f"it belongs to uid {ANNA}" in bob(call)
-    assert acts_on(store.folder, annas) == ([], 0)
+    assert actions_on(store.folder, annas) == ([], 0)
     assert anna(lambda: add_note(store, annas, "mine", "analyst")) is None
     assert anna(lambda: expire(store, annas, datetime.now(UTC) + timedelta(days=9))).word == ""
     revoke(store, annas)  # as root
@@ -169,7 +169,7 @@ def test_around_the_commands_nobody_hides_shows_or_changes_what_is_not_theirs(
     assert read_state(store.folder, annas) == State()
     bob(lambda: record(store.folder, annas, "note", text="forged", role="analyst"))
     assert notes_on(store.folder, annas).notes == ()
-    assert [act.writer for act in acts_on(store.folder, annas)[0]] == [BOB]
+    assert [act.writer for act in actions_on(store.folder, annas)[0]] == [BOB]
     place = store.place(annas)
     for call in (
         lambda: place.rename(place.with_name("x")),

@@ -12,7 +12,7 @@ import pytest
 
 from custdyn_widgets.errors import SnapshotNotFoundError
 from custdyn_widgets.snapshots import Store
-from custdyn_widgets.snapshots.acts import acts_on
+from custdyn_widgets.snapshots.actions import actions_on
 from custdyn_widgets.snapshots.life import expire, revoke
 from custdyn_widgets.snapshots.notes import add_note, notes_on
 from custdyn_widgets.snapshots.pruning import delete
@@ -84,4 +84,4 @@ def test_a_restored_store_is_whole_and_keeps_what_the_documentation_says(
     assert is_visible(again, later) == on_top
     notes = [note.text for note in notes_on(again.folder, ids["kept"]).notes]
     assert notes == (["before", "after"] if on_top else ["before"])
-    assert len(acts_on(again.folder, ids["revoked"])[0]) == on_top
+    assert len(actions_on(again.folder, ids["revoked"])[0]) == on_top

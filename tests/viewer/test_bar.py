@@ -10,7 +10,7 @@ import pytest
 
 from custdyn_widgets.errors import SnapshotDamagedError
 from custdyn_widgets.publish.freezing import manifest_of, report_files
-from custdyn_widgets.snapshots.acts import Act
+from custdyn_widgets.snapshots.actions import Action
 from custdyn_widgets.snapshots.notes import Notes
 from custdyn_widgets.snapshots.store import Store
 from custdyn_widgets.viewer.bar import bar
@@ -163,8 +163,8 @@ def test_forty_files_are_all_listed(count: int, more: bool) -> None:
     assert ("and 1 more" in told) == ("more" in told) == more
 
 
-def a_note(text: str, role: str) -> Act:
-    return Act("note", "2026-01-02T03:04:05Z", "anna", role, text, "key", 0)
+def a_note(text: str, role: str) -> Action:
+    return Action("note", "2026-01-02T03:04:05Z", "anna", role, text, "key", 0)
 
 
 def full_of(text: str) -> str:

@@ -2,8 +2,8 @@
 
     acts/<first two>/<id>.<time>.<random digits>.json
 
-Each act is a separate file that is never changed, so that users who share a store can record acts but cannot
-alter each other's. The account that acted owns the file. Acts outlive their snapshot.
+Each action is a separate file that is never changed, so that users who share a store can record actions but
+cannot alter each other's. The account that acted owns the file. Actions outlive their snapshot.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ _NAME = re.compile(r"[a-z2-7]{52}\.[0-9]{20}\.[0-9a-f]{8}\.json", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Act:
-    """An act on a snapshot.
+class Action:
+    """An action on a snapshot.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class Act:
     text
         Further details, such as the text of a note.
     key
-        The part of the file name that distinguishes this act from the snapshot's other acts.
+        The part of the file name that distinguishes this action from the snapshot's others.
     """
 
     act: str
@@ -70,12 +70,12 @@ class Act:
 
 
 def record(store: Path, snapshot_id: str, act: str, *, text: str = "", role: str = "") -> None:
-    """Record an act by the current account on a snapshot, and sync it to disk.
+    """Record an action by the current account on a snapshot, and sync it to disk.
 
     Raises
     ------
     OSError
-        If the act cannot be written.
+        If the action cannot be written.
     """
     now = datetime.now(UTC)
     content = {"act": act, "at": format_instant_utc(now), "by": _current(), "role": role, "text": text}
@@ -83,39 +83,39 @@ def record(store: Path, snapshot_id: str, act: str, *, text: str = "", role: str
     put_file(store, "tmp", (_ACTS, snapshot_id[:2]), name, canonical_json(content))
 
 
-def acts_on(store: Path, snapshot_id: str) -> tuple[list[Act], int]:
-    """Return the acts on a snapshot, oldest first, and the number of acts that cannot be read.
+def actions_on(store: Path, snapshot_id: str) -> tuple[list[Action], int]:
+    """Return the actions recorded for a snapshot, oldest first, and the number that cannot be read.
 
     Raises
     ------
     OSError
         If the folder cannot be read.
     """
-    acts: list[Act] = []
+    actions: list[Action] = []
     unreadable = 0
     try:
         with folder_below(store, _ACTS, snapshot_id[:2]) as folder:
             for name in names_in(folder):
                 if name.startswith(f"{snapshot_id}.") and _NAME.fullmatch(name):
                     try:
-                        acts.append(_read(folder, name))
+                        actions.append(_read(folder, name))
                     except (OSError, NotPlainError, SnapshotError, ValueError):
                         unreadable += 1
     except FileNotFoundError:
         return [], 0
-    return acts, unreadable
+    return actions, unreadable
 
 
-def _read(folder: int, name: str) -> Act:
+def _read(folder: int, name: str) -> Action:
     data, writer = owned_bytes(folder, name, _MAX_BYTES)
     content = parse_canonical(data)
     if not isinstance(content, dict) or set(content) != _KEYS:
-        raise ValueError("not an act")
+        raise ValueError("not an action")
     if not all(isinstance(value, str) for value in content.values()):
-        raise ValueError("not an act")
+        raise ValueError("not an action")
     if content["at"] != format_instant_utc(parse_instant(content["at"])):
         raise ValueError("not a time")  # lists show it, so it must not contain control characters
-    return Act(**content, key=name.split(".", 1)[1].removesuffix(".json"), writer=writer)
+    return Action(**content, key=name.split(".", 1)[1].removesuffix(".json"), writer=writer)
 
 
 def _current() -> str:
