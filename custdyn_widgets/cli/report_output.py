@@ -69,7 +69,7 @@ pdf_option = click.option(
 
 
 def json_option(text: str = "Print JSON.", *, expose_value: bool = True) -> Callable[[Command], Command]:
-    """Return the option --json, which every command that prints data has."""
+    """Return the --json option, which every command that prints data has."""
     return click.option("--json", "as_json", is_flag=True, help=text, expose_value=expose_value)
 
 

@@ -50,7 +50,7 @@ class Section:
     Attributes
     ----------
     kind
-        `html` for sanitised markup; `text` for plain text; `svg` for an SVG document or `png` for an image
+        `html` for sanitized markup; `text` for plain text; `svg` for an SVG document or `png` for an image
         (bytes or base64), both shown as images; `note` for a note from this package, such as one about
         omitted content; `report` for the position of the report itself.
     content

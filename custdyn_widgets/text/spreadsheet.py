@@ -28,6 +28,6 @@ def _is_blank(character: str) -> bool:
     """Return whether a character is invisible; a spreadsheet may skip such characters at the start of a cell.
 
     Spreadsheets differ in what they trim; control and format characters (NUL, a byte-order mark, a
-    zero-width space) count as blank here, to be safe.
+    zero-width space) count as blank here, as a precaution.
     """
     return character.isspace() or not character.isprintable()

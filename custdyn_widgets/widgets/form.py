@@ -110,7 +110,7 @@ class QueryForm:
         self._save_button = Button(
             lambda: self._act_if_valid(self.on_save),
             description="Save Query",
-            tooltip="Save this query under a title, to run it again.",
+            tooltip="Save this query under a title so that you can run it again.",
         )
         self._load_button = Button(
             lambda: self._saved.value and self.on_load(self._saved.value),
