@@ -1,4 +1,4 @@
-"""Freezing a difference between two reports as a page, CSV and JSON under its own link."""
+"""Freezing a difference between two reports as a page, CSV and JSON with its own link."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ def parse_alert_if(value: object) -> tuple[Condition, ...]:
 
 
 def check_against_query(conditions: Sequence[Condition], query: ReportQuery) -> None:
-    """Reject conditions on rows that a report on this query can never have.
+    """Reject conditions on rows that a report for this query can never have.
 
     Raises
     ------
