@@ -179,7 +179,7 @@ def _recorded(store: Store, snapshot_id: str, why: str) -> bool:
 
 
 def _oldest(newest_first: Sequence[Entry], size: int) -> list[Entry]:
-    """Return just enough of the oldest entries to make up at least this size, newest first."""
+    """Return the fewest of the oldest entries whose sizes add up to at least this size, newest first."""
     chosen: list[Entry] = []
     for entry in reversed(newest_first):
         if size <= 0:

@@ -53,10 +53,10 @@ class Published:
     link
         The link, or "" if nothing was published.
     words
-        A message for the user if there is no link, if no viewer responds to the link, or if others cannot
+        A message for the user if there is no link, if no viewer responds at the link, or if others cannot
         open it.
     page
-        The frozen page to open if no viewer responds to the link, otherwise None.
+        The frozen page to open if no viewer responds at the link, otherwise None.
     """
 
     link: str
@@ -120,7 +120,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def ask_viewer(link: str) -> Viewer | None:
-    """Return how a viewer on this machine responds to a link, or None if none does."""
+    """Return how a viewer on this machine responds at a link, or None if none does."""
     from custdyn_widgets.viewer import HEADERS  # imported late so that the form is shown sooner
 
     request = urllib.request.Request(link, method="HEAD")  # noqa: S310  # always http(s), on this machine
