@@ -61,7 +61,8 @@ def _new_files(name: str, place: str, known: Dialect, currency: str | None, as_j
             draft = draft_mapping(place, known, currency)
     except SourceError as error:
         if error.field in DIALECT_FIELDS and "--" not in error.message:
-            raise SourceError(f"{error.message} With this command, use --{error.field}.", field=error.field) from error
+            message = f"{error.message} With this command, use --{error.field}."
+            raise SourceError(message, field=error.field) from error
         raise
     mapping, sources = add_source(Source(draft.path, name=name, dialect=draft.dialect), draft.sql())
     click.echo(json.dumps(draft.to_dict(), indent=1) if as_json else str(draft))

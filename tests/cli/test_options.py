@@ -112,14 +112,14 @@ def test_a_setting_of_the_files_is_named_as_the_option_that_sets_it(tmp_path: Pa
     (folder / "clients.csv").write_text("id;name,x\n1;a,b\n")
     done = custdyn("mapping", "new", "shop", folder)
     assert done.exit_code == 1
-    assert done.stderr.rstrip().endswith("Here: --delimiter.")
+    assert done.stderr.rstrip().endswith("With this command, use --delimiter.")
     (folder / "clients.csv").write_text("Client ID;Name;Created\n1;A;01/02/2024\n2;B;03/04/2024\n")
     (folder / "payments.csv").write_text("ID;Client ID;Date;Amount\n1;1;05/06/2024;2,5\n")
     done = custdyn("mapping", "new", "shop", folder, "--currency", "EUR")
     assert done.stderr.rstrip().endswith("Set it with --dates DMY or --dates MDY.")
     (folder / "payments.csv").unlink()
     done = custdyn("mapping", "new", "shop", folder, "--currency", "EUR", "--dates", "DMY")
-    assert "Here: --" not in done.stderr
+    assert "use --" not in done.stderr
     assert "seems to contain transactions" in done.stderr
 
 
