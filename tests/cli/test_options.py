@@ -119,7 +119,7 @@ def test_a_setting_of_the_files_is_named_as_the_option_that_sets_it(tmp_path: Pa
     assert done.stderr.rstrip().endswith("Set it with --dates DMY or --dates MDY.")
     (folder / "payments.csv").unlink()
     done = custdyn("mapping", "new", "shop", folder, "--currency", "EUR", "--dates", "DMY")
-    assert "use --" not in done.stderr
+    assert "With this command" not in done.stderr
     assert "seems to contain transactions" in done.stderr
 
 
