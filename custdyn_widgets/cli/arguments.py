@@ -14,7 +14,7 @@ _GIVEN = f"{__name__}.given"
 
 
 class LocalPath(click.Path):
-    """The path of a file or folder on this machine; an address, or the rest of one, is rejected unshown."""
+    """The path of a local file or folder; an address, or part of one, is rejected without being shown."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(path_type=Path, **options)

@@ -62,7 +62,7 @@ class _MaskedError(click.ClickException):
     def __init__(self, error: click.ClickException, given: tuple[str, ...] = ()) -> None:
         self._given = given or remembered()
         super().__init__(mask_given(error.format_message(), self._given))
-        self.exit_code = error.exit_code  # type: ignore[misc]  # click's classes differ in it
+        self.exit_code = error.exit_code  # type: ignore[misc]  # click's classes declare it differently
         self._error = error
 
     def show(self, file: IO[Any] | None = None) -> None:

@@ -66,7 +66,7 @@ def _new_files(name: str, place: str, known: Dialect, currency: str | None, as_j
         raise
     mapping, sources = add_source(Source(draft.path, name=name, dialect=draft.dialect), draft.sql())
     click.echo(json.dumps(draft.to_dict(), indent=1) if as_json else str(draft))
-    say(f"Written: {mapping}, and [{name}] in {sources}")
+    say(f"Wrote {mapping}, and added [{name}] to {sources}")
     say(f"Next: custdyn check {name}")
 
 
@@ -79,9 +79,9 @@ def _new_database(name: str, url: str, known: Dialect, currency: str | None, as_
         _new_mapped_database(source, currency, as_json)
         return
     sources = add_database(source, found.system)
-    sentence = f"The database has the {found.tables} tables that the mapping {found.system!r} reads."
+    sentence = f"The database has the {found.tables} tables that the {found.system!r} mapping reads."
     click.echo(json.dumps({"system": found.system, "tables": found.tables}) if as_json else sentence)
-    say(f"Written: [{name}] in {sources}")
+    say(f"Added [{name}] to {sources}")
     say(f"Next: custdyn sync {name}")
 
 
@@ -95,7 +95,7 @@ def _new_mapped_database(source: Source, currency: str | None, as_json: bool) ->
     assert source.name is not None
     mapping, sources = add_source(replace(source, dialect=draft.dialect), draft.sql())
     click.echo(json.dumps(draft.to_dict(), indent=1) if as_json else str(draft))
-    say(f"Written: {mapping}, and [{source.name}] in {sources}")
+    say(f"Wrote {mapping}, and added [{source.name}] to {sources}")
     if draft.is_whole:
         say("The database user needs only these privileges:")
         for line in grants_for(source.name):

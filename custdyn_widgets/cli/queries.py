@@ -195,7 +195,7 @@ def queries_systemd_timers(output: Path | None) -> None:
         else:
             output.mkdir(parents=True, exist_ok=True)
             write_whole(output / name, text.encode())
-            say(f"Written: {output / name}")
+            say(f"Wrote {output / name}")
     _end(found.problems, is_empty=not found.files)
 
 

@@ -175,7 +175,7 @@ def check_scheduled(scheduled: bool, again: bool, within: str | None) -> None:
     """
     given = [name for name, value in (("--again", again), ("--within", within)) if value]
     if given and not scheduled:
-        raise click.UsageError(f"{given[0]} needs --scheduled. With --as-of, a run always takes place.")
+        raise click.UsageError(f"{given[0]} needs --scheduled. With --as-of, the query always runs.")
     if len(given) > 1:
         raise click.UsageError("--again runs no matter how late it is: remove --within.")
 

@@ -22,13 +22,13 @@ def changed_clients(
     Parameters
     ----------
     plan
-        The plan of the report on the current data.
+        The plan of the report computed from the current data.
     headings, labels
         The label headings of the report, and the row labels of the old and new reports.
     old
         The evidence of the old report.
     new
-        The evidence of the new report; None if that report is on the current data.
+        The evidence of the new report; None if that report is computed from the current data.
     """
     changed = _differing(plan, labels, old)
     if changed is None:

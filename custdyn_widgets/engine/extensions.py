@@ -1,6 +1,6 @@
 """Extensions: an analyst's own modules, imported once before the first report.
 
-The setting `extensions` lists them. When imported, they register metrics and chart presets, which every
+The `extensions` setting lists them. When imported, they register metrics and chart presets, which every
 later report in the process includes. They run with the same permissions as any other code.
 """
 

@@ -1,4 +1,4 @@
-"""Which quote applies on a date, and the conversion rates from quotes.
+"""Which quote applies on a date, and the conversion rates derived from quotes.
 
 An amount converts to amount × units_per_base(target) / units_per_base(own), with the latest quote of each
 currency on or before the valuation date.

@@ -154,7 +154,7 @@ def _registering(
     group: str, columns: Sequence[tuple[str, Unit, str]], *, takes_fixed: bool
 ) -> MetricDecorator:
     if group in COLUMN_GROUPS:
-        why = "has the id of a built-in group as its name; choose another name"
+        why = "uses the id of a built-in group as its name; choose another name"
         raise CustDynError(f"The metric {shown(group)} {why}.", field=group)
     own = [Column(group, *column).name for column in columns]
     others = [c.name for m in METRICS.values() if m.group != group for c in m.columns]

@@ -1,4 +1,4 @@
-"""Computation of reports on an open mart."""
+"""Computation of reports from an open mart."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def report_on(
     role: str | None = None,
     began: float | None = None,
 ) -> Report:
-    """Compute a report on an open mart, so that several reports can use the same data.
+    """Compute a report from an open mart, so that several reports can use the same data.
 
     Parameters
     ----------

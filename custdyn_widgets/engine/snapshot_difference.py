@@ -69,7 +69,7 @@ def _with_clients(
 ) -> ReportDifference:
     """Return the difference with the clients that changed, or with the reason why they are unknown."""
     if mart is None:
-        why = "give the data with --source (source=…) to compare it with the evidence in both snapshots"
+        why = "specify the data with --source (source=…) to compare it with the evidence in both snapshots"
         return replace(difference, clients_unknown=f"{NOT_KNOWN}: {why}.")
     kept = [store.evidence(snapshot_id) for snapshot_id in difference.compared]
     for which, evidence in zip(("old", "new"), kept, strict=False):
@@ -110,8 +110,8 @@ def _mart_now(before: Report, source: SourceLike | None) -> OpenedMart:
     # folders may have the same name.
     if source is None and name not in named_sources():
         raise SourceError(
-            f"The snapshot's source {shown(name)} is not in sources.toml. Give the source (--source) "
-            "to compare with the current data.",
+            f"The snapshot's source {shown(name)} is not in sources.toml. To compare with the current "
+            "data, specify the source (--source).",
             field="source",
         )
     return open_mart(name if source is None else source)

@@ -97,7 +97,7 @@ def possible_strays(daily: Daily) -> list[int]:
 def are_few(count: int, seconds: int, usual: float) -> bool:
     """Return whether a number of transactions is far below what is usual in a period of this length.
 
-    In less than a day, they are never few, because most may occur at other hours.
+    For a period of less than a day, this is always False, because most transactions may occur at other hours.
     """
     return seconds >= DAY_S and count * DAY_S <= _STRAY_SHARE * usual * seconds
 

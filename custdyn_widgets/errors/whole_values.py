@@ -125,7 +125,10 @@ def _pieces(given: Sequence[str]) -> Iterator[_Piece]:
 
 
 def _parts(words: Sequence[str]) -> Iterator[_Piece]:
-    """Yield the parts of each password in words separated by spaces: each word, and all from there on."""
+    """Yield the parts of each password in words separated by spaces.
+
+    The parts are each word, and everything from that word to the end of the password.
+    """
     text = " ".join(words)
     begins = [0, *accumulate(len(word) + 1 for word in words)]
     cut = text.find("=", 0, len(words[0])) + 1 if text.startswith("-") else 0  # where click splits an option

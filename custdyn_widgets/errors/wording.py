@@ -28,7 +28,7 @@ def shown(value: object) -> str:
         try:
             text = mask_passwords(repr(_masked(value)))
         except RecursionError:
-            text = f"a {type(value).__name__} that contains itself or too many levels"
+            text = f"a {type(value).__name__} that contains itself or is nested too deeply"
         text = "".join(c if c.isprintable() else " " for c in text)
     return text if len(text) <= _SHOWN_VALUE else text[: _SHOWN_VALUE - 1] + "…"
 

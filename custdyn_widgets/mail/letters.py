@@ -259,7 +259,8 @@ class FailureLetter:
         """Return the first few lines of the problem, and how many lines were left out."""
         lines = [self._masked(line.strip()) for line in self.problem.splitlines() if line.strip()]
         more = len(lines) - _MAX_FAULTS
-        return tuple(lines) if more <= 0 else (*lines[:_MAX_FAULTS], f"And {more:,} more lines.")
+        rest = [f"And {more:,} more line{'' if more == 1 else 's'}."] if more > 0 else []
+        return (*lines[:_MAX_FAULTS], *rest)
 
     def _others(self) -> tuple[str, ...]:
         """Return the number of earlier failures and the first few of them."""

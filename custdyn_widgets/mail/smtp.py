@@ -110,7 +110,7 @@ def _try_all(copies: Sequence[Copy], server: MailServer, end: float, record: Cal
     if time.monotonic() >= end:
         reason = "Time ran out before this copy was sent."
     else:
-        reason = "The connection to the mail server broke before this copy was sent."
+        reason = "The connection to the mail server was lost before this copy was sent."
     for copy in left:
         copy.note("given up", reason)
 

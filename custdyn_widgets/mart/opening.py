@@ -1,6 +1,6 @@
 """Opening a source: its facts are built once and cached under a fingerprint of its files.
 
-Modules needed only for building are imported late, so that a report on cached facts starts faster.
+Modules needed only for building are imported late, so that a report from cached facts starts faster.
 """
 
 from __future__ import annotations

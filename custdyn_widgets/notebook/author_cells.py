@@ -214,8 +214,8 @@ def _is_deep(html: str) -> bool:
 def _text(text: str) -> Section:
     plain = _ANSI.sub("", text)
     lines = [printable(line) for line in plain[:_MAX_TEXT_LENGTH].expandtabs().splitlines()]
-    if len(plain) > _MAX_TEXT_LENGTH:
-        lines.append(f"… ({len(plain) - _MAX_TEXT_LENGTH:,} more characters left out)")
+    if (more := len(plain) - _MAX_TEXT_LENGTH) > 0:
+        lines.append(f"… ({more:,} more character{'' if more == 1 else 's'} left out)")
     return Section("text", "\n".join(lines))
 
 

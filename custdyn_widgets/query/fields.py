@@ -32,7 +32,7 @@ COLUMN_GROUPS = (
 )  # fmt: skip
 DEFAULT_COLUMN_GROUPS = COLUMN_GROUPS[:6]
 NO_VALUE = "(none)"  # the label of clients without a value, and the filter for them
-# The labels of what is in no package, or in none of the chosen ones.
+# The labels for anything in no package, or in none of the chosen packages.
 NO_PACKAGE, OTHER_PACKAGES = "(no package)", "(other)"
 COMPARISONS = (
     "previous_period", "previous_day", "previous_week", "previous_month", "previous_quarter", "previous_year",

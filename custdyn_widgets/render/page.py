@@ -71,7 +71,7 @@ def render_page(report: Report, charts: Mapping[str, str], sections: Sequence[Se
     charts
         SVG drawings by title. They are reduced to inert shapes and text, even if already inert.
     sections
-        The author's sections around the report. If none has the kind `report`, the report comes last.
+        The author's sections around the report. If none is of kind `report`, the report comes last.
 
     Raises
     ------
@@ -132,7 +132,7 @@ def inert_section(section: Section) -> dict[str, Any]:
             "kind": "picture",
             "content": "data:image/png;base64," + base64.b64encode(raw).decode("ascii"),
         }
-    raise CustDynError(f"A page section cannot have the kind {shown(kind)}.", field="sections")
+    raise CustDynError(f"A page section cannot be of kind {shown(kind)}.", field="sections")
 
 
 def facts_at_top(report: Report) -> tuple[str, ...]:

@@ -41,4 +41,4 @@ def markup(text: str) -> Any:
     """Mark text as HTML, so that templates do not escape it."""
     from markupsafe import Markup
 
-    return Markup(text)  # noqa: S704  # only used for markup that this room or a sanitizer made inert
+    return Markup(text)  # noqa: S704  # only used for markup that this package or a sanitizer made inert

@@ -61,7 +61,7 @@ _PRINT = """
   .custdyn-cohorts table.custdyn tr { break-inside: avoid; }
 }
 """
-_PAPER_WIDTH, _DIGIT, _CELL_SPACE = 770, 0.6, 4  # in points, except `_DIGIT`, which is in em
+_PAPER_WIDTH, _DIGIT, _CELL_SPACE = 770, 0.6, 4  # in points, except `_DIGIT`, which is in ems
 
 
 def triangle_html(triangle: CohortTriangle, theme: Theme = "notebook") -> str:

@@ -12,7 +12,7 @@ ASTERISK_NOTE = f"* {CUT_SHORT}"
 
 
 def cut_note(report: Report) -> str:
-    """Return the note that the figures end before the interval does, or an empty string if they do not."""
+    """Return a note if the figures end before the interval does, otherwise an empty string."""
     if not report.is_partial:
         return ""
     info = report.info

@@ -106,21 +106,21 @@ class ForEach:
 
 
 def parse_retention(value: object) -> Retention | None:
-    """Return the value of the key `retention`."""
+    """Return the value of the `retention` key."""
     if value is None or isinstance(value, Retention):
         return value
     return Retention(**object_fields("retention", value, ("keep_last", "older_than", "max_size")))
 
 
 def parse_for_each(value: object) -> ForEach | None:
-    """Return the value of the key `for_each`."""
+    """Return the value of the `for_each` key."""
     if value is None or isinstance(value, ForEach):
         return value
     return ForEach(**object_fields("for_each", value, tuple(_FOR_EACH), _FOR_EACH))
 
 
 def parse_only_if(value: object) -> tuple[str, ...]:
-    """Return the conditions under the key `only_if` without duplicates, in the order of `ONLY_IF`."""
+    """Return the conditions under the `only_if` key without duplicates, in the order of `ONLY_IF`."""
     given = _strings("only_if", value)
     for text in given:
         if text not in ONLY_IF:

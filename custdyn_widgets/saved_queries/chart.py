@@ -13,7 +13,7 @@ _CHART_LISTS = ("y", "second_axis")
 
 
 def parse_chart(chart: Mapping[str, object] | None) -> dict[str, Any] | None:
-    """Return the value of the key `chart`, with its keys in a fixed order and its tuples as lists."""
+    """Return the value of the `chart` key, with its keys in a fixed order and its tuples as lists."""
     if chart is None:
         return None
     is_preset = isinstance(chart, Mapping) and "preset" in chart

@@ -164,7 +164,7 @@ class SavedQuery:
         check_subject(self.subject)
         check_opening(self.opening)
         if self.total and self.output not in WITHOUT_TOTAL:
-            why = "is only for the outputs csv and csv-excel; the others always show the Total: remove it"
+            why = "applies only to the csv and csv-excel outputs; the others always show the Total: remove it"
             raise SavedQueryError.invalid("total", self.total, why)
         if self.catch_up and self.schedule is None:
             raise SavedQueryError.missing("schedule", "catch_up requires a schedule")

@@ -1,6 +1,6 @@
 """Deciding whether a scheduled time is due: each gets one run, on time or, with `catch_up`, later.
 
-A trigger may come every minute, twice in a second or days late, so the records determine which times have had
+A trigger may fire every minute, twice in a second or days late, so the records determine which times have had
 a run. A run counts whatever its result, so that a failure is reported once rather than at every trigger. Only
 a run that was killed before it sent anything is tried again.
 """

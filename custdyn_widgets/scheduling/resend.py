@@ -58,7 +58,7 @@ def resend(run_id: str, *, settings: Settings, progress: Callable[[str], None]) 
         task = task_of(run, settings)
         made = [unreached(one, run, task, progress) for one in run.reports]
         if not any(one.recipients for one in made):
-            raise RunError(f"The run {run.id} ({run.result}) has no recipients left to send its report to.")
+            raise RunError(f"Run {run.id} ({run.result}) has no recipients left to send its report to.")
         server = replace(MailServer.from_settings(settings), waits=())
         runs.write(run)  # if this fails, nothing is sent
 

@@ -93,7 +93,7 @@ def timer_units(entries: Iterable[ListedQuery], place: Place, now: datetime) -> 
 
 
 def calendar_lines(schedule: Schedule, now: datetime) -> list[str]:
-    """Return the calendar expressions that elapse at each time of a schedule, and possibly at others.
+    """Return the calendar expressions that elapse at each scheduled time, and possibly at others.
 
     Parameters
     ----------

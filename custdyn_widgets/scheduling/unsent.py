@@ -80,7 +80,7 @@ def unreached(outcome: Outcome, run: Run, task: Task, progress: Callable[[str], 
     try:
         Store(task.settings.snapshots).manifest(outcome.snapshot)
     except CustDynError as error:
-        raise RunError(f"The report of the run {run.id} cannot be sent: {error.message}") from error
+        raise RunError(f"The report of run {run.id} cannot be sent: {error.message}") from error
     link = task.settings.link(outcome.snapshot)
     return replace(made, recipients=recipients, frozen=Frozen(outcome.snapshot, link, None))
 

@@ -169,7 +169,7 @@ def _try_once(webhook: Webhook, event_id: str, body: bytes, seconds: float) -> t
     except HTTPError as error:
         error.close()
         is_final = error.code < 500 and error.code not in _AGAIN
-        return ("refused" if is_final else "given up"), f"It replied {error.code}."
+        return ("refused" if is_final else "given up"), f"It replied with status {error.code}."
     except (OSError, HTTPException, ValueError) as error:
         reason = error.reason if isinstance(error, URLError) else error
         words = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__

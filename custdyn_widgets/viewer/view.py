@@ -63,7 +63,7 @@ class Site:
     def file(self, snapshot_id: str, kind: str) -> Content:
         """Return a file unchanged, the CSV with its Total, or the snapshot as a ZIP.
 
-        Errors are those of `Store.read`.
+        Raises the same errors as `Store.read`.
         """
         if kind == "zip":
             return Content(

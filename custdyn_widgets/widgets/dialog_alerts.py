@@ -50,7 +50,7 @@ def choices(query: ReportQuery, columns: Sequence[Column], shown: Sequence[Condi
         before = f"the {period or 'row'} before"  # not "the previous month", which is a comparison period
         relations |= {name: words.format(before) for name, words in _CHANGE_WORDS.items()}
     if query.compare or any(one.is_change and one.against == _COMPARE for one in shown):
-        before = f"the {(query.compare or 'period compared with').replace('_', ' ')}"
+        before = f"the {(query.compare or 'comparison period').replace('_', ' ')}"
         relations |= {f"{name}:{_COMPARE}": words.format(before) for name, words in _CHANGE_WORDS.items()}
     used = {one.row for one in shown}
     return {

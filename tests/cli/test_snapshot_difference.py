@@ -134,7 +134,7 @@ def test_the_clients_between_two_snapshots_are_named_with_the_data_at_hand(
     rerated: Rerated, frozen: Callable[..., str]
 ) -> None:
     old, new = frozen(rerated.before), frozen(rerated.after)
-    assert "give the data with --source" in diff(old, new).stderr
+    assert "specify the data with --source" in diff(old, new).stderr
     for source in (rerated.before, rerated.after):
         ran = diff(old, new, "--source", source, "--clients")
         assert [line.split()[2] for line in ran.stdout.splitlines()[1:]] == sorted(rerated.clients)

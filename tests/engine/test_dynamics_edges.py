@@ -298,7 +298,7 @@ def test_a_row_is_left_out_only_if_both_its_periods_are_exactly_nothing() -> Non
 
 @pytest.mark.usefixtures("own_metrics")
 def test_an_own_metric_cannot_have_the_id_of_other_columns() -> None:
-    with pytest.raises(CustDynError, match=r"'movement' has the id of a built-in group.*another name"):
+    with pytest.raises(CustDynError, match=r"'movement' uses the id of a built-in group.*another name"):
         metric("movement", [("Qty", "count", "Clients.")])
 
 

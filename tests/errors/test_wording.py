@@ -58,7 +58,7 @@ def test_a_list_that_contains_itself() -> None:
     for _ in range(100_000):
         deep = [deep]
     for value in (itself, deep):
-        assert shown(value) == "a list that contains itself or too many levels"
+        assert shown(value) == "a list that contains itself or is nested too deeply"
 
 
 def test_what_a_value_shows_of_itself_is_on_one_line() -> None:

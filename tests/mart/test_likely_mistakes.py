@@ -54,7 +54,7 @@ def test_rows_in_the_future_are_counted_with_the_first() -> None:
     [note] = notes(ledger(4, at=times), "future_times")
     assert note == (
         "transactions, at: 2 times are in the future; the first is 9999-01-01T10:00:00Z, in row 2. Reports "
-        "ignore a row until its time has come. Correct any wrong times."
+        "ignore a row until its time has passed. Correct any wrong times."
     )
     assert note.figures["count"] == 2
     mart = ledger(4)

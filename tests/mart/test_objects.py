@@ -399,7 +399,7 @@ def test_a_listing_of_many_pages_is_read_to_its_end(storage: ObjectStorage, tmp_
 @pytest.mark.parametrize(
     ("code", "words"),
     [
-        ((403, "AccessDenied"), "access was denied. The user needs the permissions s3:ListBucket"),
+        ((403, "AccessDenied"), "access was denied. The user needs the s3:ListBucket permission"),
         ((403, "InvalidAccessKeyId"), "the credentials were rejected, or have expired"),
         ((403, "SignatureDoesNotMatch"), "the credentials were rejected, or have expired"),
         ((400, "ExpiredToken"), "the credentials were rejected, or have expired"),

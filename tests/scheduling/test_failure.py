@@ -331,7 +331,7 @@ def test_an_event_has_the_facts_of_the_run(recorder: Recorder, monkeypatch: pyte
     def posted(webhook: Webhook, kind: str, data: dict[str, Any]) -> dict[str, Any]:
         assert webhook is recorder.webhook
         sent.append((kind, data))
-        return {"host": "a.example", "outcome": outcome, "words": "It replied 500.", "type": kind}
+        return {"host": "a.example", "outcome": outcome, "words": "It replied with status 500.", "type": kind}
 
     monkeypatch.setattr(failure, "post", posted)
     monkeypatch.setenv("BILLING_PASSWORD", "hunter2-hunter2")
@@ -348,4 +348,6 @@ def test_an_event_has_the_facts_of_the_run(recorder: Recorder, monkeypatch: pyte
     run = post_event(recorder, replace(run, problem=None), "run.succeeded")
     assert sent[1] == ("run.succeeded", {**facts, "problem": None})
     assert [one["type"] for one in run.webhook] == ["run.failed", "run.succeeded"]
-    assert lines_of(recorder) == ["The webhook at a.example was not notified of this run. It replied 500."]
+    assert lines_of(recorder) == [
+        "The webhook at a.example was not notified of this run. It replied with status 500."
+    ]

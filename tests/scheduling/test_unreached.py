@@ -147,7 +147,7 @@ def test_a_company_s_report_is_left_to_the_addresses_in_its_file(settings: Setti
 
 def test_a_report_whose_snapshot_is_gone_cannot_be_sent(settings: Settings, gone: set[str]) -> None:
     gone.add(A)
-    words = "The report of the run 20220201T050001.000000Z-0 cannot be sent: There is no snapshot"
+    words = "The report of run 20220201T050001.000000Z-0 cannot be sent: There is no snapshot"
     with pytest.raises(RunError, match=words):
         left(outcome("held back"), settings)
     assert left(outcome("sent"), settings).recipients == ()
@@ -200,7 +200,7 @@ def test_a_report_that_waited_until_its_snapshot_was_deleted_is_refused(
     recorder.runs.write(run_of(2, WAITING, waiting=True))
     [one] = find_unsent(recorder, task(recorder.settings))
     [made] = one.made
-    words = "The report of the run 20220202T050001.000000Z-0 cannot be sent: There is no snapshot"
+    words = "The report of run 20220202T050001.000000Z-0 cannot be sent: There is no snapshot"
     assert made.recipients == ()
     assert [(each["outcome"], each["words"][: len(words)]) for each in made.outcome.deliveries] == [
         ("refused", words),

@@ -165,7 +165,7 @@ def test_what_the_webhook_refuses_is_recorded_and_a_redirect_is_not_followed(
     hooked.replies = [code]
     run = ask(SILENT)
     [receipt] = run.webhook
-    assert receipt["words"] == f"It replied {code}."
+    assert receipt["words"] == f"It replied with status {code}."
     assert receipt["outcome"] == ("refused" if tries == 1 else "given up")
     assert (len(hooked.posted), run.result) == (tries, "failed")
 
@@ -245,7 +245,7 @@ def test_no_part_of_the_url_but_its_host_and_no_secret_is_recorded_or_printed(
 ) -> None:
     hooked.replies = [500]
     run = ask(replace(BROKEN, source=f"/srv/{TOKEN}"))
-    assert "was not notified of this run. It replied 500." in capsys.readouterr().out
+    assert "was not notified of this run. It replied with status 500." in capsys.readouterr().out
     monkeypatch.setenv("CUSTDYN_WEBHOOK_URL", f"http://127.0.0.1:9/hooks/{TOKEN}")
     other = ask(BROKEN)
     everything = repr((run, other, load_settings(), received.mails)) + capsys.readouterr().out
@@ -351,7 +351,7 @@ def test_only_a_reply_that_may_change_is_asked_for_again(
     slept: list[float] = []
     receipt = posted(receiver, sleep=slept.append)
     tries = 3 if outcome == "given up" else 1
-    words = "The webhook accepted it." if outcome == "sent" else f"It replied {code}."
+    words = "The webhook accepted it." if outcome == "sent" else f"It replied with status {code}."
     assert (receipt["outcome"], receipt["words"], receipt["tries"]) == (outcome, words, tries)
     assert (len(receiver.posted), slept) == (tries, [0.5, 2.0][: tries - 1])
     assert (receipt["host"], receipt["type"]) == ("127.0.0.1", "run.failed")
@@ -366,7 +366,7 @@ def test_a_wait_that_would_outlast_the_time_limit_is_not_begun(
     receiver.replies = [500]
     slept: list[float] = []
     receipt = posted(receiver, max_seconds=30, sleep=slept.append)
-    assert (slept, receipt["tries"], receipt["words"]) == ([0.1], 2, "It replied 500.")
+    assert (slept, receipt["tries"], receipt["words"]) == ([0.1], 2, "It replied with status 500.")
 
 
 def test_a_message_has_its_text_as_it_is_and_a_question_mark_for_half_a_character(receiver: Receiver) -> None:

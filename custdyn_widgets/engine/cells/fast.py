@@ -66,7 +66,7 @@ class Kernel:
 
 
 def kernel_for(facts: Facts, grid: Grid, rows: int) -> Kernel | None:
-    """Return the kernel for a report on this many rows, or None if NumPy should sum them.
+    """Return the kernel for summing this many rows, or None if NumPy should sum them.
 
     Loading the kernel takes time, so a process loads it only once it has had many rows to sum.
     """

@@ -42,7 +42,7 @@ _MEANINGS = (
     ),
     (
         r"Failed to flush response stream",
-        "the storage service refused to send an object. The user needs the permission s3:GetObject and, for "
+        "the storage service refused to send an object. The user needs the s3:GetObject permission and, for "
         "encrypted objects, permission to use the encryption key",
     ),
     (
@@ -51,7 +51,7 @@ _MEANINGS = (
     ),
     (
         r"ACCESS_DENIED|HTTP status 403",
-        "access was denied. The user needs the permissions s3:ListBucket on the bucket and s3:GetObject on "
+        "access was denied. The user needs the s3:ListBucket permission on the bucket and s3:GetObject on "
         f"its objects. Credentials come from the environment ({_FROM_ENVIRONMENT})",
     ),
 )

@@ -199,7 +199,7 @@ def _is_nested(value: object) -> TypeGuard[Collection[object]]:
 
 
 def _decoded(value: object) -> object:
-    """Return UTF-8 bytes as text, an array without axes as its value, and any other value unchanged."""
+    """Return UTF-8 bytes as text, a zero-dimensional array as its value, and any other value unchanged."""
     if isinstance(value, np.ndarray) and not value.ndim:
         return _decoded(value.item())
     if isinstance(value, (bytes, bytearray)):

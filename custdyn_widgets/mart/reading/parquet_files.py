@@ -138,7 +138,7 @@ def _table(file: pq.ParquetFile, path: Path, spec: MartTable, data: pa.Table, fi
 
 
 def _int96(file: pq.ParquetFile, names: Sequence[str]) -> list[str]:
-    """Return the columns of the old type INT96, which Spark uses for UTC times but does not mark as UTC."""
+    """Return the columns of the old INT96 type, which Spark uses for UTC times but does not mark as UTC."""
     kinds = {column.path: column.physical_type for column in map(file.schema.column, range(len(file.schema)))}
     return [name for name in names if kinds.get(name) == "INT96"]
 
@@ -176,7 +176,7 @@ def _opened(
 ) -> Iterator[pq.ParquetFile]:
     """Open a file so that the columns in `coded` are read as dictionaries.
 
-    Times of the old type INT96 are read in microseconds, because nanoseconds cover only the years 1677
+    Times of the old INT96 type are read in microseconds, because nanoseconds cover only the years 1677
     to 2262.
     """
     try:

@@ -84,7 +84,7 @@ class StoredTable:
     floats: frozenset[str] = frozenset()
 
     def has_floats(self, column: str) -> bool:
-        """Return whether a column has the type of binary floats, or contained any before it became text."""
+        """Return whether a column has a binary float type, or had binary floats before it became text."""
         kind = self.data.column(column).type
         encoded = pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind)
         return column in self.floats or bool(pa.types.is_floating(kind.value_type if encoded else kind))

@@ -28,7 +28,7 @@ def spark_session() -> SparkSession:
     Raises
     ------
     SettingsError
-        If pyspark or Java is missing, the setting `spark` contains a secret, or the cluster cannot be
+        If pyspark or Java is missing, the `spark` setting contains a secret, or the cluster cannot be
         reached.
     """
     try:
@@ -45,7 +45,7 @@ def spark_session() -> SparkSession:
     master = settings.load().spark
     if master and has_secret(master):
         raise SettingsError(
-            "The setting spark contains a secret, but other users may be able to read it. Remove the secret, "
+            "The spark setting contains a secret, but other users may be able to read it. Remove the secret, "
             "and set the environment variable SPARK_REMOTE to the address, including its token.",
             field="spark",
         )

@@ -1,4 +1,4 @@
-"""The mapping `generic`, for databases that have the tables and columns of a mart."""
+"""The `generic` mapping, for databases that have the tables and columns of a mart."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def generic_mapping(session: Session, quoted: Callable[[str], str]) -> Mapping:
     Raises
     ------
     SourceError
-        If the table of clients, the table of transactions or a required column is missing.
+        If the clients table, the transactions table or a required column is missing.
     """
     found = session.table_columns(list(TABLES))
     if not found:

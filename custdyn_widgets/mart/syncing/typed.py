@@ -1,8 +1,8 @@
 """Converting text from a database to the columns of a mart: exact amounts, instants and lists of tags.
 
 Every value is fetched as text, so that no driver converts an amount to a float or shifts a time. A column
-with values that do not fit its type, such as a zero date or a NaN, stays text, and the check of the mart
-reports the faults.
+with values that do not fit its type, such as a zero date or a NaN, stays text, and the faults are reported
+when the mart is checked.
 """
 
 from __future__ import annotations

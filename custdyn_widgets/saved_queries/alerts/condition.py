@@ -95,7 +95,7 @@ class Condition:
 
 
 def parse_alert_if(value: object) -> tuple[Condition, ...]:
-    """Return the conditions under the key `alert_if`.
+    """Return the conditions under the `alert_if` key.
 
     Raises
     ------

@@ -37,7 +37,7 @@ def test_a_system_is_recognized(system: str, kind: str, schema: str, tmp_path: P
         database.run(*statements(schema))
         result = custdyn("mapping", "new", "billing", database.url)
         assert result.exit_code == 0, result.output
-        assert f"{system!r} reads." in result.stdout
+        assert f"{system!r} mapping reads." in result.stdout
         assert result.stderr.endswith("Next: custdyn sync billing\n")
         assert section(tmp_path, "billing") == {"url": database.url, "system": system}
 

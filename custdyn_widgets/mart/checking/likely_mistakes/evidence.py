@@ -69,7 +69,7 @@ class Evidence:
 
     @property
     def rows_have_clients(self) -> bool:
-        """Whether both tables have the column `client_id`; otherwise, no transaction belongs to a client."""
+        """Whether both tables have the `client_id` column; otherwise, no transaction belongs to a client."""
         given = self.ledger.stored.data.column_names
         return "client_id" in given and "client_id" in self.ledger.codes
 

@@ -30,8 +30,8 @@ class Gap:
     """A run of days without transactions, except perhaps for a few strays.
 
     `end` is the day after the last one, and `expected` is the number of transactions that would be expected.
-    `usual_days` is the number of these days, except for the ledger's last day, on which there usually are
-    more than a few transactions.
+    `usual_days` is the number of these days on which there are usually more than a few transactions, not
+    counting the ledger's last day.
     """
 
     begin: int
@@ -60,7 +60,8 @@ class Gap:
 def missing_days(evidence: Evidence) -> Iterator[Note]:
     """Yield notes on days without transactions, or without transactions of a kind, between days with many.
 
-    A pause at the end that may be holidays is not noted, nor is a kind that stopped when it began.
+    A pause at the end that may be due to holidays is not noted, nor is a kind that stopped when that pause
+    began.
     """
     first, last = evidence.range_of_days
     by_kind = _daily(evidence)
@@ -172,7 +173,7 @@ def _length_without_strays(daily: Int64s) -> int:
 def _gaps(
     evidence: Evidence, daily: Int64s, runs: list[tuple[int, int]], kind: int | None = None
 ) -> tuple[list[Gap], list[Gap]]:
-    """Return the gaps among the runs of days, of a kind or of all, and those that may be pauses instead."""
+    """Return the runs of days, for one kind or for all, that are gaps, and those that may just be pauses."""
     first, _ = evidence.range_of_days
     gaps: list[Gap] = []
     pauses: list[Gap] = []
@@ -186,7 +187,8 @@ def _gaps(
 def _may_be_pause(evidence: Evidence, gap: Gap, kind: int | None) -> bool:
     """Return whether a gap at the end of the ledger may just be a pause, such as a holiday.
 
-    Then it is short, or the file was written less than a day after the first transaction that follows it.
+    It may be one if it is short, or if the file was written less than a day after the first transaction that
+    follows it.
     """
     _, last = evidence.range_of_days
     later = (evidence.days >= gap.end) & (evidence.days <= last)

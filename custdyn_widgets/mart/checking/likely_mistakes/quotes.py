@@ -20,8 +20,8 @@ Floats = npt.NDArray[np.float64]
 _SAME, _OTHER = 1.1, 1.2
 # Near 1, every quote is close to its inverse. There, a quote is inverted only if the inverse is within
 # `_NEARLY_SAME` of the next quote, and if the rate moved by `_RARE_MOVE` within `_DAYS` days (a weekend) and
-# back again at most `_DAYS_UNTIL_BACK` days later, or by `_IMPLAUSIBLE_MOVE` to or from a quote of which only
-# the inverse is plausible.
+# back again at most `_DAYS_UNTIL_BACK` days later, or by `_IMPLAUSIBLE_MOVE` to or from a quote that is
+# plausible only if inverted.
 _NEARLY_SAME, _RARE_MOVE, _DAYS, _DAYS_UNTIL_BACK, _IMPLAUSIBLE_MOVE = 1.02, 1.05, 3, 31, 1.1
 _JUMP = 5.0
 # Quotes that are plausible only if inverted: their minimum number, their minimum share, and their minimum
@@ -96,8 +96,9 @@ def _are_inverse(now: Floats, after: Floats) -> Bools:
 def _inverse_near_1(quotes: Floats, ranges: Floats, currency: Codes, days: Int64s, inverse: Bools) -> Bools:
     """Return, for each quote and the next one, whether they are inverses although both are near 1.
 
-    A quick move to the inverse must be followed or preceded by one back, because a currency may be devalued
-    from one side of 1 to the other. It need not be if the range of the pair shows which quote is wrong.
+    A quick move to the inverse must be followed or preceded by a move back, because a currency may be
+    devalued from one side of 1 to the other. It need not be if the range of the pair shows which quote is
+    wrong.
     """
     now, after = quotes[:-1], quotes[1:]
     product, ratios = now * after, _ratios(quotes)
@@ -113,7 +114,7 @@ def _inverse_near_1(quotes: Floats, ranges: Floats, currency: Codes, days: Int64
 
 
 def _and_back(moves: Int64s, up: Bools, currency: Codes, days: Int64s) -> Int64s:
-    """Return the moves that another move soon precedes or follows in the opposite direction."""
+    """Return the moves that come shortly before or after a move in the opposite direction."""
     first, second = moves[:-1], moves[1:]
     is_back = (currency[first] == currency[second]) & (up[first] != up[second])
     is_back &= days[second] - days[first] <= _DAYS_UNTIL_BACK

@@ -122,7 +122,7 @@ def future_times(evidence: Evidence) -> Iterator[Note]:
         words = "time is in the future:" if count == 1 else "times are in the future; the first is"
         yield Note(
             f"{file}, {column}: {count:,} {words} {first}, in row {row}. Reports ignore a row until its time "
-            "has come. Correct any wrong times.",
+            "has passed. Correct any wrong times.",
             "future_times",
             file=file,
             column=column,
