@@ -413,9 +413,7 @@ def test_a_letter_links_to_up_to_a_hundred_earlier_reports(count: int, words: st
     assert "could not be sent" not in told(LETTER)
 
 
-@pytest.mark.parametrize(
-    ("count", "more"), [(12, None), (13, "And 1 more line."), (14, "And 2 more lines.")]
-)
+@pytest.mark.parametrize(("count", "more"), [(12, None), (13, "And 1 more line."), (14, "And 2 more lines.")])
 def test_twelve_lines_of_a_problem_are_told(count: int, more: str | None) -> None:
     problem = "\n\n".join(f"  fault {n}. " for n in range(count))
     found = told(replace(FAILURE, problem=problem))
