@@ -28,7 +28,7 @@ class Daily:
 
     @classmethod
     def of(cls, parts: Iterable[npt.NDArray[np.integer]]) -> Daily:
-        """Count the transactions on each day, given their times in parts."""
+        """Count the transactions on each day, given arrays of their times."""
         return cls.joined([_counted(times) for times in parts])
 
     @classmethod

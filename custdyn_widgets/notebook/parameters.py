@@ -90,7 +90,7 @@ def parse_parameters(namespace: Mapping[str, object], given: Collection[str]) ->
         saved = saved_queries.load(name).saved
         query, source = saved.query, source or saved.source
     if not source:
-        raise QueryError.missing("source", "the folder that contains the billing data, or the name of a source")
+        raise QueryError.missing("source", "a folder with the billing data, or the name of a source")
     if query is None:
         fields = {field: namespace[field] for field in FIELDS if field in namespace}
         if fields.get("group_by") == "":  # papermill's command line cannot pass an empty list

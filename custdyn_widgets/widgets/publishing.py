@@ -191,7 +191,7 @@ class PublishingProcess:
         return self._process.pid if self._process else None
 
     def close(self) -> None:
-        """Let the process finish, and wait for it to exit. If it has not been given any work yet, it is killed."""
+        """Let the process finish, and wait for it to exit. If it has not been used yet, it is killed."""
         if self._connection is not None:
             self._connection.close()
         if self._process is not None:

@@ -293,7 +293,7 @@ def test_run_takes_the_one_of_a_place() -> None:
         (["clients", "--saved", "the-year"], "The saved query the-year has no source: use --source"),
         (["cohorts", "--saved", "the-year"], "The saved query the-year has no source: use --source"),
         (["cohorts", "--interval", "today"], "Missing option '--source'"),
-        (["run", "--saved", "the-year"], "source is required: the folder that contains the billing data, or the name"),
+        (["run", "--saved", "the-year"], "source is required: a folder with the billing data, or the name"),
         (["queries", "run", "the-year", "-s", SMALL, "--format", "xls"], "choose xlsx"),
         (["queries", "run", "the-year", "-s", SMALL, "--as-of", "soon"], "as_of must be"),
         (["query", "-s", SMALL, "--saved", "the-year", "--query", "q.json"], "not both"),
