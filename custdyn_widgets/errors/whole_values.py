@@ -127,7 +127,7 @@ def _pieces(given: Sequence[str]) -> Iterator[_Piece]:
 def _parts(words: Sequence[str]) -> Iterator[_Piece]:
     """Yield the parts of each password in words separated by spaces.
 
-    The parts are each word, and everything from that word to the end of the password.
+    The parts are the words and, for each word, everything from it to the end of the password.
     """
     text = " ".join(words)
     begins = [0, *accumulate(len(word) + 1 for word in words)]

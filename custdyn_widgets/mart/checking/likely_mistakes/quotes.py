@@ -94,7 +94,7 @@ def _are_inverse(now: Floats, after: Floats) -> Bools:
 
 
 def _inverse_near_1(quotes: Floats, ranges: Floats, currency: Codes, days: Int64s, inverse: Bools) -> Bools:
-    """Return, for each quote and the next one, whether they are inverses although both are near 1.
+    """Return, for each quote and the next one, whether they are inverses even though both are near 1.
 
     A quick move to the inverse must be followed or preceded by a move back, because a currency may be
     devalued from one side of 1 to the other. It need not be if the range of the pair shows which quote is
