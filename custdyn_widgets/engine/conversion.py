@@ -18,7 +18,7 @@ from custdyn_widgets.engine.cells.compute import Cells
 from custdyn_widgets.engine.cells.flows import FLOW_COLUMNS
 from custdyn_widgets.engine.cells.stocks import STOCK_COLUMNS
 from custdyn_widgets.engine.cells.sums import join
-from custdyn_widgets.engine.fixed_columns import FixedArray
+from custdyn_widgets.engine.fixed_columns import FixedColumn
 from custdyn_widgets.engine.fixed_point import MILLION, Factors, add_up, sums_between, to_int64
 from custdyn_widgets.engine.quotes import Rates, Ratio
 from custdyn_widgets.mart import Int64s
@@ -53,37 +53,37 @@ def to_lines(cells: Cells, rates: Rates, row_count: int) -> pd.DataFrame:
     return lines_of(columns)
 
 
-def to_fixed_lines(cells: Cells, rates: Rates, row_count: int) -> pd.DataFrame:
-    """Convert cells to the same lines as `to_lines`, but much faster, in fixed point (see `fixed_columns`).
+def to_fixed_lines(cells: Cells, rates: Rates, row_count: int) -> dict[str, FixedColumn]:
+    """Convert cells to the columns of `to_lines`, but much faster, in fixed point (see `fixed_columns`).
 
     Raises
     ------
     RateError
         As for `to_lines`.
     """
-    columns: dict[str, FixedArray] = {}
+    columns: dict[str, FixedColumn] = {}
     for frame in cells.sums:
         columns |= _convert_fixed(frame, rates, row_count)
     if cells.movement is not None:
         for name, counts in cells.movement.items():
-            columns[str(name)] = FixedArray.of_counts(counts.to_numpy(np.int64))
-    return pd.DataFrame(columns, copy=False)
+            columns[str(name)] = FixedColumn.of_counts(counts.to_numpy(np.int64))
+    return columns
 
 
-def _convert_fixed(frame: pd.DataFrame, rates: Rates, row_count: int) -> dict[str, FixedArray]:
+def _convert_fixed(frame: pd.DataFrame, rates: Rates, row_count: int) -> dict[str, FixedColumn]:
     rows = frame["row"].to_numpy(np.int64)
     order = np.argsort(rows, kind="stable")
     bounds = np.searchsorted(rows[order], np.arange(row_count + 1))
     ratios, which = _factors(frame, rates)
     is_foreign = any(ratio != (1, 1) for ratio in ratios[1:])
     factors, which = Factors.of(ratios) if is_foreign else None, which[order]
-    columns: dict[str, FixedArray] = {}
+    columns: dict[str, FixedColumn] = {}
     for name in _amount_columns(frame):
         values = frame[name].to_numpy()[order]
         if name.endswith("_qty"):
-            columns[name] = FixedArray.of_counts(sums_between(values.astype(np.int64), bounds))
+            columns[name] = FixedColumn.of_counts(sums_between(values.astype(np.int64), bounds))
         else:
-            columns[name] = FixedArray(add_up(to_int64(values), bounds, factors, which))
+            columns[name] = FixedColumn.of(add_up(to_int64(values), bounds, factors, which))
     return columns
 
 

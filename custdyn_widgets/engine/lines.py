@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -11,6 +11,7 @@ import pandas as pd
 
 from custdyn_widgets.engine.cells.compute import Cells, compute_cells
 from custdyn_widgets.engine.conversion import to_fixed_lines, to_lines
+from custdyn_widgets.engine.fixed_columns import FixedColumn
 from custdyn_widgets.engine.plan import Plan
 from custdyn_widgets.engine.quotes import Rates
 from custdyn_widgets.mart import Int64s
@@ -31,8 +32,8 @@ class ConvertedCells:
         return to_lines(self.cells, self.rates, self.row_count)
 
     @cached_property
-    def fixed(self) -> pd.DataFrame:
-        """The lines in fixed point, which take much less time and memory."""
+    def fixed(self) -> Mapping[str, FixedColumn]:
+        """The columns of the lines in fixed point, which take much less time and memory."""
         return to_fixed_lines(self.cells, self.rates, self.row_count)
 
     def some(self, rows: Int64s) -> Cells:
@@ -65,18 +66,21 @@ class Lines:
     @property
     def exact(self) -> pd.DataFrame:
         """The lines as ints and Fractions."""
-        return self._lines_of(self.source.exact)
+        if self._are_all:
+            return self.source.exact
+        lines: pd.DataFrame = self.source.exact.iloc[self.rows].reset_index(drop=True)
+        return lines
 
     @property
-    def fixed(self) -> pd.DataFrame:
-        """The lines in fixed point."""
-        return self._lines_of(self.source.fixed)
+    def fixed(self) -> Mapping[str, FixedColumn]:
+        """The columns of the lines in fixed point."""
+        columns = self.source.fixed
+        return columns if self._are_all else {name: own.take(self.rows) for name, own in columns.items()}
 
-    def _lines_of(self, frame: pd.DataFrame) -> pd.DataFrame:
-        if len(self.rows) == len(frame) and (self.rows == np.arange(len(frame))).all():
-            return frame
-        lines: pd.DataFrame = frame.iloc[self.rows].reset_index(drop=True)
-        return lines
+    @property
+    def _are_all(self) -> bool:
+        """Whether there is a line for every row of the cells, in their order."""
+        return np.array_equal(self.rows, np.arange(self.source.row_count))
 
     def exact_at(self, positions: Int64s) -> pd.DataFrame:
         """Return some of the lines as ints and Fractions."""

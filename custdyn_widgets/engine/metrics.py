@@ -6,12 +6,16 @@ point, because it only adds, subtracts, negates and calls `ratio`.
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from custdyn_widgets.engine.registry import built_in_metric, chosen_metrics, metric, ratio
 from custdyn_widgets.report import Unit
 
 __all__ = ["SURPRISES", "chosen_metrics", "metric", "ratio"]  # importing this module registers the metrics
+
+Columns = Any  # a DataFrame of exact numbers, or a mapping of columns in fixed point
 
 SURPRISES = (
     "Active Avg divides the spending in the row's bucket by the number of active clients, whose paid use may "
@@ -25,11 +29,15 @@ SURPRISES = (
 """Notes on surprising results, shown along with the definitions."""
 
 
-def _stock(lines: pd.DataFrame, level: str) -> pd.DataFrame:
+def _like(lines: Columns, columns: dict[str, Any]) -> Columns:
+    """Return columns in the form of the lines from which they were computed."""
+    return pd.DataFrame(columns) if isinstance(lines, pd.DataFrame) else columns
+
+
+def _stock(lines: Columns, level: str) -> Columns:
     pos, neg = lines[f"{level}_pos"], lines[f"{level}_neg"]
-    return pd.DataFrame(
-        {"Qty": lines[f"{level}_qty"], "Balance Pos": pos, "Balance Neg": neg, "Balance": pos + neg}
-    )
+    columns = {"Qty": lines[f"{level}_qty"], "Balance Pos": pos, "Balance Neg": neg, "Balance": pos + neg}
+    return _like(lines, columns)
 
 
 def _stock_columns(who: str) -> list[tuple[str, Unit, str]]:
@@ -48,7 +56,7 @@ def _stock_columns(who: str) -> list[tuple[str, Unit, str]]:
         "in the active duration before it"
     ),
 )
-def clients_active(lines: pd.DataFrame) -> pd.DataFrame:
+def clients_active(lines: Columns) -> Columns:
     """Clients alive at the row's end with a paid use in the window, and their balances."""
     return _stock(lines, "active")
 
@@ -57,7 +65,7 @@ def clients_active(lines: pd.DataFrame) -> pd.DataFrame:
     "Clients - Overall Active",
     _stock_columns("Clients alive at the row's end with a paid use at any time before it"),
 )
-def clients_overall_active(lines: pd.DataFrame) -> pd.DataFrame:
+def clients_overall_active(lines: Columns) -> Columns:
     """Clients alive at the row's end with a paid use at any time before it, and their balances."""
     return _stock(lines, "overall")
 
@@ -66,7 +74,7 @@ def clients_overall_active(lines: pd.DataFrame) -> pd.DataFrame:
     "Clients - All",
     _stock_columns("Clients alive at the row's end: they existed before it and were not closed before it"),
 )
-def clients_all(lines: pd.DataFrame) -> pd.DataFrame:
+def clients_all(lines: Columns) -> Columns:
     """Clients alive at the row's end, and their balances."""
     return _stock(lines, "all")
 
@@ -79,10 +87,10 @@ def clients_all(lines: pd.DataFrame) -> pd.DataFrame:
         ("Avg", "money", "Total / Qty; empty if there are no refills."),
     ],
 )
-def balance_refill(lines: pd.DataFrame) -> pd.DataFrame:
+def balance_refill(lines: Columns) -> Columns:
     """Refills above 0 in the bucket: their number, sum and average."""
     total, quantity = lines["refill"], lines["refill_qty"]
-    return pd.DataFrame({"Qty": quantity, "Total": total, "Avg": ratio(total, quantity)})
+    return _like(lines, {"Qty": quantity, "Total": total, "Avg": ratio(total, quantity)})
 
 
 @built_in_metric(
@@ -92,10 +100,10 @@ def balance_refill(lines: pd.DataFrame) -> pd.DataFrame:
         ("Active Avg", "money", "Total / Clients - Active: Qty of the row; empty if no client is active."),
     ],
 )
-def pay_as_you_go(lines: pd.DataFrame) -> pd.DataFrame:
+def pay_as_you_go(lines: Columns) -> Columns:
     """Spending on usage in the bucket, and per active client."""
     total = -lines["usage"]
-    return pd.DataFrame({"Total": total, "Active Avg": ratio(total, lines["active_qty"])})
+    return _like(lines, {"Total": total, "Active Avg": ratio(total, lines["active_qty"])})
 
 
 @built_in_metric(
@@ -107,15 +115,16 @@ def pay_as_you_go(lines: pd.DataFrame) -> pd.DataFrame:
         ("Renew Total", "money", "Minus the sum of all package renewals, reversals included."),
     ],
 )
-def packages(lines: pd.DataFrame) -> pd.DataFrame:
+def packages(lines: Columns) -> Columns:
     """Package activations and renewals in the bucket: their numbers and sums."""
-    return pd.DataFrame(
+    return _like(
+        lines,
         {
             "Activation Qty": lines["activation_qty"],
             "Activation Total": -lines["activation"],
             "Renew Qty": lines["renewal_qty"],
             "Renew Total": -lines["renewal"],
-        }
+        },
     )
 
 
@@ -155,9 +164,10 @@ def packages(lines: pd.DataFrame) -> pd.DataFrame:
         ),
     ],
 )
-def clients_movement(lines: pd.DataFrame) -> pd.DataFrame:
+def clients_movement(lines: Columns) -> Columns:
     """Clients that became active or stopped being active in the row."""
-    return pd.DataFrame(
+    return _like(
+        lines,
         {
             "Opening": lines["opening_qty"],
             "New": lines["new_qty"],
@@ -167,7 +177,7 @@ def clients_movement(lines: pd.DataFrame) -> pd.DataFrame:
             "Closing": lines["active_qty"],
             "First Use": lines["first_use_qty"],
             "Churn Rate": ratio(lines["lapsed_qty"] + lines["closed_qty"], lines["opening_qty"]),
-        }
+        },
     )
 
 
@@ -199,19 +209,16 @@ def clients_movement(lines: pd.DataFrame) -> pd.DataFrame:
         ("Closing", "money", "Clients - All: Balance at the row's end."),
     ],
 )
-def balance_movement(lines: pd.DataFrame) -> pd.DataFrame:
+def balance_movement(lines: Columns) -> Columns:
     """Balances at the row's start and end, and the changes between them."""
-    parts = pd.DataFrame(
-        {
-            "Opening": lines["opening_balance"],
-            "Joined": lines["joined"],
-            "Refills": lines["all_refills"],
-            "Usage": lines["all_usage"],
-            "Packages": lines["all_fees"],
-            "Other": lines["other"],
-            "Left": lines["left"],
-        }
-    )
+    parts = {
+        "Opening": lines["opening_balance"],
+        "Joined": lines["joined"],
+        "Refills": lines["all_refills"],
+        "Usage": lines["all_usage"],
+        "Packages": lines["all_fees"],
+        "Other": lines["other"],
+        "Left": lines["left"],
+    }
     closing = lines["all_pos"] + lines["all_neg"]
-    exchange = closing - sum(part for _, part in parts.items())
-    return parts.assign(Exchange=exchange, Closing=closing)
+    return _like(lines, {**parts, "Exchange": closing - sum(parts.values()), "Closing": closing})

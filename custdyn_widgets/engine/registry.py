@@ -18,7 +18,7 @@ The built-in metrics are in `metrics.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -26,12 +26,12 @@ from typing import Any
 
 import pandas as pd
 
-from custdyn_widgets.engine.fixed_columns import FixedArray
+from custdyn_widgets.engine.fixed_columns import FixedColumn
 from custdyn_widgets.errors import CustDynError, QueryError, nearest, shown
 from custdyn_widgets.query import COLUMN_GROUPS, DEFAULT_COLUMN_GROUPS
 from custdyn_widgets.report import Column, Unit
 
-MetricFunction = Callable[[pd.DataFrame], pd.DataFrame]
+MetricFunction = Callable[[Any], Any]  # lines to columns: DataFrames or, in fixed point, mappings
 
 
 @dataclass(frozen=True)
@@ -78,10 +78,10 @@ class Metric:
             )
         return {c.name: [self._exact(c, v) for v in result[c.label]] for c in self.columns}
 
-    def compute_fixed(self, lines: pd.DataFrame) -> dict[str, FixedArray]:
-        """Return the columns by their one-level names, from lines in fixed point."""
+    def compute_fixed(self, lines: Mapping[str, FixedColumn]) -> dict[str, FixedColumn]:
+        """Return the columns by their one-level names, from the columns of lines in fixed point."""
         result = self.function(lines)
-        return {c.name: result[c.label].array for c in self.columns}
+        return {c.name: result[c.label] for c in self.columns}
 
     def _failed(self, error: Exception, lines: pd.DataFrame) -> CustDynError:
         """Describe the error without the metric's own messages, which may contain private data."""
@@ -195,7 +195,7 @@ def chosen_metrics(columns: Sequence[str] = ()) -> tuple[Metric, ...]:
 
 def ratio(part: pd.Series[Any], whole: pd.Series[Any]) -> pd.Series[Any]:
     """Return the exact quotient of two columns, with None where the divisor is 0."""
-    if isinstance(part.array, FixedArray) and isinstance(whole.array, FixedArray):
-        return pd.Series(part.array.divided_by(whole.array), index=part.index)
+    if isinstance(part, FixedColumn) and isinstance(whole, FixedColumn):
+        return part.divided_by(whole)
     quotients = [Fraction(p) / Fraction(w) if w else None for p, w in zip(part, whole, strict=True)]
     return pd.Series(quotients, index=part.index, dtype=object)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from custdyn_widgets.engine.fixed_columns import FixedArray
+from custdyn_widgets.engine.fixed_columns import FixedColumn
 from custdyn_widgets.engine.fixed_point import MILLION
 from custdyn_widgets.engine.rounding import decimals_of
 from custdyn_widgets.mart import Bools, Int64s
@@ -26,13 +26,13 @@ class Rounded:
     sure: Bools
 
     @classmethod
-    def of(cls, column: FixedArray) -> Rounded:
+    def of(cls, column: FixedColumn) -> Rounded:
         """Round a column."""
         millionths, sure = column.amounts.rounded()
         return cls(millionths, column.null, sure | column.null)
 
     @classmethod
-    def percentages(cls, changes: FixedArray, befores: FixedArray) -> Rounded:
+    def percentages(cls, changes: FixedColumn, befores: FixedColumn) -> Rounded:
         """Round 100 × change / |before|; missing where either is missing or `before` is 0."""
         null = changes.null | befores.null
         nonzero, sure = befores.amounts.nonzero()
@@ -41,11 +41,11 @@ class Rounded:
         millionths, sure = np.zeros(len(null), np.int64), sure & still | null
         some = np.flatnonzero(~null & nonzero & moved)
         if len(some):
-            millionths[some], sure[some] = _divide(changes[some], befores[some])
+            millionths[some], sure[some] = _divide(changes.take(some), befores.take(some))
         return cls(millionths, null, sure)
 
 
-def _divide(changes: FixedArray, befores: FixedArray) -> tuple[Int64s, Bools]:
+def _divide(changes: FixedColumn, befores: FixedColumn) -> tuple[Int64s, Bools]:
     """Return rounded percentages in millionths, and whether each is certain to be right."""
     top, top_missing = changes.amounts.scaled()
     bottom, bottom_missing = befores.amounts.scaled()

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from custdyn_widgets.engine.comparison import Number, NumberRow, compare_numbers, compare_values
-from custdyn_widgets.engine.fixed_columns import FixedArray
+from custdyn_widgets.engine.fixed_columns import FixedColumn
 from custdyn_widgets.engine.lines import Lines
 from custdyn_widgets.engine.plan import Plan
 from custdyn_widgets.engine.rounded_columns import Rounded, values_of
@@ -21,7 +21,7 @@ from custdyn_widgets.engine.rounding import round_value
 from custdyn_widgets.mart import Bools, Int64s
 from custdyn_widgets.report import Column, Value
 
-Numbers = FixedArray | list[Number]  # a column of numbers
+Numbers = FixedColumn | list[Number]  # a column of numbers
 ValueRow = tuple[Value, ...]
 _TOGETHER = 1 << 22  # how many numbers are rounded at a time
 
@@ -58,7 +58,9 @@ class _Rows:
         self._now = _columns(plan, now)
         self._before: list[Numbers] = []
         if plan.query.compare:
-            earlier = _columns(plan, before) if len(before.rows) else [FixedArray.nothing(0)] * len(self._now)
+            earlier = (
+                _columns(plan, before) if len(before.rows) else [FixedColumn.nothing(0)] * len(self._now)
+            )
             self._before = [_take(column, self._counterpart) for column in earlier]
 
     def values(self) -> tuple[Int64s, list[ValueRow]]:
@@ -98,7 +100,7 @@ class _Rows:
         if not self._before:
             return [now if isinstance(now, list) else Rounded.of(now)]
         before = _take(self._before[i], shown)
-        if isinstance(now, FixedArray) and isinstance(before, FixedArray):
+        if isinstance(now, FixedColumn) and isinstance(before, FixedColumn):
             change = now - before
             percent = Rounded.percentages(change, before)
             return [Rounded.of(now), Rounded.of(before), Rounded.of(change), percent]
@@ -178,14 +180,14 @@ def _exact_rows(
 
 def _take(column: Numbers, positions: Int64s) -> Numbers:
     """Return the numbers at the given positions, with a missing number for the position -1."""
-    if isinstance(column, FixedArray):
-        return column.take(positions, allow_fill=True)
+    if isinstance(column, FixedColumn):
+        return column.take(positions)
     return [column[at] if at >= 0 else None for at in positions.tolist()]
 
 
 def _nonzero(column: Numbers) -> tuple[Bools, Bools]:
     """Return whether each number is neither 0 nor missing, and whether that is certain."""
-    if isinstance(column, FixedArray):
+    if isinstance(column, FixedColumn):
         nonzero, sure = column.amounts.nonzero()
         return nonzero & ~column.null, sure | column.null
     return np.array([bool(number) for number in column], np.bool_), np.ones(len(column), np.bool_)

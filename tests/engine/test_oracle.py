@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from custdyn_widgets.engine import values
 from custdyn_widgets.engine.cells import pieces, stays, sums
 from custdyn_widgets.engine.compute import run_report
-from custdyn_widgets.engine.fixed_columns import FixedArray
+from custdyn_widgets.engine.fixed_columns import FixedColumn
 from custdyn_widgets.errors import CustDynError, QueryError, RateError
 from custdyn_widgets.mart.facts import by_client
 from custdyn_widgets.mart.reading import parquet_files, stored
@@ -133,7 +133,7 @@ def test_they_agree_when_the_ledger_is_summed_in_small_pieces(
 def test_they_agree_when_no_row_is_certain_in_fixed_point(case: Case, together: int) -> None:
     class Doubtful(values.Rounded):
         @classmethod
-        def of(cls, column: FixedArray) -> values.Rounded:
+        def of(cls, column: FixedColumn) -> values.Rounded:
             return replace(super().of(column), sure=np.zeros(len(column), np.bool_))
 
     with pytest.MonkeyPatch.context() as patch:
