@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from custdyn_widgets.mart.nested_views import widened
-from custdyn_widgets.mart.text_lookup import TextLookup, text_bytes
+from custdyn_widgets.mart.text_lookup import NumberLookup, TextLookup, text_bytes
 
 Bools = npt.NDArray[np.bool_]
 Codes = npt.NDArray[np.int32]
@@ -44,7 +44,7 @@ def plain(column: pa.ChunkedArray) -> pa.Array:
             return plain(_taken(column))
         if not is_text(kind.value_type) or any(chunk.dictionary.null_count for chunk in column.chunks):
             return plain(column.cast(kind.value_type))  # Arrow cannot unify dictionaries with nulls
-        return _one_chunk(column.unify_dictionaries())
+        return _one_chunk(column if column.num_chunks == 1 else column.unify_dictionaries())
     if pa.types.is_run_end_encoded(kind):
         return plain(pc.run_end_decode(column))
     if pa.types.is_binary_view(kind):
@@ -193,8 +193,7 @@ class _NumberPositions:
             self._table = np.full(high - self._low + 2, -1, np.int32)  # the last entry is for other numbers
             self._table[numbers - self._low] = places
         else:
-            order = np.argsort(numbers)
-            self._sorted, self._places = numbers[order], places[order]
+            self._lookup, self._places = NumberLookup(numbers), np.append(places, np.int32(-1))
 
     def positions(self, values: pa.Array) -> Codes:
         """Return the position of each int64 among the known strings, or -1 if not found."""
@@ -205,8 +204,7 @@ class _NumberPositions:
             places = (numbers - self._low).view(np.uint64)
             found = self._table.take(np.minimum(places, np.uint64(len(self._table) - 1)).view(np.int64))
         else:
-            at = np.minimum(np.searchsorted(self._sorted, numbers), len(self._sorted) - 1)
-            found = np.where(self._sorted[at] == numbers, self._places[at], np.int32(-1))
+            found = self._places.take(self._lookup.positions(numbers), mode="wrap")  # -1 selects the last one
         return found if valid is None else np.where(valid, found, np.int32(-1))
 
 

@@ -1,4 +1,4 @@
-"""Looking up batches of strings among known strings, in a hash table that is built only once."""
+"""Looking up batches of values among known values, in a hash table that is built only once."""
 
 from __future__ import annotations
 
@@ -31,50 +31,85 @@ class TextLookup:
 
     def __init__(self, known: pa.Array) -> None:
         self._known = known
-        self._table: _Positions | None = None
+        self._table: _HashTable | None = None
         longest = int(np.diff(text_bytes(known)[0]).max(initial=0))
         if 0 < longest <= _LONGEST and not known.null_count:
-            self._strings = _Strings.of(known, -(-longest // 8))
-            self._bits = (4 * len(known)).bit_length()
-            self._table = self._filled()
+            self._table = _HashTable.of(_Strings.of(known, -(-longest // 8)))
 
     def positions(self, values: pa.Array) -> _Positions:
         """Return the position of each value (a `string` or `large_string`), or -1 if it is not found."""
         if self._table is None or not len(values):
             found = pc.index_in(values, value_set=self._known.cast(values.type))
             return np.asarray(pc.fill_null(found, -1).to_numpy(zero_copy_only=False), np.int32)
-        strings = _Strings.of(values, len(self._strings.words))
-        slots = strings.slots(self._bits)
-        result = self._table.take(slots)
-        rows = np.flatnonzero(~self._strings.equal(result, strings))
+        result = self._table.positions(_Strings.of(values, len(self._table.known.words)))
+        if values.null_count:
+            result[np.asarray(values.is_null().to_numpy(zero_copy_only=False), np.bool_)] = -1
+        return result
+
+
+class NumberLookup:
+    """Looks up whole numbers among known int64s.
+
+    Parameters
+    ----------
+    known
+        The known numbers. If several are equal, the first is found.
+    """
+
+    def __init__(self, known: npt.NDArray[np.int64]) -> None:
+        self._table = _HashTable.of(_Strings.of_numbers(known))
+        self._order = np.argsort(known, kind="stable").astype(np.int32)
+        self._sorted = known[self._order]
+
+    def positions(self, values: npt.NDArray[np.int64]) -> _Positions:
+        """Return the position of each value among the known numbers, or -1 if it is not found."""
+        if self._table is not None:
+            return self._table.positions(_Strings.of_numbers(values))
+        at = np.minimum(np.searchsorted(self._sorted, values), len(self._sorted) - 1)
+        return np.where(self._sorted[at] == values, self._order[at], np.int32(-1))
+
+
+@dataclass(frozen=True)
+class _HashTable:
+    """A hash table of known strings, with the position of one string in each slot (-1 if it is empty)."""
+
+    known: _Strings
+    slots: _Positions
+
+    @classmethod
+    def of(cls, known: _Strings) -> _HashTable | None:
+        """Return the table of some strings; None if too many collide."""
+        count = len(known.words[0])
+        bits = max(4 * count, 1).bit_length()
+        table = np.full(1 << bits, -1, np.int32)
+        left, strings = np.arange(count, dtype=np.int32), known
+        slots = strings.slots(bits)
+        for _ in range(_MOST_PROBES):
+            free = table.take(slots) < 0
+            table[slots[free][::-1]] = left[free][::-1]  # if several want a slot, the first gets it
+            others = np.flatnonzero(~known.equal(table.take(slots), strings))
+            if not len(others):
+                return cls(known, table)
+            left, strings = left.take(others), strings.rows(others)
+            slots = (slots.take(others) + 1) & (len(table) - 1)
+        return None
+
+    def positions(self, strings: _Strings) -> _Positions:
+        """Return the position of each string among the known ones, or -1 if it is not found."""
+        slots = strings.slots(len(self.slots).bit_length() - 1)
+        result = self.slots.take(slots)
+        rows = np.flatnonzero(~self.known.equal(result, strings))
         rows = rows[result.take(rows) >= 0]  # an empty slot ends the search
         strings, slots = strings.rows(rows), slots.take(rows)
         for _ in range(_MOST_PROBES):  # no known string is farther from the start of its search
             if not len(rows):
                 break
-            slots = (slots + 1) & (len(self._table) - 1)
-            result[rows] = found = self._table.take(slots)
-            left = np.flatnonzero((found >= 0) & ~self._strings.equal(found, strings))
+            slots = (slots + 1) & (len(self.slots) - 1)
+            result[rows] = found = self.slots.take(slots)
+            left = np.flatnonzero((found >= 0) & ~self.known.equal(found, strings))
             rows, strings, slots = rows.take(left), strings.rows(left), slots.take(left)
         result[rows] = -1
-        if values.null_count:
-            result[np.asarray(values.is_null().to_numpy(zero_copy_only=False), np.bool_)] = -1
         return result
-
-    def _filled(self) -> _Positions | None:
-        """Return the position in `known` for each slot (-1 if empty), or None if too many strings collide."""
-        table = np.full(1 << self._bits, -1, np.int32)
-        left, strings = np.arange(len(self._known), dtype=np.int32), self._strings
-        slots = strings.slots(self._bits)
-        for _ in range(_MOST_PROBES):
-            free = table.take(slots) < 0
-            table[slots[free][::-1]] = left[free][::-1]  # if several want a slot, the first gets it
-            others = np.flatnonzero(~self._strings.equal(table.take(slots), strings))
-            if not len(others):
-                return table
-            left, strings = left.take(others), strings.rows(others)
-            slots = (slots.take(others) + 1) & (len(table) - 1)
-        return None
 
 
 @dataclass(frozen=True)
@@ -106,6 +141,11 @@ class _Strings:
         words = np.ndarray(len(content) + 1, _WORD, padded.data, strides=(1,))
         begins = (starts[:-1] - starts[0]).astype(np.int64)
         return cls(lengths, tuple(_words_at(words, begins, lengths, first) for first in firsts))
+
+    @classmethod
+    def of_numbers(cls, numbers: npt.NDArray[np.int64]) -> _Strings:
+        """Return int64s as strings of 8 bytes."""
+        return cls(8, (numbers.view(np.uint64),))
 
     def rows(self, rows: npt.NDArray[np.int64]) -> _Strings:
         """Return the strings of some rows."""

@@ -7,6 +7,7 @@ import mmap
 import os
 import random
 import re
+from collections import Counter
 from dataclasses import replace
 from decimal import Decimal
 from itertools import chain, islice
@@ -25,7 +26,7 @@ from hypothesis import strategies as st
 from custdyn_widgets.errors import MartError
 from custdyn_widgets.mart import building, columns
 from custdyn_widgets.mart import opening as cache
-from custdyn_widgets.mart.checking import balances
+from custdyn_widgets.mart.checking import balances, distinct_ids
 from custdyn_widgets.mart.checking.checks import check
 from custdyn_widgets.mart.checking.distinct_ids import DistinctIds
 from custdyn_widgets.mart.columns import positions
@@ -259,6 +260,23 @@ def test_ids_differ_exactly_if_none_occurs_twice(
     for batch in order.sample(batches, len(batches)):
         given_ids.add(batch.first_row, batch.data.column("transaction_id").combine_chunks())
     assert given_ids.differ([lambda: iter(batches)]) == (len(set(ids)) == len(ids))
+
+
+@pytest.mark.parametrize("cores", [1, 2, 3, 7])
+@given(numbers=st.lists(st.integers(0, 40) | st.integers(-(2**63), 2**63 - 1), max_size=40))
+def test_keys_sorted_on_several_cores_are_sorted(cores: int, numbers: list[int]) -> None:
+    given_ids = DistinctIds(len(numbers) + 1, 1)
+    given_ids.add(1, pa.array([1000, *numbers], pa.int64()))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
+        patch.setattr(distinct_ids, "_PART", 4)
+        repeated = given_ids.repeated([])
+    counts = Counter([1000, *numbers])
+    assert repeated is not None
+    assert sorted(repeated.view(np.int64).tolist()) == sorted(n for n in counts if counts[n] > 1)
+    keys = given_ids.found().keys
+    if keys is not None:  # the ids did not rise
+        assert keys.tolist() == sorted(number % 2**64 for number in counts.elements())
 
 
 def test_a_number_and_its_text_are_the_same_id() -> None:

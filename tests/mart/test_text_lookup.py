@@ -1,4 +1,4 @@
-"""Looking up many strings: the result is that of Arrow's `index_in`."""
+"""Looking up many strings and numbers: the result is that of Arrow's `index_in`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from custdyn_widgets.mart import text_lookup
-from custdyn_widgets.mart.text_lookup import TextLookup
+from custdyn_widgets.mart.text_lookup import NumberLookup, TextLookup
 
 TYPES = st.sampled_from([pa.string(), pa.large_string()])
 # Few letters and lengths around those of words, so that strings are equal or differ in one place.
@@ -83,3 +83,25 @@ def test_the_search_for_an_unknown_string_is_short_even_among_chosen_ones(
     monkeypatch.setattr(text_lookup._Strings, "equal", lambda *args: searched.append(1) or equal(*args))
     assert lookup.positions(unknown).tolist() == [-1]
     assert len(searched) <= text_lookup._MOST_PROBES + 1
+
+
+NUMBERS = st.one_of(
+    st.integers(-(2**63), 2**63 - 1), st.integers(-3, 3), st.integers(0, 63).map(lambda bits: 2**bits - 1)
+)
+
+
+@given(st.lists(NUMBERS, min_size=1), st.lists(NUMBERS))
+def test_numbers_are_found_as_arrow_finds_them(known: list[int], more: list[int]) -> None:
+    values = np.array([*known, *more], np.int64)
+    found = NumberLookup(np.array(known, np.int64)).positions(values)
+    assert found.dtype == np.int32
+    assert found.tolist() == expected(pa.array(known, pa.int64()), pa.array(values))
+
+
+def test_numbers_that_collide_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text_lookup._Strings, "slots", lambda own, _: np.zeros(len(own.words[0]), np.int64))
+    for count in (text_lookup._MOST_PROBES, 10 * text_lookup._MOST_PROBES):
+        known = np.random.default_rng(0).permutation(count)
+        values = np.arange(-3, count + 3)
+        found = NumberLookup(known).positions(values).tolist()
+        assert found == expected(pa.array(known), pa.array(values))

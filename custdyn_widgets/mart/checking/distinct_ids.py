@@ -10,9 +10,11 @@ stored.
 
 from __future__ import annotations
 
+import os
 import threading
 from bisect import insort
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     import duckdb
 
 Keys = npt.NDArray[np.uint64]
+_PART = 2**20  # keys: sorting fewer is not worth a thread
 
 
 @dataclass(frozen=True)
@@ -138,7 +141,7 @@ class DistinctIds:
                 numbers = as_numbers(column)
                 ids = as_text(decoded(column)) if numbers is None else numbers
                 self._add_keys(self._keys, batch.first_row, self._comparable(ids))
-        self._keys[: self._count].sort()
+        _sort(self._keys[: self._count])
         if self._earlier.keys is not None:
             self._keys.sort(kind="stable")  # merges two sorted parts in linear time
         return np.unique(self._keys[1:][self._keys[1:] == self._keys[:-1]])
@@ -192,6 +195,19 @@ class _Hashes(threading.local):
     def of(self, text: pa.Array) -> Keys:
         found = self._connection.from_arrow(pa.table({"id": text})).project("hash(id) AS key").fetchnumpy()
         return np.asarray(found["key"], np.uint64)
+
+
+def _sort(keys: Keys) -> None:
+    """Sort keys in place, using all cores."""
+    count = min(len(os.sched_getaffinity(0)), len(keys) // _PART)
+    if count < 2:
+        keys.sort()
+        return
+    bounds = [len(keys) * part // count for part in range(1, count)]
+    keys.partition(bounds)  # no key is greater than any key in a later part
+    with ThreadPoolExecutor(count) as pool:
+        for _ in pool.map(np.ndarray.sort, np.split(keys, bounds)):
+            pass
 
 
 def _hash_version() -> str:
