@@ -54,7 +54,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before tests are selected by marker
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark the tests of modules that together take longer than all others."""
+    """Mark the tests of modules that together take longer than all others, and let Spark's come first.
+
+    Tests that lie side by side run in one process, so that only one starts a Spark session.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("spark") is None)
     modules = {config.rootpath / line for line in _LONG_MODULES.read_text(encoding="utf-8").splitlines()}
     for item in items:
         if item.path in modules:

@@ -44,7 +44,7 @@ def plain(column: pa.ChunkedArray) -> pa.Array:
             return plain(_taken(column))
         if not is_text(kind.value_type) or any(chunk.dictionary.null_count for chunk in column.chunks):
             return plain(column.cast(kind.value_type))  # Arrow cannot unify dictionaries with nulls
-        return _one_chunk(column if column.num_chunks == 1 else column.unify_dictionaries())
+        return _one_chunk(column.unify_dictionaries())
     if pa.types.is_run_end_encoded(kind):
         return plain(pc.run_end_decode(column))
     if pa.types.is_binary_view(kind):
