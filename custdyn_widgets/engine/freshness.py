@@ -55,9 +55,8 @@ def data_gaps(mart: OpenedMart, interval: ResolvedInterval, time_group: str | No
     single test call made long before all other transactions could hide the fact that the data ends early.
 
     Up to three transactions at the end, after a day without any, are strays too if the first is at least a
-    day old and they are at most a tenth of what is usual in the time since then. In that case, the time from
-    the transaction before them to the report's end is compared with the longest earlier period with as few
-    transactions.
+    day old and they are at most a tenth of what is usual in the time since then. If so, the time from the
+    transaction before them to the report's end is compared with the longest earlier period with as few.
 
     Parameters
     ----------
