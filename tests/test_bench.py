@@ -38,10 +38,11 @@ from tests.bench import (
     postgresql_sql,
     reading_only,
     shapes,
+    where_time_goes,
 )
 from tests.bench.ledger import write_mart
 from tests.bench.question import CLIENTS, DYNAMICS, QUESTIONS, WORKBOOK, WORKBOOKS
-from tests.bench.runner import ChildError, Figure, TablesDifferError, compare, finished
+from tests.bench.runner import ChildError, Figure, Runner, TablesDifferError, compare, finished
 from tests.bench.steps import BUCKET_STEPS, FILTERED, MONTHS, SHARES, SIZE_STEPS, STEPS, YEAR, Step
 
 ROWS = 5_000
@@ -178,6 +179,14 @@ def test_sql_and_ours_read_every_shape_of_ledger(
     assert sum(batch.num_rows for batch in reading_only.batches(folder)) == ROWS
 
 
+def test_the_parts_of_the_processor_time_are_those_of_the_whole(
+    marts: Callable[[int], Path], tmp_path: Path
+) -> None:
+    parts = Runner(marts(50), tmp_path).time_parts()
+    assert tuple(parts) == where_time_goes.PARTS
+    assert all(seconds > 0 for seconds in parts.values())
+
+
 def test_the_worst_shapes_are_set_against_the_targets(tmp_path: Path) -> None:
     def measured(shape: shapes.Shape, seconds: float) -> by_shape.ShapeFigures:
         return by_shape.ShapeFigures(
@@ -196,7 +205,14 @@ def test_the_worst_shapes_are_set_against_the_targets(tmp_path: Path) -> None:
     assert (of_csv.value, of_csv.target, of_csv.holds) == (0.8, 0.7, False)
     assert (peak.value, peak.target, peak.holds) == (1_000, 900, False)
     options = argparse.Namespace(rows=10_000_000, repeat=1, document=tmp_path / "shapes.md")
+    figures[0] = dataclasses.replace(figures[0], parts={"decoding Parquet": 0.25, "the report": 0.125})
     page = [*by_shape._page(options, _setting(), [*figures, measured(csv, 8.0)], [parquet, of_csv, peak])]
+    assert page[-4:] == [
+        "| shape | decoding Parquet | the report |",
+        "|---|---:|---:|",
+        f"| {shapes.SHAPES[0].name} | 0.250 | 0.125 |",
+        "",
+    ]
     assert f"| {csv.name} | 10.000 | 8.000 | 0.800 | 0.070 | 0.800 | 1,000 | 1,000 |" in page
     assert f"| {of_csv.name} | 0.800 | 0.700 | **no** |" in page
     words = "".join(ElementTree.parse(tmp_path / "pictures" / "shapes.svg").getroot().itertext())

@@ -7,7 +7,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +39,15 @@ class ShapeFigures:
         The checks and the first report: by hand-written SQL, and by ours with an empty cache.
     floor
         Importing pandas and decoding the ledger, without doing anything with it.
+    parts
+        Where our processor time goes, in seconds (see `where_time_goes`); nothing for CSV.
     """
 
     shape: Shape
     sql: Figure
     ours: Figure
     floor: Figure
+    parts: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def ratio(self) -> float | None:
@@ -89,8 +92,10 @@ def measure(
             drawn.write_mart(rows, 1, False, clients=shape.count_clients(rows))
         folder = scratch / "shape"
         drawn.write_shape(folder, shape.name)
-        figures = Runner(folder, scratch).measure(STEPS, repeat, lambda _: None)
-        found.append(ShapeFigures(shape, *figures))
+        runner = Runner(folder, scratch)
+        figures = runner.measure(STEPS, repeat, lambda _: None)
+        parts = {} if shape.is_csv or figures[1].missing else runner.time_parts()
+        found.append(ShapeFigures(shape, *figures, parts))
         shutil.rmtree(folder)
     return found
 
@@ -202,6 +207,11 @@ def _page(
         "where the floor alone is near the target or above it, the target cannot be met.\n"
     )
     yield from document.table(HEADINGS, map(cells, figures))
+    some = [f for f in figures if f.parts]
+    if some:
+        yield "Where the processor time of our first report goes, in seconds of all cores, measured once.\n"
+        lines = ([f.shape.name, *(f"{f.parts[name]:.3f}" for name in some[0].parts)] for f in some)
+        yield from document.table(["shape", *some[0].parts], lines)
 
 
 def _say(text: str) -> None:

@@ -131,6 +131,16 @@ class Runner:
         """Load the mart into PostgreSQL, or drop its database there, in a process of its own."""
         self._child({"contender": "postgresql_sql", "action": action}, self.scratch / "none")
 
+    def time_parts(self) -> dict[str, float]:
+        """Return where the processor time of the first report goes, in seconds (see `where_time_goes`)."""
+        package = Path(__file__).parent
+        command = [sys.executable, "-m", f"{package.name}.where_time_goes", str(self.mart)]
+        touch_memory()
+        with tempfile.TemporaryDirectory(dir=self.scratch) as cache:
+            answer, _ = finished(command, {**os.environ, "CUSTDYN_CACHE": cache}, package.parent)
+        seconds: dict[str, float] = json.loads(answer)
+        return seconds
+
     def _fill_cache(self, say: Say) -> None:
         """Make the facts that the steps on cached facts find."""
         job = {"contender": "ours", "imports": [], "steps": ["check"], "question": "", "calls": 1}
