@@ -54,9 +54,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before tests are selected by marker
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark the tests of modules that together take longer than all others, and let Spark's come first.
+    """Mark the tests of modules that together take longer than all others, and put those of Spark first.
 
-    Tests that lie side by side run in one process, so that only one starts a Spark session.
+    Neighbouring tests usually run in the same process, so that only one process starts a Spark session.
     """
     items.sort(key=lambda item: item.get_closest_marker("spark") is None)
     modules = {config.rootpath / line for line in _LONG_MODULES.read_text(encoding="utf-8").splitlines()}

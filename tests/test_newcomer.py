@@ -68,7 +68,7 @@ def test_a_new_astpp_database_becomes_a_report_in_at_most_six_commands(folder: P
             words = [database.url if word.startswith("mysql://") else word for word in words]
             if words[0] == "custdyn":
                 printed[" ".join(words[1:3])] = run(words[1:], folder)
-    assert "'astpp' reads." in printed["mapping new"]
+    assert "'astpp' mapping reads." in printed["mapping new"]
     assert "Read from MariaDB" in printed["sync operator"]
     assert "No faults." in printed["check operator"]
     assert "Total" in printed["query --source"]

@@ -22,6 +22,7 @@ class FixedColumn:
     """A column of fixed-point numbers, with a mask of those that are missing."""
 
     __array_ufunc__ = None  # NumPy's functions would treat a column as a single object
+    __hash__ = None  # type: ignore[assignment]
 
     amounts: Amounts
     null: Bools
@@ -46,6 +47,12 @@ class FixedColumn:
 
     def __len__(self) -> int:
         return len(self.null)
+
+    def __eq__(self, other: object) -> bool:
+        raise TypeError("Numbers in fixed point cannot be compared: they may be inexact.")
+
+    def __bool__(self) -> bool:
+        raise TypeError("A column has no truth value.")
 
     def take(self, at: Int64s) -> FixedColumn:
         """Return the numbers at the given positions, with a missing number for the position -1."""

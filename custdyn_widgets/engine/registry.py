@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeVar, overload
 
 import pandas as pd
 
@@ -31,7 +31,8 @@ from custdyn_widgets.errors import CustDynError, QueryError, nearest, shown
 from custdyn_widgets.query import COLUMN_GROUPS, DEFAULT_COLUMN_GROUPS
 from custdyn_widgets.report import Column, Unit
 
-MetricFunction = Callable[[Any], Any]  # lines to columns: DataFrames or, in fixed point, mappings
+MetricFunction = Callable[[pd.DataFrame], pd.DataFrame]
+_BuiltIn = Callable[[Any], Any]  # also from and to mappings of columns in fixed point
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Metric:
 
     group: str
     columns: tuple[Column, ...]
-    function: MetricFunction
+    function: _BuiltIn
     takes_fixed: bool = False
 
     @property
@@ -122,15 +123,17 @@ _GROUPS = (
 COLUMN_GROUP_IDS = dict(zip(_GROUPS, COLUMN_GROUPS, strict=True))
 """The ids of the built-in column groups, keyed by name."""
 
-MetricDecorator = Callable[[MetricFunction], MetricFunction]
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-def built_in_metric(group: str, columns: Sequence[tuple[str, Unit, str]]) -> MetricDecorator:
+def built_in_metric(group: str, columns: Sequence[tuple[str, Unit, str]]) -> Callable[[_BuiltIn], _BuiltIn]:
     """Register a function as a metric that can compute columns in fixed point; see `metric`."""
     return _registering(group, columns, takes_fixed=True)
 
 
-def metric(group: str, columns: Sequence[tuple[str, Unit, str]]) -> MetricDecorator:
+def metric(
+    group: str, columns: Sequence[tuple[str, Unit, str]]
+) -> Callable[[MetricFunction], MetricFunction]:
     """Register a function as a metric. Registering a group again replaces it.
 
     Parameters
@@ -152,7 +155,7 @@ def metric(group: str, columns: Sequence[tuple[str, Unit, str]]) -> MetricDecora
 
 def _registering(
     group: str, columns: Sequence[tuple[str, Unit, str]], *, takes_fixed: bool
-) -> MetricDecorator:
+) -> Callable[[_Function], _Function]:
     if group in COLUMN_GROUPS:
         why = "uses the id of a built-in group as its name; choose another name"
         raise CustDynError(f"The metric {shown(group)} {why}.", field=group)
@@ -169,7 +172,7 @@ def _registering(
                 field=group,
             )
 
-    def register(function: MetricFunction) -> MetricFunction:
+    def register(function: _Function) -> _Function:
         METRICS[group] = Metric(group, tuple(Column(group, *c) for c in columns), function, takes_fixed)
         return function
 
@@ -193,7 +196,11 @@ def chosen_metrics(columns: Sequence[str] = ()) -> tuple[Metric, ...]:
     return tuple(m for m in METRICS.values() if m.id in shown_ids)
 
 
-def ratio(part: pd.Series[Any], whole: pd.Series[Any]) -> pd.Series[Any]:
+@overload
+def ratio(part: FixedColumn, whole: FixedColumn) -> FixedColumn: ...
+@overload
+def ratio(part: pd.Series[Any], whole: pd.Series[Any]) -> pd.Series[Any]: ...
+def ratio(part: Any, whole: Any) -> Any:
     """Return the exact quotient of two columns, with None where the divisor is 0."""
     if isinstance(part, FixedColumn) and isinstance(whole, FixedColumn):
         return part.divided_by(whole)

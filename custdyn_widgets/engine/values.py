@@ -155,9 +155,11 @@ class _Rows:
 def _columns(plan: Plan, lines: Lines) -> list[Numbers]:
     """Return the columns of all metrics."""
     found: list[Numbers] = []
+    fixed = None  # computed only for built-in metrics, and only once
     for metric in plan.metrics:
         if metric.takes_fixed:
-            found += metric.compute_fixed(lines.fixed).values()
+            fixed = lines.fixed if fixed is None else fixed
+            found += metric.compute_fixed(fixed).values()
         else:
             found += metric.compute(lines.exact).values()
     return found

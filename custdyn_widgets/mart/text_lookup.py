@@ -53,13 +53,14 @@ class NumberLookup:
     Parameters
     ----------
     known
-        The known numbers. If several are equal, the first is found.
+        The known numbers, of which there must be some. If several are equal, the first is found.
     """
 
     def __init__(self, known: npt.NDArray[np.int64]) -> None:
         self._table = _HashTable.of(_Strings.of_numbers(known))
-        self._order = np.argsort(known, kind="stable").astype(np.int32)
-        self._sorted = known[self._order]
+        if self._table is None:
+            self._order = np.argsort(known, kind="stable").astype(np.int32)
+            self._sorted = known[self._order]
 
     def positions(self, values: npt.NDArray[np.int64]) -> _Positions:
         """Return the position of each value among the known numbers, or -1 if it is not found."""
@@ -80,7 +81,7 @@ class _HashTable:
     def of(cls, known: _Strings) -> _HashTable | None:
         """Return the table of some strings; None if too many collide."""
         count = len(known.words[0])
-        bits = max(4 * count, 1).bit_length()
+        bits = (4 * count).bit_length()
         table = np.full(1 << bits, -1, np.int32)
         left, strings = np.arange(count, dtype=np.int32), known
         slots = strings.slots(bits)

@@ -164,7 +164,7 @@ class SavedQuery:
         check_subject(self.subject)
         check_opening(self.opening)
         if self.total and self.output not in WITHOUT_TOTAL:
-            why = "applies only to the csv and csv-excel outputs; the others always show the Total: remove it"
+            why = "is allowed only with the csv and csv-excel outputs: remove it; others always have a Total"
             raise SavedQueryError.invalid("total", self.total, why)
         if self.catch_up and self.schedule is None:
             raise SavedQueryError.missing("schedule", "catch_up requires a schedule")

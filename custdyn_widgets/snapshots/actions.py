@@ -3,7 +3,8 @@
     acts/<first two>/<id>.<time>.<random digits>.json
 
 Each action is a separate file that is never changed, so that users who share a store can record actions but
-cannot alter each other's. The account that acted owns the file. Actions outlive their snapshot.
+cannot alter each other's. The account that acted owns the file. Actions outlive their snapshot. Stores and
+`--json` keep the names `acts` and `act`, which earlier versions used.
 """
 
 from __future__ import annotations

@@ -120,7 +120,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def ask_viewer(link: str) -> Viewer | None:
-    """Return how a viewer on this machine responds at a link, or None if none does."""
+    """Return how a viewer on this machine answers a request for a link, or None if none does."""
     from custdyn_widgets.viewer import HEADERS  # imported late so that the form is shown sooner
 
     request = urllib.request.Request(link, method="HEAD")  # noqa: S310  # always http(s), on this machine

@@ -143,11 +143,15 @@ def test_equal_amounts_share_a_decimal_and_counts_are_ints() -> None:
         lambda c: np.array([1, 2]) + c,
         lambda c: np.negative(c),
         lambda c: c < c,
+        lambda c: c == c,
+        lambda c: c != 0,
+        bool,
+        hash,
         float,
     ],
     ids=[
         *("times", "an int", "an int before", "a float", "divided", "a Fraction", "Fractions"),
-        *("an array", "a function of NumPy", "compared", "as a float"),
+        *("an array", "a function of NumPy", "less", "equal", "not 0", "as a bool", "hashed", "as a float"),
     ],
 )
 def test_a_column_refuses_what_it_cannot_do_exactly(use: Any) -> None:
@@ -157,7 +161,7 @@ def test_a_column_refuses_what_it_cannot_do_exactly(use: Any) -> None:
 
 def test_quotients_by_nothing_and_numbers_at_no_place_are_missing() -> None:
     counts = FixedColumn.of_counts(np.array([6, 5, 0]))
-    averages: Any = ratio(counts, FixedColumn.of_counts(np.array([2, 0, 4])))  # type: ignore[arg-type]
+    averages = ratio(counts, FixedColumn.of_counts(np.array([2, 0, 4])))
     assert averages.null.tolist() == [False, True, False]
     assert averages.amounts.whole[[0, 2]].tolist() == [3_000_000, 0]
     found = averages.take(np.array([2, -1, 0, 1]))

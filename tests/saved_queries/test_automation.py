@@ -186,7 +186,7 @@ _BAD: list[tuple[dict[str, Any], str]] = [
     ),
     ({"recipients": ["a@example.com"], "output": None}, "cannot be sent by email"),
     ({"total": "yes"}, "total must be true or false"),
-    ({"total": True, "output": "xlsx"}, "applies only to the csv and csv-excel outputs"),
+    ({"total": True, "output": "xlsx"}, "is allowed only with the csv and csv-excel outputs: remove it"),
     ({"failure_recipients": "ops@example.com"}, "failure_recipients must be a list"),
     ({"failure_recipients": ["o@example.com"] * 2}, "is listed twice"),
     ({"failure_recipients": [f"a{n}@example.com" for n in range(101)]}, "at most 100 are allowed"),

@@ -59,7 +59,7 @@ def is_text(column: Column) -> bool:
 
 
 def has_kinds(column: Column) -> bool:
-    """Return whether a column has few distinct values and a heading that suggests a category."""
+    """Return whether a column has few distinct values and a heading that suggests a type or kind."""
     is_few = 0 < len(set(column.values)) <= FEW
     return is_few and any(rank(column.plain, wanted) is not None for wanted in _OF_KINDS)
 

@@ -73,7 +73,7 @@ class Layout:
 
 
 def lay_out(view: TableView, paper: str) -> Layout:
-    """Return the layout with the fewest parts or, if several tie, the one with the largest font.
+    """Return the layout with the fewest parts or, if several layouts tie, the one with the largest font.
 
     Portrait is chosen if the entire table fits at a comfortable size.
 
