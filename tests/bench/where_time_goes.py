@@ -1,12 +1,14 @@
-"""Where the processor time of the first report goes: `python -m bench.where_time_goes MART`, JSON out.
+"""Where the time of a report goes: `python -m bench.where_time_goes MART [warm]`, JSON out.
 
-Functions of the product are wrapped so that each thread adds up its own processor time; time in a wrapped
-function counts for it alone, not for the one that called it.
+For the first report, functions of the product are wrapped so that each thread adds up its own processor time;
+time in a wrapped function counts for it alone, not for the one that called it. For warm reports, it is the
+time on the clock, summing the rows or not.
 """
 
 from __future__ import annotations
 
 import json
+import statistics
 import sys
 import threading
 import time
@@ -17,13 +19,17 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from custdyn_widgets.engine import compute
+from custdyn_widgets.engine import compute, lines
+from custdyn_widgets.engine.cells import fast
+from custdyn_widgets.engine.report import report_on
 from custdyn_widgets.mart.checking.checks import BatchCheck
 from custdyn_widgets.mart.checking.distinct_ids import DistinctIds
 from custdyn_widgets.mart.facts import by_client
+from custdyn_widgets.mart.opening import open_mart
+from custdyn_widgets.query.query import ReportQuery
 
 from . import ours
-from .question import QUESTIONS
+from .question import AS_OF, QUESTIONS
 from .steps import MONTHS
 
 DECODING, CHECKING, IDS, SORTING, REPORT, REST = (
@@ -34,6 +40,7 @@ DECODING, CHECKING, IDS, SORTING, REPORT, REST = (
     "the report",
     "imports and the rest",
 )
+_WARM = 6  # reports; the first one is not counted
 PARTS = (DECODING, CHECKING, IDS, SORTING, REPORT, REST)
 
 
@@ -65,7 +72,43 @@ class Clock:
 
 
 def main() -> None:
-    """Make the first report on a mart, and print the seconds of each part."""
+    """Print the seconds of each part."""
+    mart, *warm = sys.argv[1:]
+    print(json.dumps(_warm(Path(mart)) if warm else _first(Path(mart))))
+
+
+def _warm(mart: Path) -> dict[str, float]:
+    """Make warm reports with and without numba, and return the medians of the seconds of their parts."""
+    opened = open_mart(mart)
+    query, found = ReportQuery.from_dict(QUESTIONS[MONTHS].query), {}
+    cells = lines.compute_cells
+    for name, worth in (("NumPy", sys.maxsize), ("numba", 0)):
+        fast.WORTH_ITS_IMPORT = worth
+        summing: list[float] = []
+        lines.compute_cells = _on_the_clock(cells, summing)
+        whole: list[float] = []
+        for _ in range(_WARM):
+            _on_the_clock(report_on, whole)(query, opened, AS_OF)
+        rest = [total - own for total, own in zip(whole, summing, strict=True)]
+        found[f"summing rows with {name}"] = statistics.median(summing[1:])
+        found[f"the rest, with {name}"] = statistics.median(rest[1:])
+    return found
+
+
+def _on_the_clock(function: Callable[..., Any], seconds: list[float]) -> Callable[..., Any]:
+    """Return the function, which adds the time that each call takes to a list."""
+
+    def wrapper(*args: Any) -> Any:
+        began = time.perf_counter()
+        result = function(*args)
+        seconds.append(time.perf_counter() - began)
+        return result
+
+    return wrapper
+
+
+def _first(mart: Path) -> dict[str, float]:
+    """Make the first report on a mart, and return the processor seconds of each part."""
     clock = Clock()
     for owner, method, name in (
         (BatchCheck, "read", CHECKING),
@@ -84,10 +127,10 @@ def main() -> None:
         return iter(lambda: _next(step), None)
 
     pq.ParquetFile.iter_batches = iter_batches
-    ours.report(Path(sys.argv[1]), QUESTIONS[MONTHS])
+    ours.report(mart, QUESTIONS[MONTHS])
     found = {name: clock.seconds[name] for name in PARTS}
     found[REST] = time.process_time() - sum(found.values())
-    print(json.dumps(found))
+    return found
 
 
 def _next(step: Callable[[], Any]) -> Any:
