@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 from pathlib import Path
 
 from custdyn_widgets.files.writing import create_file, sync_folder
@@ -51,7 +50,7 @@ def write_whole(
             target.write_bytes(data)
             return
         target = target.resolve()
-    aside = target.parent / f".{target.name}.{secrets.token_urlsafe(6)}"
+    aside = target.parent / f".{target.name}.{os.urandom(6).hex()}"
     try:
         create_file(aside, data, mode=0o600 if private else 0o666, lasting=lasting)
         if new:

@@ -11,7 +11,6 @@ import contextlib
 import errno
 import fcntl
 import os
-import secrets
 import shutil
 import stat
 import time
@@ -101,7 +100,7 @@ def put_file(root: Path, aside: str, shelf: tuple[str, ...], name: str, data: by
     OSError
         If that fails; the error's `filename` is the full path of the file or folder that caused it.
     """
-    own = secrets.token_hex(16)
+    own = os.urandom(16).hex()
     try:
         make_folder(root / aside)
         make_folder(root.joinpath(*shelf))
