@@ -209,7 +209,10 @@ def _page(
     yield from document.table(HEADINGS, map(cells, figures))
     some = [f for f in figures if f.parts]
     if some:
-        yield "Where the processor time of our first report goes, in seconds of all cores, measured once.\n"
+        yield (
+            "Where the processor time of our first report goes, in seconds of all cores, measured once. What "
+            "other threads do to sort ids and to sum the report's rows is part of the rest.\n"
+        )
         lines = ([f.shape.name, *(f"{f.parts[name]:.3f}" for name in some[0].parts)] for f in some)
         yield from document.table(["shape", *some[0].parts], lines)
 
