@@ -22,7 +22,7 @@ Int64s = npt.NDArray[np.int64]
 _LARGE = 2**31  # bytes: the maximum size of a string array
 _WHOLE_NUMBER = r"^(0|-?[1-9][0-9]{0,17})$"  # as written by `as_text`, with up to 18 digits
 _LONG_NUMBER = r"^-?[1-9][0-9]{18}$"  # 19 digits: may fit in an int64
-_MANY = 100_000  # known strings; with fewer, Arrow is faster, although it hashes them again for each batch
+_MANY = 100_000  # known strings; with fewer, Arrow is faster in a large batch, although it hashes them again
 _DENSE, _SMALL = 16, 2**16  # a lookup table may have this many entries per number, or in total
 
 
@@ -157,9 +157,8 @@ def to_bools(column: pa.Array) -> Bools:
 
 
 def as_numbers(column: pa.Array) -> pa.Array | None:
-    """Return a column of whole numbers as int64, or None if it has another type or a value does not fit."""
-    kind = column.type
-    if not (pa.types.is_integer(kind) or (pa.types.is_decimal(kind) and kind.scale == 0)):
+    """Return integers or whole decimals as int64; None if the type is another or a value does not fit."""
+    if not (pa.types.is_integer(column.type) or pa.types.is_decimal(column.type)):
         return None
     try:
         return column.cast(pa.int64())
@@ -231,13 +230,17 @@ class PositionLookup:
         if pa.types.is_integer(values.type):
             return self._numbers.positions(values)
         if not pa.types.is_dictionary(values.type):
-            if len(self._known) < _MANY:
-                return positions(values, self._known)
-            return self._texts.positions(values)
+            return self._of_texts(values)
         last = getattr(self._last, "found", None)
         if last is None or not values.dictionary.equals(last[0]):
-            last = self._last.found = values.dictionary, positions(values.dictionary, self._known)
+            last = self._last.found = values.dictionary, self._of_texts(values.dictionary)
         return _of_rows(values, last[1], -1)
+
+    def _of_texts(self, values: pa.Array) -> Codes:
+        """Look up strings with Arrow if there are so many that hashing the known ones again is quick."""
+        if len(self._known) < min(len(values), _MANY):
+            return positions(values, self._known)
+        return self._texts.positions(values)
 
 
 def _of_rows(column: pa.DictionaryArray, of_values: npt.NDArray[Any], of_null: object) -> npt.NDArray[Any]:

@@ -171,6 +171,7 @@ def mart(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
 IDS: dict[str, Callable[[int], Any]] = {
     "rising": lambda i: f"t{i:03}",
     "rising numbers": lambda i: i,
+    "rising without zeros": lambda i: f"t{i}",
     "text": lambda i: f"t{i * 37 % 100}",
     "numbers": lambda i: i * 37 % 100,
 }
@@ -416,7 +417,7 @@ def test_hashes_of_another_version_of_duckdb_are_not_compared(
     monkeypatch.setattr(distinct_ids, "_hash_version", lambda: "another")
     read.clear()
     outcome(mart.folder)
-    are_hashed = ids == "text" or (mart.form == "csv" and "numbers" in ids)
+    are_hashed = ids == "text" or (mart.form == "csv" and ids == "numbers")  # the others rise
     assert read == (["2", "1", "2"] if are_hashed else ["2"])
 
 

@@ -22,6 +22,7 @@ from custdyn_widgets.errors import CustDynError
 from custdyn_widgets.mart.checking.checks import check
 from custdyn_widgets.mart.checking.distinct_ids import _Hashes
 from custdyn_widgets.mart.checking.quarantine import Quarantine, leave_out_faulty_rows
+from custdyn_widgets.mart.columns import as_numbers
 from custdyn_widgets.mart.facts import from_tables, ledger_pass
 from custdyn_widgets.mart.facts import in_pieces as facts_in_pieces
 from custdyn_widgets.mart.facts.cache import ARRAYS
@@ -318,4 +319,8 @@ def test_fractions_make_the_text_of_ids_depend_on_other_rows(
 ) -> None:
     data = pa.table({"kind": ["other"] * len(ids), column: ids})
     batch = StoredTable(TABLES["transactions"], "t", data)
-    assert ledger_pass._ids_depend_on_batch(batch) is (depend and column != "amount")
+    assert ledger_pass._ids_depend_on_batch(batch, {}) is (depend and column != "amount")
+    numbers = as_numbers(ids)
+    if numbers is not None:
+        assert not ledger_pass._ids_depend_on_batch(batch, {column: numbers})
+        assert not depend

@@ -189,7 +189,9 @@ NUMBERS = {
 }
 
 
-@pytest.mark.parametrize("kind", [pa.int16(), pa.int64(), pa.uint64(), pa.decimal128(38, 0)])
+@pytest.mark.parametrize(
+    "kind", [pa.int16(), pa.int64(), pa.uint64(), pa.decimal128(38, 0), pa.decimal128(38, 10)]
+)
 @pytest.mark.parametrize("numbers", NUMBERS.values(), ids=NUMBERS)
 def test_ids_that_are_numbers_are_those_of_their_text(
     numbers: list[int], kind: pa.DataType, mart: Path
@@ -242,14 +244,21 @@ def test_an_unknown_number_is_a_fault(known: list[str], unknown: int, mart: Path
     ids=st.lists(st.integers(0, 60), max_size=40),
     sizes=st.lists(st.integers(1, 7), min_size=40, max_size=40),
     order=st.randoms(use_true_random=False),
-    kind=st.sampled_from(["numbers", "padded", "unpadded"]),
+    kind=st.sampled_from(["numbers", "padded", "unpadded", "as text", "two orders"]),
     ascending=st.booleans(),
 )
 def test_ids_differ_exactly_if_none_occurs_twice(
     ids: list[int], sizes: list[int], order: random.Random, kind: str, ascending: bool
 ) -> None:
     ids = sorted(ids) if ascending else ids
-    values = {"numbers": ids, "padded": [f"{i:03}" for i in ids], "unpadded": [str(i) for i in ids]}[kind]
+    unpadded = [str(i) for i in ids]
+    values: list[Any] = {
+        "numbers": ids,
+        "padded": [f"{i:03}" for i in ids],
+        "unpadded": unpadded,
+        "as text": sorted(unpadded) if ascending else unpadded,
+        "two orders": [*sorted(unpadded[:20]), *unpadded[20:]],
+    }[kind]
     column = pa.array(values, pa.int64() if kind == "numbers" else pa.string())
     batches, begin = [], 0
     for size in sizes:
@@ -277,6 +286,47 @@ def test_keys_sorted_on_several_cores_are_sorted(cores: int, numbers: list[int])
     keys = given_ids.found().keys
     if keys is not None:  # the ids did not rise
         assert keys.tolist() == sorted(number % 2**64 for number in counts.elements())
+
+
+@pytest.mark.parametrize(
+    ("batches", "orders"),
+    [
+        ([["t8", "t9"], ["t10", "t11"]], ["length"]),
+        ([["t98", "t99", "t100"], ["t101"], ["t1000"]], ["length"]),
+        ([["d1-10", "d1-9"], ["d2-1", "d2-11"]], ["text"]),
+        ([["01", "02"], ["03", "10"]], ["length", "text"]),
+        ([["z", "aé"], ["é€"]], ["length"]),
+        ([[9, 10], [11]], ["text"]),
+        ([["t8", "t9"], ["t8", "t10"]], None),
+        ([["t8", "t9"], ["t10", "t1"]], None),
+        ([["t10", "t9"], ["t8", "t10"]], None),
+        ([["t10", "t9"], ["ta", "t11"]], None),
+        ([["t8", "t9"], ["t9", "t10"]], None),
+        ([["t8", None], ["t9", "t10"]], None),
+        ([["t8", "t9"], [None]], None),
+        ([["t8", "t9"], [""]], None),
+    ],
+)
+@pytest.mark.parametrize("backwards", [False, True])
+def test_ids_that_rise_in_one_order_need_no_keys(
+    batches: list[list[Any]], orders: list[str] | None, backwards: bool
+) -> None:
+    tables = []
+    first_row = 1
+    for ids in batches:
+        data = pa.table({"transaction_id": pa.array(ids)})
+        tables.append(stored.StoredTable(TABLES["transactions"], "t", data, first_row=first_row))
+        first_row += len(ids)
+    given_ids = DistinctIds(first_row - 1, 1)
+    for table in tables[::-1] if backwards else tables:
+        given_ids.add(table.first_row, table.data.column("transaction_id").combine_chunks())
+    present = [i for ids in batches for i in ids if i]
+    if all(i for ids in batches for i in ids):
+        assert given_ids.differ([lambda: iter(tables)]) == (len(set(present)) == len(present))
+    found = given_ids.found()
+    assert (found.keys is None) == (orders is not None)
+    if orders:
+        assert (found.last, sorted(found.orders)) == (present[-1], orders)
 
 
 def test_a_number_and_its_text_are_the_same_id() -> None:

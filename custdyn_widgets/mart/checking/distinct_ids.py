@@ -1,6 +1,7 @@
 """Find duplicate ids in a column, or in a ledger that is read in batches.
 
-Ids usually increase from row to row, which proves that they are distinct. If they do not, each id is
+Ids usually increase from row to row, which proves that they are distinct. Text ids may increase in either of
+two orders: as text, or shorter ones first, so that T10 follows T9. If ids do not increase, each id is
 converted to a 64-bit key, and the keys are sorted: a numeric id is its own key, and the key of a text id is
 its hash. Ids with distinct keys are distinct.
 
@@ -12,12 +13,13 @@ from __future__ import annotations
 
 import os
 import threading
-from bisect import insort
-from collections.abc import Callable, Iterable
+from bisect import bisect
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +29,7 @@ import pyarrow.compute as pc
 
 from custdyn_widgets.mart.columns import Bools, as_numbers, as_text, decoded, plain, to_bools
 from custdyn_widgets.mart.reading.stored import Piece
+from custdyn_widgets.mart.text_lookup import text_bytes
 
 if TYPE_CHECKING:
     import duckdb
@@ -43,8 +46,8 @@ class EarlierIds:
     ----------
     is_numeric
         Whether the ids are numbers rather than text; None if there are no ids.
-    last
-        The greatest id, if the ids increase from row to row.
+    last, orders
+        The greatest id, if the ids increase from row to row, and the orders in which they do.
     keys
         The keys of the ids, ascending, if the ids do not increase.
     hashed_by
@@ -53,6 +56,7 @@ class EarlierIds:
 
     is_numeric: bool | None = None
     last: int | str | None = None
+    orders: Collection[str] = ()
     keys: Keys | None = None
     hashed_by: str = ""
 
@@ -89,6 +93,7 @@ class DistinctIds:
         self._count, self._first_row, self._empty, self._as_text = count, first_row, empty, as_text
         self._earlier = earlier or EarlierIds()
         self._rising: list[tuple[int, Any, Any]] = []  # batches: first row, first id, last id
+        self._orders = frozenset(_ORDERS if self._earlier.last is None else self._earlier.orders)
         self._keys: Keys | None = None  # once the ids stop increasing: keys by row, then earlier keys
         self._numeric = set() if self._earlier.is_numeric is None else {self._earlier.is_numeric}
         if self._earlier.keys is not None:
@@ -103,12 +108,15 @@ class DistinctIds:
         ids = self._comparable(ids)
         if not len(ids):
             return
-        rises = self._keys is None and rising(ids) and bool(ids[0].as_py() not in (None, ""))
+        orders = _orders(ids) if self._keys is None and ids[0].as_py() not in (None, "") else frozenset()
+        rises = bool(orders)
         with self._lock:
             self._numeric.add(pa.types.is_integer(ids.type))
             if rises:
-                insort(self._rising, (first_row, ids[0].as_py(), ids[-1].as_py()))
-                rises = len(self._numeric) == 1 and self._batches_rise()
+                place = self._insert(first_row, ids[0].as_py(), ids[-1].as_py())
+                orders &= self._orders if len(self._numeric) == 1 else frozenset()
+                self._orders = frozenset(order for order in orders if self._rises_at(place, order))
+                rises = bool(self._orders)
             if not rises and self._keys is None:
                 self._keys = self._new_keys()
             keys = self._keys
@@ -131,16 +139,10 @@ class DistinctIds:
             return np.empty(0, np.uint64)
         if len(self._numeric) > 1 or self._earlier.last is not None:
             return None
-        for batch in (batch for piece in pieces if self._rising for batch in piece()):
-            if not self._rising:
-                break
-            if not batch.data.num_rows:  # the next batch has the same first row
-                continue
-            if any(first_row == batch.first_row for first_row, _, _ in self._rising):
-                column = plain(batch.data.column("transaction_id"))
-                numbers = as_numbers(column)
-                ids = as_text(decoded(column)) if numbers is None else numbers
-                self._add_keys(self._keys, batch.first_row, self._comparable(ids))
+        if self._rising:
+            with ThreadPoolExecutor(_cores()) as pool:
+                for _ in pool.map(self._add_again, pieces):
+                    pass
         _sort(self._keys[: self._count])
         if self._earlier.keys is not None:
             self._keys.sort(kind="stable")  # merges two sorted parts in linear time
@@ -150,7 +152,8 @@ class DistinctIds:
         """Return all ids, which must be distinct, for comparison with the ids of rows added later."""
         is_numeric = next(iter(self._numeric), None)
         if self._keys is None:
-            return EarlierIds(is_numeric, self._rising[-1][2] if self._rising else None)
+            last = self._rising[-1][2] if self._rising else None
+            return EarlierIds(is_numeric, last, sorted(self._orders))
         return EarlierIds(is_numeric, keys=self._keys, hashed_by="" if is_numeric else _hash_version())
 
     def keys(self, ids: pa.Array) -> Keys:
@@ -167,8 +170,28 @@ class DistinctIds:
         ids = decoded(ids)
         return ids.cast(pa.large_string()) if self._as_text and pa.types.is_integer(ids.type) else ids
 
-    def _batches_rise(self) -> bool:
-        return all(last < first for (_, _, last), (_, first, _) in pairwise(self._rising))
+    def _insert(self, first_row: int, first: Any, last: Any) -> int:
+        """Insert a batch, in which the ids rise, and return its place among the others."""
+        place = bisect(self._rising, first_row, key=itemgetter(0))
+        self._rising.insert(place, (first_row, first, last))
+        return place
+
+    def _rises_at(self, place: int, order: str) -> bool:
+        """Return whether the ids rise, in this order, from the batch before a place to the batch after it."""
+        near, rank = self._rising[max(place - 1, 0) : place + 2], _ORDERS[order]
+        return all(rank(last) < rank(first) for (_, _, last), (_, first, _) in pairwise(near))
+
+    def _add_again(self, piece: Piece) -> None:
+        """Add the keys of the batches that were added to `_rising`."""
+        assert self._keys is not None
+        for batch in piece() if self._rising else ():
+            if not batch.data.num_rows:  # the next batch has the same first row
+                continue
+            if any(first_row == batch.first_row for first_row, _, _ in self._rising):
+                column = plain(batch.data.column("transaction_id"))
+                numbers = as_numbers(column)
+                ids = as_text(decoded(column)) if numbers is None else numbers
+                self._add_keys(self._keys, batch.first_row, self._comparable(ids))
 
     def _add_keys(self, keys: Keys, first_row: int, ids: pa.Array) -> None:
         begin = first_row - self._first_row
@@ -199,7 +222,7 @@ class _Hashes(threading.local):
 
 def _sort(keys: Keys) -> None:
     """Sort keys in place, using all cores."""
-    count = min(len(os.sched_getaffinity(0)), len(keys) // _PART)
+    count = min(_cores(), len(keys) // _PART)
     if count < 2:
         keys.sort()
         return
@@ -218,8 +241,36 @@ def _hash_version() -> str:
 
 def rising(ids: pa.Array) -> bool:
     """Return whether each id is greater than the previous one, a fast proof that all ids are distinct."""
+    return len(ids) == 0 or bool(_orders(ids))
+
+
+def _orders(ids: pa.Array) -> frozenset[str]:
+    """Return the orders in which each id is greater than the previous one; none if some ids are missing."""
+    if len(ids) == 1:
+        return frozenset(_ORDERS)
     greater = pc.greater(ids[1:], ids[:-1])
-    return len(ids) == 0 or bool(pc.all(greater, skip_nulls=False, min_count=0).as_py())
+    found = {"text"} if _all(greater) else set()
+    if pa.types.is_string(ids.type) or pa.types.is_large_string(ids.type):
+        lengths = np.diff(text_bytes(ids)[0])
+        if not (lengths[1:] < lengths[:-1]).any() and _all(pc.or_(greater, lengths[1:] > lengths[:-1])):
+            found.add("length")
+    return frozenset(found)
+
+
+def _all(values: pa.BooleanArray) -> bool:
+    return bool(pc.all(values, skip_nulls=False).as_py())
+
+
+def _length_first(value: int | str) -> Any:
+    """Return what text ids are compared by if shorter ones come first."""
+    return (len(value.encode()), value) if isinstance(value, str) else value
+
+
+_ORDERS: dict[str, Callable[[Any], Any]] = {"text": lambda value: value, "length": _length_first}
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
 
 
 def duplicates(text: pa.Array) -> Bools:

@@ -227,6 +227,10 @@ def _amounts_by_arrow(column: pa.Array) -> Int64s:
         or (pc.max(pc.binary_length(column)).as_py() or 0) > _LONGEST
     ):
         raise pa.ArrowInvalid("an exponent, or a number that is too long for Arrow")
+    return _millionths(column)
+
+
+def _millionths(column: pa.Array) -> Int64s:
     kind = column.type
     fits = pa.types.is_decimal128(kind) and kind.scale == PLACES
     decimals = column if fits else column.cast(pa.decimal128(38, PLACES))
@@ -271,11 +275,11 @@ def _float_amounts(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
     small = np.abs(floats) < _EXACT_FLOAT
     out = np.rint(np.where(small, floats, 0.0) * MICROS).astype(np.int64)
     faults: Faults = {int(i): TOO_PRECISE for i in np.flatnonzero(small & (out / MICROS != floats))}
-    for i in np.flatnonzero(~small):
-        value = float(floats[i])
-        read = _read_amount(Decimal(repr(value))) if np.isfinite(value) else NOT_A_NUMBER
-        if isinstance(read, FaultKind):
-            faults[int(i)] = read
-        else:
-            out[i] = read
+    faults |= dict.fromkeys(np.flatnonzero(~np.isfinite(floats)).tolist(), NOT_A_NUMBER)
+    large = np.flatnonzero(~small & np.isfinite(floats))
+    if len(large):
+        shortest = pa.array(floats[large]).cast(pa.large_string())
+        none = np.zeros(len(large), np.bool_)
+        out[large], found = _by_slices(shortest, none, _millionths, lambda text: _read_amount(Decimal(text)))
+        faults |= {int(large[i]): kind for i, kind in found.items()}
     return out, faults

@@ -10,11 +10,11 @@ and whether a balance exceeds an int64.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -207,7 +207,7 @@ class _LedgerWork:
             stored.without_rows(),
             apart,
             may_have_other_formats(faults),
-            _ids_depend_on_batch(stored),
+            _ids_depend_on_batch(stored, table.columns),
         )
 
     def _doubtful(self, table: CheckedTable, seconds: Int64s, faults: list[Fault]) -> Bools:
@@ -237,10 +237,15 @@ class _LedgerWork:
         return of_table.take(table.codes["package_id"], mode="wrap")  # -1 (none) selects the last code
 
 
-def _ids_depend_on_batch(batch: StoredTable) -> bool:
-    """Return whether any ids are fractions: whole ids in the same batch are then written differently."""
+def _ids_depend_on_batch(batch: StoredTable, read: Mapping[str, Any]) -> bool:
+    """Return whether any ids are fractions: whole ids in the same batch are then written differently.
+
+    `read` contains the columns as they were read: those that are integers now have no fractions.
+    """
     for spec in batch.spec.columns:
         if spec.kind == "id" and spec.name in batch.data.column_names:
+            if spec.name in read and pa.types.is_integer(read[spec.name].type):
+                continue
             column = batch.data.column(spec.name)
             if pa.types.is_floating(column.type):
                 column = pc.if_else(pc.is_nan(column), None, column)

@@ -74,7 +74,7 @@ class Origin:
             "parts": self.parts,
             "columns": sorted(self.ledger.columns),
             "largest": self.ledger.largest,
-            "ids": {"is_numeric": ids.is_numeric, "last": ids.last, "hashed_by": ids.hashed_by},
+            "ids": {name: value for name, value in vars(ids).items() if name != "keys"},
         }
         return {_ORIGIN: json.dumps(content).encode("ascii")}
 
