@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -22,6 +23,7 @@ from custdyn_widgets import Dialect, Source
 from custdyn_widgets.errors import SourceError
 from custdyn_widgets.mart.building import check_source
 from custdyn_widgets.mart.opening import open_mart
+from custdyn_widgets.mart.reading import parts
 from custdyn_widgets.mart.reading.files import read_mart
 from custdyn_widgets.mart.reading.fingerprint import stamp
 from tests import mart_forms, oracle
@@ -75,14 +77,49 @@ def test_folders_of_csv_parts_are_read_as_one_table(tmp_path: Path, suffix: str)
     same(open_mart(source).facts, open_mart(plain).facts)
 
 
-def test_a_ledger_in_parts_is_read_in_pieces(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("together", "pieces"), [(0, 3), (1, 3), (2, 2), (3, 1), (99, 1)])
+def test_a_ledger_in_parts_is_read_in_pieces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, together: int, pieces: int
+) -> None:
     source = mart_forms.write_parquet({name: _rows(CSV[name]) for name in CSV}, tmp_path)
     plain = both_ways(source)
+    rows = pq.read_metadata(source / "transactions.parquet").num_rows
     as_spark(source / "transactions.parquet", 3)
+    monkeypatch.setattr(parts, "BATCH", together * -(-rows // 3))
     same(both_ways(source), plain)
-    firsts = [next(iter(piece())).first_row for piece in read_mart(source).ledger.pieces]
-    assert firsts == sorted(set(firsts))
-    assert len(firsts) == 3
+    batches = [list(piece()) for piece in read_mart(source).ledger.pieces]
+    assert [len(own) for own in batches] == [1] * pieces  # small parts are joined
+    ends = np.cumsum([own[0].data.num_rows for own in batches]).tolist()
+    assert [own[0].first_row for own in batches] == [1, *(end + 1 for end in ends[:-1])]
+    assert ends[-1] == rows
+
+
+@pytest.mark.parametrize("number", range(7))
+def test_a_fault_in_any_small_part_is_named_by_its_row(tmp_path: Path, number: int) -> None:
+    rows = _rows(CSV["transactions"])
+    rows = [{**row, "transaction_id": f"t{i}"} for i, row in enumerate([*rows] * 3)][:7]
+    rows[number] |= {"kind": "gift"}
+    source = mart_forms.write_parquet(
+        {**{name: _rows(CSV[name]) for name in CSV}, "transactions": rows}, tmp_path
+    )
+    as_spark(source / "transactions.parquet", 4)
+    assert f"transactions.parquet, row {number + 1}, kind: 'gift' is not a known kind" in faults(source)[0]
+
+
+def test_small_parts_of_different_types_are_not_joined(tmp_path: Path) -> None:
+    source = mart_forms.write_parquet({name: _rows(CSV[name]) for name in CSV}, tmp_path)
+    path = source / "transactions.parquet"
+    plain = both_ways(source)
+    table = pq.read_table(path)
+    path.unlink()
+    path.mkdir()
+    place = table.column_names.index("transaction_id")
+    other = table.set_column(place, "transaction_id", table["transaction_id"].cast(pa.large_string()))
+    for i, rows in enumerate([table.slice(0, 2), other.slice(2, 2), other.slice(4, 1), table.slice(5)]):
+        pq.write_table(rows, path / f"part-{i}.parquet")
+    [batches] = [list(piece()) for piece in read_mart(source).ledger.pieces]
+    assert [batch.first_row for batch in batches] == [1, 3, 6]
+    same(both_ways(source), plain)
 
 
 def test_rows_are_numbered_through_all_parts(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ Rows are numbered consecutively across all parts, in the order of the parts' nam
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import accumulate
@@ -16,7 +16,9 @@ import pyarrow as pa
 
 from custdyn_widgets.errors import SourceError, shown
 from custdyn_widgets.mart import columns
-from custdyn_widgets.mart.reading.stored import Piece, StoredLedger, StoredTable
+from custdyn_widgets.mart.reading.stored import BATCH, Piece, StoredLedger, StoredTable
+
+_SHARED = ("origin", "extra", "dialect", "guessed", "floats")  # what joined batches of Parquet have in common
 
 
 def read_parts(path: Path, parts: Sequence[Path], read: Callable[[Path], StoredTable]) -> StoredTable:
@@ -51,11 +53,11 @@ def _joined_ledger(path: Path, found: Sequence[StoredLedger]) -> StoredLedger:
     def recounted() -> StoredLedger:
         return _joined_ledger(path, [part.recounted() if part.recounted else part for part in found])
 
-    pieces = [
-        partial(shifted, piece, rows)
-        for part, rows in zip(found, before, strict=False)
-        for piece in part.pieces
-    ]
+    def together(pieces: Sequence[tuple[Piece, int]]) -> Iterator[StoredTable]:
+        batches = (batch for piece, rows in pieces for batch in shifted(piece, rows))
+        return _gathered(batches) if len(pieces) > 1 else batches
+
+    pieces = [partial(together, group) for group in _small_pieces_together(found, before)]
     return StoredLedger(
         whole,
         pieces,
@@ -65,6 +67,52 @@ def _joined_ledger(path: Path, found: Sequence[StoredLedger]) -> StoredLedger:
         is_uniform=len({part.columns for part in found}) == 1,
         recounted=recounted if any(part.recounted for part in found) else None,
     )
+
+
+def _small_pieces_together(
+    parts: Sequence[StoredLedger], before: Sequence[int]
+) -> Iterator[list[tuple[Piece, int]]]:
+    """Yield the pieces of all parts with the number of rows before their part, small ones in groups."""
+    group: list[tuple[Piece, int]] = []
+    count = 0
+    for part, rows in zip(parts, before, strict=False):
+        is_small = len(part.pieces) == 1 and part.recounted is None  # otherwise, its count may be wrong
+        if group and not (is_small and count + part.count <= BATCH):
+            yield group
+            group, count = [], 0
+        own = [(piece, rows) for piece in part.pieces]
+        if is_small:
+            group, count = group + own, count + part.count
+        else:
+            yield from ([each] for each in own)
+    if group:
+        yield group
+
+
+def _gathered(batches: Iterable[StoredTable]) -> Iterator[StoredTable]:
+    """Yield batches, joined with those that follow them if possible: even a small one takes time to check."""
+    gathered: list[StoredTable] = []
+    for batch in batches:
+        if gathered and not _follows(batch, gathered):
+            yield _as_one(gathered)
+            gathered = []
+        gathered.append(batch)
+    if gathered:
+        yield _as_one(gathered)
+
+
+def _follows(batch: StoredTable, gathered: Sequence[StoredTable]) -> bool:
+    """Return whether a batch directly follows others and differs from them only in its rows."""
+    first, rows = gathered[0], sum(other.data.num_rows for other in gathered)
+    return (
+        batch.first_row == first.first_row + rows
+        and batch.data.schema.equals(first.data.schema)
+        and all(getattr(batch, name) == getattr(first, name) for name in _SHARED)
+    )
+
+
+def _as_one(batches: Sequence[StoredTable]) -> StoredTable:
+    return replace(batches[0], data=pa.concat_tables([batch.data for batch in batches]))
 
 
 def _joined(origin: str, parts: Sequence[StoredTable]) -> StoredTable:
