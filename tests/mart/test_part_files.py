@@ -115,10 +115,10 @@ def test_small_parts_of_different_types_are_not_joined(tmp_path: Path) -> None:
     path.mkdir()
     place = table.column_names.index("transaction_id")
     other = table.set_column(place, "transaction_id", table["transaction_id"].cast(pa.large_string()))
-    for i, rows in enumerate([table.slice(0, 2), other.slice(2, 2), other.slice(4, 1), table.slice(5)]):
+    for i, rows in enumerate([table.slice(0, 1), other.slice(1, 1), other.slice(2, 1), table.slice(3)]):
         pq.write_table(rows, path / f"part-{i}.parquet")
     [batches] = [list(piece()) for piece in read_mart(source).ledger.pieces]
-    assert [batch.first_row for batch in batches] == [1, 3, 6]
+    assert [batch.first_row for batch in batches] == [1, 2, 4]
     same(both_ways(source), plain)
 
 
