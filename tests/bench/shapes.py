@@ -5,15 +5,19 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 _BATCH = 2**20  # rows
+_DAY = 86_400_000_000  # microseconds
 
 Write = Callable[[duckdb.DuckDBPyRelation, Path], None]
 
@@ -64,6 +68,22 @@ def _in_parts(rows: duckdb.DuckDBPyRelation, path: Path, parts: int = 100) -> No
         pq.write_table(some, path / f"part-{part:05}.parquet", store_decimal_as_integer=True)
 
 
+def _a_file_a_day(rows: duckdb.DuckDBPyRelation, path: Path) -> None:
+    """Write a file for each day, in the order of time; columns of DuckDB's type UUID stay UUIDs."""
+    path.mkdir()
+    uuids = [name for name, kind in zip(rows.columns, rows.types, strict=True) if str(kind) == "UUID"]
+    octets = (f"unhex(replace({name}::varchar, '-', '')) as {name}" for name in uuids)
+    table = (rows.project(f"* replace ({', '.join(octets)})") if uuids else rows).to_arrow_table()
+    for name in uuids:
+        stored = table.column(name).combine_chunks().cast(pa.binary(16))
+        typed = pa.ExtensionArray.from_storage(pa.uuid(), stored)
+        table = table.set_column(table.column_names.index(name), name, typed)
+    days = np.asarray(table.column("at").cast(pa.int64())) // _DAY
+    for begin, end in pairwise([0, *(np.flatnonzero(np.diff(days)) + 1).tolist(), len(days)]):
+        part = path / f"part-{date(1970, 1, 1) + timedelta(int(days[begin]))}.parquet"
+        pq.write_table(table.slice(begin, end - begin), part, store_decimal_as_integer=True)
+
+
 def _in_one_group(rows: duckdb.DuckDBPyRelation, path: Path) -> None:
     table = rows.to_arrow_table()
     pq.write_table(table, path, row_group_size=table.num_rows, store_decimal_as_integer=True)
@@ -111,6 +131,14 @@ _NUMBER = "substr({0}, 2)::bigint"
 _ID, _CLIENT = _NUMBER.format("transaction_id"), _NUMBER.format("client_id")
 _MIXED = "({0} * 2654435761) % 4294967296"  # an odd factor: different numbers stay different
 _UUID = "md5({0})::uuid::varchar"
+# A sequence with a gap in which it gets one more digit.
+_PASSES_10_9 = f"""(case when "at" < timestamptz '2024-06-01 00:00:00+00'
+    then 900000000 else 1000000000 end + {_ID})"""
+# As PostgreSQL's uuidv7(): milliseconds, the fraction of the millisecond in 12 bits, then random bits.
+_UUID7 = """(lpad(to_hex(epoch_us("at") // 1000), 12, '0') || '7'
+    || lpad(to_hex(epoch_us("at") % 1000 * 4096 // 1000), 3, '0') || '8'
+    || substr(md5(transaction_id), 1, 15))::uuid"""
+_UUID4 = "md5(client_id)::uuid"
 _EVERY_PACKAGE = "coalesce(package_id, 'P' || (1 + " + _ID + " % 8))"
 
 SHAPES = (
@@ -154,7 +182,43 @@ SHAPES = (
         _UUID.format("client_id"),
         write=partial(_by_arrow, compression="NONE", use_dictionary=False, store_decimal_as_integer=False),
     ),
+    # SQL Server stores an empty text in a datetime as 1900-01-01.
+    Shape(
+        "times: one in 2,000 is 1900-01-01",
+        {"at": f"""case when {_ID} % 2000 = 7 then timestamptz '1900-01-01 00:00:00+00' else "at" end"""},
+    ),
+    # Oracle's NUMBER without a precision, as Spark reads it.
+    Shape(
+        "ids and amounts: decimals (38, 10)",
+        {"transaction_id": f"{_PASSES_10_9}::decimal(38, 10)", "amount": "amount::decimal(38, 10)"},
+        f"{_CLIENT}::decimal(38, 10)",
+    ),
+    # MySQL's UUID_SHORT(), which begins with the server's number: from 100 over to 200.
+    Shape(
+        "ids: uint64 rising past 2^63",
+        {
+            "transaction_id": f"""((case when "at" < timestamptz '2023-07-01 00:00:00+00'
+                then 100::ubigint else 200::ubigint end) * 72057594037927936::ubigint
+                + 27531330896986931::ubigint + {_ID}::ubigint)"""
+        },
+    ),
+    # Rials in float64, as pandas and Odoo store them, 7 % above 2^32.
+    Shape("amounts: floats of up to 48 billion", {"amount": "(amount * 8000000)::double"}),
+    # A carrier's records, four in five of one partner, loaded days late.
+    Shape(
+        "clients: one has 80 % of rows, booked up to 3 days late",
+        {
+            "client_id": f"case when hash({_ID}) % 10 < 8 then 'C0000000' else client_id end",
+            "at": f"""("at" - to_seconds((hash({_ID}) // 16 % 259200)::bigint))""",
+        },
+    ),
+    Shape("files: one a day", write=_a_file_a_day),
+    # PostgreSQL's uuid columns, copied by DuckDB, or archived day by day.
+    Shape("UUIDs of type UUID, by DuckDB", {"transaction_id": _UUID7}, _UUID4, write=_by_duckdb),
+    Shape("UUIDs of type UUID, a file a day", {"transaction_id": _UUID7}, _UUID4, write=_a_file_a_day),
     Shape("CSV", write=_as_csv),
+    # Auto-incremented ids of MySQL or PostgreSQL, which get one more digit.
+    Shape("CSV, int64 rising past 10^9", {"transaction_id": _PASSES_10_9}, _CLIENT, write=_as_csv),
     Shape(
         "CSV, UUIDs, shuffled",
         {"transaction_id": _UUID.format("transaction_id")},
