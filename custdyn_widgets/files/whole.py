@@ -50,7 +50,7 @@ def write_whole(
             target.write_bytes(data)
             return
         target = target.resolve()
-    aside = target.parent / f".{target.name}.{os.urandom(6).hex()}"
+    aside = target.parent / f".{target.name}.{os.urandom(4).hex()}"
     try:
         create_file(aside, data, mode=0o600 if private else 0o666, lasting=lasting)
         if new:

@@ -29,8 +29,8 @@ _DENSE, _SMALL = 16, 2**16  # a lookup table may have this many entries per numb
 def plain(column: pa.ChunkedArray) -> pa.Array:
     """Return a column as one array, decoded unless it is a dictionary of text.
 
-    Types that Arrow can store but not compute with are converted to wider ones: views, half floats and
-    dictionaries of lists or structs.
+    Types that Arrow can store but not compute with are converted to wider ones: views, half floats, short
+    decimals and dictionaries of lists or structs.
     """
     kind = column.type
     if isinstance(kind, pa.BaseExtensionType):
@@ -49,6 +49,8 @@ def plain(column: pa.ChunkedArray) -> pa.Array:
         return plain(pc.run_end_decode(column))
     if pa.types.is_binary_view(kind):
         column = column.cast(pa.large_binary())
+    elif pa.types.is_decimal(kind) and kind.bit_width < 128:
+        column = column.cast(pa.decimal128(kind.precision, kind.scale))
     elif pa.types.is_float16(kind):
         column = column.cast(pa.float32())
     elif pa.types.is_nested(kind):
@@ -157,8 +159,12 @@ def to_bools(column: pa.Array) -> Bools:
 
 
 def as_numbers(column: pa.Array) -> pa.Array | None:
-    """Return integers or whole decimals as int64; None if the type is another or a value does not fit."""
-    if not (pa.types.is_integer(column.type) or pa.types.is_decimal(column.type)):
+    """Return integers or decimals as int64, or None if a value is not whole or does not fit.
+
+    The result is None for other types, too.
+    """
+    kind = column.type
+    if not (pa.types.is_integer(kind) or (pa.types.is_decimal(kind) and kind.scale >= 0)):
         return None
     try:
         return column.cast(pa.int64())
@@ -237,7 +243,7 @@ class PositionLookup:
         return _of_rows(values, last[1], -1)
 
     def _of_texts(self, values: pa.Array) -> Codes:
-        """Look up strings with Arrow if there are so many that hashing the known ones again is quick."""
+        """Look up strings, with Arrow if there are many more than known ones, which it hashes again."""
         if len(self._known) < min(len(values), _MANY):
             return positions(values, self._known)
         return self._texts.positions(values)

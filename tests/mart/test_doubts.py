@@ -6,6 +6,7 @@ import gzip
 import io
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
 from unittest.mock import Mock
@@ -28,7 +29,7 @@ from custdyn_widgets.mart.facts import in_pieces as facts_in_pieces
 from custdyn_widgets.mart.facts.cache import ARRAYS
 from custdyn_widgets.mart.facts.facts import Facts
 from custdyn_widgets.mart.facts.in_pieces import build_in_pieces
-from custdyn_widgets.mart.reading import csv_pieces, parquet_files
+from custdyn_widgets.mart.reading import csv_pieces, parquet_files, parts
 from custdyn_widgets.mart.reading import stored as reading
 from custdyn_widgets.mart.reading.files import read_mart
 from custdyn_widgets.mart.reading.frames import from_frames
@@ -300,6 +301,88 @@ def test_only_rows_in_doubt_are_checked_apart(
     assert apart[0] == in_doubt
 
 
+FRACTIONS = [
+    [["1", "2"], ["2", "3.5"]],
+    [["2"], ["1.5", "2"]],
+    [["1", "2"], ["3", "2"], ["2.5"]],
+    [["1", "5"], ["5", "1" + 29 * "0"]],
+    [["1" + 29 * "0"], ["1" + 29 * "0", "0.5"]],
+    [["1.5", "2"], ["2.5", "3"]],
+]
+
+
+def decimals(values: list[str], kind: pa.DataType) -> pa.Array:
+    return pa.array([Decimal(value) for value in values], pa.decimal128(38, 2)).cast(kind)
+
+
+@pytest.mark.parametrize("in_files", [True, False])
+@pytest.mark.parametrize("column", ["transaction_id", "package_id"])
+@pytest.mark.parametrize("batches", FRACTIONS)
+def test_ids_with_fractions_in_some_batches_are_those_of_all_rows(
+    batches: list[list[str]], column: str, in_files: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = pa.concat_arrays([decimals(own, pa.decimal128(38, 2)) for own in batches])
+    tables = decimal_mart(column, ids)
+    if in_files:
+        path = tmp_path / "transactions.parquet"
+        path.mkdir()
+        first = 0
+        for i, own in enumerate(batches):
+            pq.write_table(tables["transactions"].slice(first, len(own)), path / f"part-{i}.parquet")
+            first += len(own)
+        pq.write_table(tables["clients"], tmp_path / "clients.parquet")
+        monkeypatch.setattr(parts, "BATCH", 0)
+        mart = read_mart(tmp_path)
+    else:
+        monkeypatch.setattr(reading, "BATCH", len(batches[0]))
+        mart = from_frames(tables)
+    found = in_pieces(mart, leave_out_faults=False)
+    assert found is None or found == at_once(mart, leave_out_faults=False)
+
+
+def decimal_mart(column: str, ids: pa.Array) -> dict[str, pa.Table]:
+    """Return a mart whose ledger has these ids in one column, and rows of one client."""
+    count = len(ids)
+    ledger = pa.table(
+        {
+            "transaction_id": [f"t{i}" for i in range(count)],
+            "client_id": ["c1"] * count,
+            "at": ["2020-01-02"] * count,
+            "kind": ["package_renewal"] * count,
+            "amount": ["-1"] * count,
+            "package_id": ["p"] * count,
+        }
+    )
+    clients = {
+        "client_id": ["c1"],
+        "client_type": ["client"],
+        "currency": ["EUR"],
+        "created_at": ["2020-01-01"],
+    }
+    place = ledger.column_names.index(column)
+    return {"clients": pa.table(clients), "transactions": ledger.set_column(place, column, ids)}
+
+
+SHORT_DECIMALS = [pa.decimal32(7, 2), pa.decimal64(10, 2), pa.decimal128(20, -2), pa.decimal256(40, 3)]
+
+
+@pytest.mark.parametrize("kind", SHORT_DECIMALS, ids=str)
+@pytest.mark.parametrize("values", [["100", "200", "300"], ["200", "100", "200"], ["100", "200", "99900"]])
+@pytest.mark.parametrize("column", ["transaction_id", "package_id", "amount"])
+def test_decimals_of_any_width_and_scale_are_read_alike(
+    column: str, values: list[str], kind: pa.DataType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if kind.scale < 0:
+        ids = pa.array([Decimal(value).scaleb(-2) for value in values], pa.decimal128(20, 0))
+        ids = pa.Array.from_buffers(kind, len(ids), ids.buffers())
+    else:
+        ids = decimals(values, kind)
+    mart = from_frames(decimal_mart(column, ids))
+    monkeypatch.setattr(reading, "BATCH", 2)
+    found = in_pieces(mart, leave_out_faults=True)
+    assert found is None or found == at_once(mart, leave_out_faults=True)
+
+
 @pytest.mark.parametrize(
     ("ids", "depend"),
     [
@@ -319,8 +402,8 @@ def test_fractions_make_the_text_of_ids_depend_on_other_rows(
 ) -> None:
     data = pa.table({"kind": ["other"] * len(ids), column: ids})
     batch = StoredTable(TABLES["transactions"], "t", data)
-    assert ledger_pass._ids_depend_on_batch(batch, {}) is (depend and column != "amount")
+    assert ledger_pass.ids_depend_on_batch(batch, {}) is (depend and column != "amount")
     numbers = as_numbers(ids)
     if numbers is not None:
-        assert not ledger_pass._ids_depend_on_batch(batch, {column: numbers})
+        assert not ledger_pass.ids_depend_on_batch(batch, {column: numbers})
         assert not depend

@@ -329,6 +329,13 @@ def test_ids_that_rise_in_one_order_need_no_keys(
         assert (found.last, sorted(found.orders)) == (present[-1], orders)
 
 
+def test_ids_that_are_not_found_again_are_not_taken_for_distinct() -> None:
+    given_ids = DistinctIds(5, 1)
+    for first_row, ids in ((1, ["b", "c"]), (3, ["b"]), (4, ["z", "a"])):
+        given_ids.add(first_row, pa.array(ids))
+    assert given_ids.repeated([lambda: iter(())]) is None
+
+
 def test_a_number_and_its_text_are_the_same_id() -> None:
     given_ids = DistinctIds(2, 1)
     given_ids.add(1, pa.array([12]))

@@ -22,6 +22,9 @@ import pytest
 from custdyn_widgets import Dialect, Source
 from custdyn_widgets.errors import SourceError
 from custdyn_widgets.mart.building import check_source
+from custdyn_widgets.mart.checking.checks import check
+from custdyn_widgets.mart.checking.quarantine import leave_out_faulty_rows
+from custdyn_widgets.mart.facts.in_pieces import build_in_pieces
 from custdyn_widgets.mart.opening import open_mart
 from custdyn_widgets.mart.reading import parts
 from custdyn_widgets.mart.reading.files import read_mart
@@ -104,6 +107,26 @@ def test_a_fault_in_any_small_part_is_named_by_its_row(tmp_path: Path, number: i
     )
     as_spark(source / "transactions.parquet", 4)
     assert f"transactions.parquet, row {number + 1}, kind: 'gift' is not a known kind" in faults(source)[0]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
+@pytest.mark.parametrize("blank", ["", "\n"])
+def test_faulty_rows_of_small_csv_parts_stay_faults(tmp_path: Path, end: str, blank: str) -> None:
+    source = folder(tmp_path)
+    path = source / "transactions.csv"
+    heading, *lines = path.read_text().splitlines()
+    path.unlink()
+    path.mkdir()
+    for i, line in enumerate(lines[:3]):
+        rows = [heading, line, f"x{i},{line.partition(',')[2]},99"]
+        (path / f"part-{i}.csv").write_bytes((end.join(rows) + end + blank * (i == 0)).encode())
+    found = faults(source)
+    assert len(found) == 3
+    marts = [check(read_mart(source)), read_mart(source)]
+    left_out = leave_out_faulty_rows(marts[0])[1]
+    built = build_in_pieces(marts[1], leave_out_faults=True)
+    assert left_out is not None
+    assert built is None or (built.left_out is not None and built.left_out.listing == left_out.listing)
 
 
 def test_small_parts_of_different_types_are_not_joined(tmp_path: Path) -> None:

@@ -1,9 +1,9 @@
 """Find duplicate ids in a column, or in a ledger that is read in batches.
 
-Ids usually increase from row to row, which proves that they are distinct. Text ids may increase in either of
-two orders: as text, or shorter ones first, so that T10 follows T9. If ids do not increase, each id is
-converted to a 64-bit key, and the keys are sorted: a numeric id is its own key, and the key of a text id is
-its hash. Ids with distinct keys are distinct.
+Ids usually rise from row to row, which proves that they are distinct. Text ids may rise in either of two
+orders: alphabetically, or shorter ones first, so that T10 follows T9. If ids do not rise, each is converted
+to a 64-bit key, and the keys are sorted: a numeric id is its own key, and the key of a text id is its hash.
+Ids with distinct keys are distinct.
 
 Rows can be added to a ledger later without reading its ids again, because the greatest id or the keys are
 stored.
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 Keys = npt.NDArray[np.uint64]
 _PART = 2**20  # keys: sorting fewer is not worth a thread
+_MOST_READERS = 4  # threads that read pieces, each of which uses memory
 
 
 @dataclass(frozen=True)
@@ -140,9 +141,11 @@ class DistinctIds:
         if len(self._numeric) > 1 or self._earlier.last is not None:
             return None
         if self._rising:
-            with ThreadPoolExecutor(_cores()) as pool:
+            with ThreadPoolExecutor(min(_cores(), _MOST_READERS)) as pool:
                 for _ in pool.map(self._add_again, pieces):
                     pass
+            if self._rising:  # some batches were not found again
+                return None
         _sort(self._keys[: self._count])
         if self._earlier.keys is not None:
             self._keys.sort(kind="stable")  # merges two sorted parts in linear time
@@ -182,9 +185,11 @@ class DistinctIds:
         return all(rank(last) < rank(first) for (_, _, last), (_, first, _) in pairwise(near))
 
     def _add_again(self, piece: Piece) -> None:
-        """Add the keys of the batches that were added to `_rising`."""
+        """Add the keys of a piece's batches that are still in `_rising`."""
         assert self._keys is not None
         for batch in piece() if self._rising else ():
+            if not self._rising:
+                return
             if not batch.data.num_rows:  # the next batch has the same first row
                 continue
             if any(first_row == batch.first_row for first_row, _, _ in self._rising):
@@ -245,7 +250,7 @@ def rising(ids: pa.Array) -> bool:
 
 
 def _orders(ids: pa.Array) -> frozenset[str]:
-    """Return the orders in which each id is greater than the previous one; none if some ids are missing."""
+    """Return the orders in which each id is greater than the previous one; a missing id is not greater."""
     if len(ids) == 1:
         return frozenset(_ORDERS)
     greater = pc.greater(ids[1:], ids[:-1])

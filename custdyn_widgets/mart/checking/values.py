@@ -55,6 +55,7 @@ _INFINITE = 2**63 - 1  # infinity in DuckDB, and the latest time in pandas; the 
 _INT64 = range(-(2**63), 2**63)
 _LONGEST = 64  # the longest amount to read with Arrow, which returns wrong numbers for more than 127 digits
 _INSTANTS = pa.timestamp("us", "UTC")
+_HUGE = 1e13  # more millionths than fit in an int64
 _EXACT_FLOAT = 2.0**32  # below this, doubles are closer together than decimals with 6 places
 
 
@@ -276,7 +277,9 @@ def _float_amounts(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
     out = np.rint(np.where(small, floats, 0.0) * MICROS).astype(np.int64)
     faults: Faults = {int(i): TOO_PRECISE for i in np.flatnonzero(small & (out / MICROS != floats))}
     faults |= dict.fromkeys(np.flatnonzero(~np.isfinite(floats)).tolist(), NOT_A_NUMBER)
-    large = np.flatnonzero(~small & np.isfinite(floats))
+    huge = np.flatnonzero(np.isfinite(floats) & (np.abs(floats) > _HUGE))
+    faults |= dict.fromkeys(huge.tolist(), TOO_LARGE)
+    large = np.flatnonzero(~small & (np.abs(floats) <= _HUGE))
     if len(large):
         shortest = pa.array(floats[large]).cast(pa.large_string())
         none = np.zeros(len(large), np.bool_)

@@ -105,7 +105,7 @@ def build_with_base(stored: StoredMart, base: Base) -> BuiltMart | None:
     if stored.ledger.columns != base.ledger.columns or not base.ledger.ids.are_comparable:
         return None
     done = read_ledger(stored.ledger, others.prepared, Known(), base.ledger.ids)
-    if not isinstance(done, LedgerPass) or done.doubtful:
+    if not isinstance(done, LedgerPass) or done.doubtful or done.ids_depend_on_batches:
         return None
     repeated = done.repeated_ids()
     if repeated is None or len(repeated):
@@ -193,6 +193,8 @@ def _all_tables(stored: StoredMart, ledger: StoredTable) -> dict[str, StoredTabl
 
 def _settled(stored: StoredMart, others: _Others, done: LedgerPass, known: Known) -> BuiltMart | Known | None:
     """Return the facts after a pass, or what the next pass needs to know; None as in `build_in_pieces`."""
+    if done.ids_depend_on_batches:
+        return None
     if known.repeated is None:
         repeated = done.repeated_ids()
         if repeated is None:
@@ -205,7 +207,7 @@ def _settled(stored: StoredMart, others: _Others, done: LedgerPass, known: Known
         is_plain = known.repeated is None and not (known.is_guessed or known.ids_as_text or len(known.kept))
         read = _read(done, done.largest) if is_plain else None
         return _built(others, done.sorted(), done.largest, read, None)
-    if not stored.ledger.is_uniform or done.ids_depend_on_batches:
+    if not stored.ledger.is_uniform:
         return None
     tables = _all_tables(stored, joined_rows([done.no_rows, *done.doubtful]))
     mart, left_out = check_tables(stored.name, tables, whole_ledger=False), None
@@ -235,7 +237,7 @@ def _note_formats(tables: Mapping[str, StoredTable]) -> None:
 
 def _read(done: LedgerPass, largest: int) -> ReadLedger | None:
     """Return what is known about a ledger without rows in doubt; None if its files must be read together."""
-    if not done.stored.is_uniform or done.ids_depend_on_batches:
+    if not done.stored.is_uniform:
         return None
     return ReadLedger(done.stored.columns, largest, done.ids.found())
 

@@ -207,7 +207,7 @@ class _LedgerWork:
             stored.without_rows(),
             apart,
             may_have_other_formats(faults),
-            _ids_depend_on_batch(stored, table.columns),
+            ids_depend_on_batch(stored, table.columns),
         )
 
     def _doubtful(self, table: CheckedTable, seconds: Int64s, faults: list[Fault]) -> Bools:
@@ -237,7 +237,7 @@ class _LedgerWork:
         return of_table.take(table.codes["package_id"], mode="wrap")  # -1 (none) selects the last code
 
 
-def _ids_depend_on_batch(batch: StoredTable, read: Mapping[str, Any]) -> bool:
+def ids_depend_on_batch(batch: StoredTable, read: Mapping[str, Any]) -> bool:
     """Return whether any ids are fractions: whole ids in the same batch are then written differently.
 
     `read` contains the columns as they were read: those that are integers now have no fractions.
@@ -246,11 +246,12 @@ def _ids_depend_on_batch(batch: StoredTable, read: Mapping[str, Any]) -> bool:
         if spec.kind == "id" and spec.name in batch.data.column_names:
             if spec.name in read and pa.types.is_integer(read[spec.name].type):
                 continue
-            column = batch.data.column(spec.name)
-            if pa.types.is_floating(column.type):
-                column = pc.if_else(pc.is_nan(column), None, column)
-            elif not pa.types.is_decimal(column.type) or column.type.scale <= 0:
+            kind = batch.data.schema.field(spec.name).type
+            if not (pa.types.is_floating(kind) or (pa.types.is_decimal(kind) and kind.scale > 0)):
                 continue
+            column = columns.plain(batch.data.column(spec.name))
+            if pa.types.is_floating(kind):
+                column = pc.if_else(pc.is_nan(column), None, column)
             if not columns.all_whole(column):
                 return True
     return False

@@ -18,7 +18,7 @@ from custdyn_widgets.errors import SourceError, shown
 from custdyn_widgets.mart import columns
 from custdyn_widgets.mart.reading.stored import BATCH, Piece, StoredLedger, StoredTable
 
-_SHARED = ("origin", "extra", "dialect", "guessed", "floats")  # what joined batches of Parquet have in common
+_SHARED = ("origin", "extra", "dialect", "guessed", "floats")  # what joined batches have in common
 
 
 def read_parts(path: Path, parts: Sequence[Path], read: Callable[[Path], StoredTable]) -> StoredTable:
@@ -76,13 +76,14 @@ def _small_pieces_together(
     group: list[tuple[Piece, int]] = []
     count = 0
     for part, rows in zip(parts, before, strict=False):
-        is_small = len(part.pieces) == 1 and part.recounted is None  # otherwise, its count may be wrong
+        is_small = len(part.pieces) == 1 and part.recounted is None  # if it can be recounted, it may be large
         if group and not (is_small and count + part.count <= BATCH):
             yield group
             group, count = [], 0
         own = [(piece, rows) for piece in part.pieces]
         if is_small:
-            group, count = group + own, count + part.count
+            group += own
+            count += part.count
         else:
             yield from ([each] for each in own)
     if group:
@@ -92,22 +93,23 @@ def _small_pieces_together(
 def _gathered(batches: Iterable[StoredTable]) -> Iterator[StoredTable]:
     """Yield batches, joined with those that follow them if possible: even a small one takes time to check."""
     gathered: list[StoredTable] = []
+    end = 0  # the number of the row after the last one
     for batch in batches:
-        if gathered and not _follows(batch, gathered):
+        if gathered and not (batch.first_row == end and _can_be_joined(gathered[0], batch)):
             yield _as_one(gathered)
             gathered = []
         gathered.append(batch)
+        end = batch.first_row + batch.data.num_rows
     if gathered:
         yield _as_one(gathered)
 
 
-def _follows(batch: StoredTable, gathered: Sequence[StoredTable]) -> bool:
-    """Return whether a batch directly follows others and differs from them only in its rows."""
-    first, rows = gathered[0], sum(other.data.num_rows for other in gathered)
+def _can_be_joined(first: StoredTable, other: StoredTable) -> bool:
+    """Return whether two batches differ only in their rows, none of which has faults already."""
     return (
-        batch.first_row == first.first_row + rows
-        and batch.data.schema.equals(first.data.schema)
-        and all(getattr(batch, name) == getattr(first, name) for name in _SHARED)
+        not any((first.misshapen, first.nested, other.misshapen, other.nested))
+        and other.data.schema.equals(first.data.schema)
+        and all(getattr(other, name) == getattr(first, name) for name in _SHARED)
     )
 
 

@@ -21,6 +21,7 @@ from custdyn_widgets.mart.checking.checks import BatchCheck, check, check_others
 from custdyn_widgets.mart.checking.distinct_ids import DistinctIds
 from custdyn_widgets.mart.checking.faults import Fault
 from custdyn_widgets.mart.checking.quarantine import leave_out_faulty_rows
+from custdyn_widgets.mart.facts.ledger_pass import ids_depend_on_batch
 from custdyn_widgets.mart.reading.files import read_mart
 from custdyn_widgets.mart.reading.stored import StoredMart
 from custdyn_widgets.mart.sources import Source
@@ -76,7 +77,7 @@ def _has_no_faults(stored: StoredMart) -> bool:
         progress.step("Checking the transactions", 0.9 * done)
         for batch in piece():
             table, faults = checks.read(batch)
-            if faults:
+            if faults or ids_depend_on_batch(batch, table.columns):
                 return False
             ids.add(batch.first_row, table.columns["transaction_id"])
             rows += np.bincount(table.codes["client_id"], minlength=len(rows))
