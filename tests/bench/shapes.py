@@ -138,7 +138,7 @@ _PASSES_10_9 = f"""(case when "at" < timestamptz '2024-06-01 00:00:00+00'
 _UUID7 = """(lpad(to_hex(epoch_us("at") // 1000), 12, '0') || '7'
     || lpad(to_hex(epoch_us("at") % 1000 * 4096 // 1000), 3, '0') || '8'
     || substr(md5(transaction_id), 1, 15))::uuid"""
-_UUID4 = "md5(client_id)::uuid"
+_RANDOM_UUID = "md5(client_id)::uuid"
 _EVERY_PACKAGE = "coalesce(package_id, 'P' || (1 + " + _ID + " % 8))"
 
 SHAPES = (
@@ -214,8 +214,8 @@ SHAPES = (
     ),
     Shape("files: one a day", write=_a_file_a_day),
     # PostgreSQL's uuid columns, copied by DuckDB, or archived day by day.
-    Shape("UUIDs of type UUID, by DuckDB", {"transaction_id": _UUID7}, _UUID4, write=_by_duckdb),
-    Shape("UUIDs of type UUID, a file a day", {"transaction_id": _UUID7}, _UUID4, write=_a_file_a_day),
+    Shape("UUIDs of type UUID, by DuckDB", {"transaction_id": _UUID7}, _RANDOM_UUID, write=_by_duckdb),
+    Shape("UUIDs of type UUID, a file a day", {"transaction_id": _UUID7}, _RANDOM_UUID, write=_a_file_a_day),
     Shape("CSV", write=_as_csv),
     # Auto-incremented ids of MySQL or PostgreSQL, which get one more digit.
     Shape("CSV, int64 rising past 10^9", {"transaction_id": _PASSES_10_9}, _CLIENT, write=_as_csv),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
@@ -147,3 +148,35 @@ def test_commands_use_the_engine(tmp_path: Path) -> None:
     checked = CliRunner().invoke(main, ["check", "--engine", "spark", str(folder)])
     assert (checked.exit_code, "No faults" in checked.stdout) == (0, True)
     assert CliRunner().invoke(main, ["check", "--engine", "spark", "--all", str(folder)]).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("ids", "kind"),
+    [
+        (["1.00", "2.00", "2.50"], pa.decimal128(10, 2)),
+        (["1", "2", "1e19"], pa.float64()),
+        (["1", "0.5", "2"], pa.float32()),
+    ],
+)
+def test_ids_that_are_fractions_are_refused(tmp_path: Path, ids: list[str], kind: pa.DataType) -> None:
+    path = written(mart(), tmp_path) / "transactions.parquet"
+    table = pq.read_table(path)
+    values = pa.array([ids[i % 3] for i in range(len(table))]).cast(pa.float64()).cast(kind)
+    place = table.column_names.index("package_id")
+    pq.write_table(table.set_column(place, "package_id", values), path)
+    words = r"has fractions in transactions.parquet, package_id, which .* Use the local engine"
+    with pytest.raises(SourceError, match=words):
+        open_on_spark(tmp_path)
+
+
+def test_ids_that_are_whole_decimals_or_floats_are_those_of_the_local_engine(tmp_path: Path) -> None:
+    path = written(mart(), tmp_path) / "transactions.parquet"
+    (tmp_path / "packages.parquet").unlink()
+    table = pq.read_table(path)
+    numbers = [None if i % 4 else i % 3 for i in range(len(table))]
+    for name, kind in (("package_id", pa.float64()), ("transaction_id", pa.decimal128(30, 2))):
+        values = pa.array(numbers if name == "package_id" else range(len(table))).cast(kind)
+        table = table.set_column(table.column_names.index(name), name, values)
+    pq.write_table(table, path)
+    query = ReportQuery({"start": "2021-01-01", "end": "2021-12-31"}, group_by=("package",))
+    assert run_report(query, tmp_path, engine="spark").rows == run_report(query, tmp_path).rows

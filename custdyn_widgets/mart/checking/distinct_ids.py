@@ -48,9 +48,9 @@ class EarlierIds:
     is_numeric
         Whether the ids are numbers rather than text; None if there are no ids.
     last, orders
-        The greatest id, if the ids increase from row to row, and the orders in which they do.
+        The greatest id, if the ids rise from row to row, and the orders in which they do.
     keys
-        The keys of the ids, ascending, if the ids do not increase.
+        The keys of the ids, ascending, if the ids do not rise.
     hashed_by
         The version of the function that computed the keys; empty if the ids are numbers.
     """

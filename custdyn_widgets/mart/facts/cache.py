@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from custdyn_widgets.mart.facts.origin import Origin
 
 # Also increase this if values are checked or read differently: cached facts are not checked again.
-FORMAT = 10
+FORMAT = 11
 KEPT = 16  # entries
 KEPT_BYTES = 20 * 10**9
 KEPT_LISTINGS = 64

@@ -38,6 +38,7 @@ from custdyn_widgets.mart.facts.ledger import Ledger, coded_rows, package_ids, t
 from custdyn_widgets.mart.reading.stored import Piece, StoredLedger, StoredTable
 
 T = TypeVar("T")
+_NOT_INT64 = 2.0**63  # the smallest positive float that does not fit
 _IN_HEADINGS = (NEAR_HEADING.code, NO_COLUMN.code)
 
 
@@ -238,7 +239,7 @@ class _LedgerWork:
 
 
 def ids_depend_on_batch(batch: StoredTable, read: Mapping[str, Any]) -> bool:
-    """Return whether any ids are fractions: whole ids in the same batch are then written differently.
+    """Return whether any ids are fractions or too large: others in the same batch are then read differently.
 
     `read` contains the columns as they were read: those that are integers now have no fractions.
     """
@@ -252,6 +253,8 @@ def ids_depend_on_batch(batch: StoredTable, read: Mapping[str, Any]) -> bool:
             column = columns.plain(batch.data.column(spec.name))
             if pa.types.is_floating(kind):
                 column = pc.if_else(pc.is_nan(column), None, column)
+                if pc.any(pc.greater_equal(pc.abs(column), _NOT_INT64)).as_py():
+                    return True
             if not columns.all_whole(column):
                 return True
     return False

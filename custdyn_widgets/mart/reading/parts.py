@@ -105,7 +105,7 @@ def _gathered(batches: Iterable[StoredTable]) -> Iterator[StoredTable]:
 
 
 def _can_be_joined(first: StoredTable, other: StoredTable) -> bool:
-    """Return whether two batches differ only in their rows, none of which has faults already."""
+    """Return whether two batches differ only in their rows, none of which is known to be faulty."""
     return (
         not any((first.misshapen, first.nested, other.misshapen, other.nested))
         and other.data.schema.equals(first.data.schema)

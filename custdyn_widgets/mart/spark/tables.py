@@ -102,6 +102,7 @@ def read_on_spark(source: SourceLike) -> SparkMart:
             origin = name if place.is_written_by_us else f"{name}.parquet"
             empty = replace(_headings(frame, TABLES[name], origin), dialect=place.dialect)
             tables[name] = empty if name == "transactions" else replace(empty, data=_rows(frame, empty))
+        _reject_fractional_ids(frames["transactions"], place.name)
         changed = _last_changed(frames) if place.last_changed is None else place.last_changed
     ledger = tables.pop("transactions")
     return SparkMart(
@@ -110,6 +111,24 @@ def read_on_spark(source: SourceLike) -> SparkMart:
         changed,
         place.sentences,
     )
+
+
+def _reject_fractional_ids(ledger: DataFrame, name: str) -> None:
+    """Reject ids that are fractions, or too large to be whole numbers: their text depends on other rows."""
+    ids = [column.name for column in TABLES["transactions"].columns if column.kind == "id"]
+    for column, kind in ledger.dtypes:
+        if column not in ids:
+            continue
+        value = f"`{column}`"
+        if kind in ("double", "float"):
+            wrong = f"NOT isnan({value}) AND ({value} != rint({value}) OR abs({value}) >= 9.2e18D)"
+        elif kind.startswith("decimal") and not kind.endswith(",0)"):
+            wrong = f"{value} != floor({value})"
+        else:
+            continue
+        if not ledger.where(wrong).isEmpty():
+            words = f"has fractions in transactions.parquet, {column}, which the spark engine does not accept"
+            raise source_error(name, f"{words} as ids. Use the local engine")
 
 
 def _place(source: SourceLike) -> _Place:
