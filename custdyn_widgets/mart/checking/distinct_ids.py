@@ -11,7 +11,6 @@ stored.
 
 from __future__ import annotations
 
-import os
 import threading
 from bisect import bisect
 from collections.abc import Callable, Collection, Iterable
@@ -28,6 +27,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from custdyn_widgets.mart.columns import Bools, as_numbers, as_text, decoded, plain, to_bools
+from custdyn_widgets.mart.facts.by_client import threads
 from custdyn_widgets.mart.reading.stored import Piece
 from custdyn_widgets.mart.text_lookup import text_bytes
 
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 Keys = npt.NDArray[np.uint64]
 _PART = 2**20  # keys: sorting fewer is not worth a thread
-_MOST_READERS = 4  # threads that read pieces, each of which uses memory
 
 
 @dataclass(frozen=True)
@@ -141,7 +140,7 @@ class DistinctIds:
         if len(self._numeric) > 1 or self._earlier.last is not None:
             return None
         if self._rising:
-            with ThreadPoolExecutor(min(_cores(), _MOST_READERS)) as pool:
+            with ThreadPoolExecutor(threads()) as pool:
                 for _ in pool.map(self._add_again, pieces):
                     pass
             if self._rising:  # some batches were not found again
@@ -226,8 +225,8 @@ class _Hashes(threading.local):
 
 
 def _sort(keys: Keys) -> None:
-    """Sort keys in place, using all cores."""
-    count = min(_cores(), len(keys) // _PART)
+    """Sort keys in place, on several cores."""
+    count = min(threads(), len(keys) // _PART)
     if count < 2:
         keys.sort()
         return
@@ -272,10 +271,6 @@ def _length_first(value: int | str) -> Any:
 
 
 _ORDERS: dict[str, Callable[[Any], Any]] = {"text": lambda value: value, "length": _length_first}
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0))
 
 
 def duplicates(text: pa.Array) -> Bools:

@@ -14,7 +14,7 @@ Certainty = Literal["sure", "likely", "please check", "fill in"]
 # A function that returns the share of a column's values that occur in another column.
 Overlap = Callable[[Column, Column], float]
 
-FEW = 40  # the maximum number of distinct values in a column of kinds
+FEW = 40  # the maximum number of distinct values in a kind column
 ROWS_OF_KIND = 20  # rows to look at for each kind that a sample lacks
 FOUND = 0.5  # a column refers to another if at least this share of its values occurs there
 _NO_RANK = 99

@@ -90,7 +90,7 @@ def _has_kinds(column: Column) -> bool:
 
 
 def _of_one_kind(table: str, amount: Amount, package: Column | None) -> list[Choice]:
-    """Return the choices for the kind and the amount in a table without a column of kinds."""
+    """Return the choices for the kind and the amount in a table without a kind column."""
     kind = meaning(table, KINDS)
     named = Choice("kind", f"'{kind}'", "likely", f"the name of the table {shown(table)}")
     if kind is None and package:
@@ -106,7 +106,7 @@ def _of_one_kind(table: str, amount: Amount, package: Column | None) -> list[Cho
 
 
 def _by_kinds(kinds: Column, amount: Amount) -> list[Choice]:
-    """Return the choices for the kind and the amount in a table with a column of kinds."""
+    """Return the choices for the kind and the amount in a table with a kind column."""
     why = amount.why
     kind = cases("kind", kinds, KINDS, "other")
     values = sorted(value for value in set(kinds.values) if value.isprintable())
@@ -127,7 +127,7 @@ def _turned(amount: Amount) -> str:
 
 
 def _of(kinds: Column, value: str, amount: Amount) -> list[str]:
-    """Return the amounts of the rows that have the given value in the column of kinds."""
+    """Return the amounts of the rows that have the given value in the kind column."""
     return [a for k, a in zip(kinds.cells, amount.cells, strict=True) if k == value and a]
 
 
