@@ -5,246 +5,59 @@ Each command imports what it needs when it runs, so that `custdyn --help` starts
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
-from pathlib import Path
-from typing import Any
-
 import click
 
-from custdyn_widgets import __version__, settings
-from custdyn_widgets.cli.addresses import address_command
-from custdyn_widgets.cli.agents import mcp_command
-from custdyn_widgets.cli.arguments import LocalPath
+from custdyn_widgets import __version__
 from custdyn_widgets.cli.error_messages import CommandGroup
-from custdyn_widgets.cli.mapping import mapping_group
-from custdyn_widgets.cli.pruning import prune_command
-from custdyn_widgets.cli.queries import queries_group
-from custdyn_widgets.cli.query_options import (
-    chosen_source,
-    query_fields,
-    query_options,
-    saved_source,
-    wants_pdf,
-)
-from custdyn_widgets.cli.report_output import (
-    as_of_option,
-    chosen_format,
-    engine_option,
-    json_option,
-    pdf_option,
-    print_report,
-    report_options,
-    say,
-    say_page,
-    source_option,
-)
-from custdyn_widgets.cli.runs import check_own_run, check_scheduled, run_saved_query, runs_group
-from custdyn_widgets.cli.serving import serve_command
-from custdyn_widgets.cli.snapshot_difference import diff_command
-from custdyn_widgets.cli.snapshot_notes import note_commands
-from custdyn_widgets.cli.snapshot_pdf import pdf_command
-from custdyn_widgets.cli.snapshot_proof import proof_commands
-from custdyn_widgets.cli.snapshots import snapshots_group
-from custdyn_widgets.cli.syncing import sync_command, sync_first
-from custdyn_widgets.cli.tables import clients_command, cohorts_command
-from custdyn_widgets.query import ReportQuery
+from custdyn_widgets.cli.lazy_commands import LazyCommand
 
-_FOLDER = LocalPath()
+_COMMANDS = {
+    "check": LazyCommand(
+        "checking",
+        "check_command",
+        "Check a source: summarize its faults by kind and say how to fix them.",
+    ),
+    "clients": LazyCommand("tables", "clients_command", "Print the clients behind a row of a report."),
+    "cohorts": LazyCommand(
+        "tables",
+        "cohorts_command",
+        "Print the retention triangle: how many clients in each cohort had a paid use, month by month.",
+    ),
+    "demo": LazyCommand(
+        "reports",
+        "demo_command",
+        "Create a demo operator's data, a report covering three years, and a snapshot of the report.",
+    ),
+    "mapping": LazyCommand(
+        "mapping", "mapping_group", "Map data from another system to the tables that reports need."
+    ),
+    "mcp": LazyCommand(
+        "agents",
+        "mcp_command",
+        "Serve reports to agents as MCP tools over stdin and stdout, until stdin is closed.",
+    ),
+    "queries": LazyCommand("queries", "queries_group", "Manage and run saved queries."),
+    "query": LazyCommand("reports", "query_command", "Print a report."),
+    "run": LazyCommand(
+        "reports",
+        "run_command",
+        "Run a template notebook and freeze its report into a snapshot; the last line of output is the link.",
+    ),
+    "runs": LazyCommand("runs", "runs_group", "Show the runs of saved queries and their results."),
+    "serve": LazyCommand(
+        "serving", "serve_command", "Serve snapshots at their links until Ctrl-C is pressed."
+    ),
+    "snapshots": LazyCommand("snapshots", "snapshots_group", "Manage the snapshot store."),
+    "sync": LazyCommand(
+        "syncing",
+        "sync_command",
+        "Read a source's database into its mart, on which reports are then based.",
+    ),
+}
 
 
-@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=CommandGroup, lazy=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="custdyn")
 @click.option("--debug", is_flag=True, help="Show a traceback when something fails.")
 def main(debug: bool) -> None:
     """Report on customers: activity, balances, refills, spending, and revenue from packages."""
-
-
-@main.command("query")
-@source_option
-@query_options
-@report_options(default="table")
-@engine_option
-def query_command(
-    source: str | None,
-    query_file: Path | None,
-    saved_name: str | None,
-    as_of: str | None,
-    form: str | None,
-    as_json: bool,
-    output: Path | None,
-    total: bool,
-    frozen: bool,
-    pdf: bool,
-    engine: str,
-    **options: Any,
-) -> None:
-    """Print a report.
-
-    The query is given by a JSON file (--query), a saved query (--saved), or options. Options override the
-    fields of the file or saved query.
-    """
-    source = chosen_source(source, saved_name)
-    form = chosen_format(form, as_json, "table", output)
-    query = ReportQuery.from_dict(query_fields(query_file, saved_name, options))
-    print_report(
-        query,
-        source,
-        as_of=as_of,
-        form=form,
-        output=output,
-        total=total,
-        frozen=frozen,
-        pdf=pdf,
-        engine=engine,
-    )
-
-
-@main.command("run")
-@click.argument("template", required=False, type=_FOLDER)
-@source_option
-@query_options
-@as_of_option
-@click.option(
-    "--parameter",
-    "-p",
-    nargs=2,
-    multiple=True,
-    metavar="NAME VALUE",
-    help="Set one of the template's own parameters.",
-)
-@click.option(
-    "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="SECONDS",
-    help="Stop the run if it takes longer than this. Default: an hour for a recorded run, otherwise no "
-    "limit.",
-)
-@click.option(
-    "--scheduled",
-    is_flag=True,
-    help="Run the saved query as its schedule would, for its most recent scheduled time.",
-)
-@click.option(
-    "--again", is_flag=True, help="With --scheduled: run even if a run for the scheduled time already exists."
-)
-@click.option(
-    "--within",
-    metavar="AGE",
-    help="With --scheduled: record the run as missed if it is late by more than AGE, such as 1h.",
-)
-@click.option(
-    "--sync", "synced", is_flag=True, help="Read the source's database first, as custdyn sync does."
-)
-@pdf_option
-@click.option("--no-send", is_flag=True, help="Do not send email.")
-@click.option(
-    "--quiet",
-    is_flag=True,
-    help="Print nothing about a recorded run unless it fails; cron mails all output.",
-)
-def run_command(
-    template: Path | None,
-    source: str | None,
-    query_file: Path | None,
-    saved_name: str | None,
-    as_of: str | None,
-    parameter: tuple[tuple[str, str], ...],
-    timeout: float | None,
-    scheduled: bool,
-    again: bool,
-    within: str | None,
-    synced: bool,
-    pdf: bool,
-    no_send: bool,
-    quiet: bool,
-    **options: Any,
-) -> None:
-    """Run a template notebook and freeze its report into a snapshot; the last line of output is the link.
-
-    Without TEMPLATE, the default template is run. Nothing is published if the run fails.
-
-    --saved NAME with --scheduled, or with --as-of for another time, records the run: it is listed by
-    "custdyn runs list", its report is sent to the recipients, and a failure is reported to the failure
-    recipients. With --scheduled, there is only one run for each scheduled time, unless --again is given.
-    """
-    if scheduled or again or within or no_send or quiet or (saved_name is not None and as_of is not None):
-        own = dict(parameter)
-        name = check_own_run(saved_name, scheduled, as_of, {**options, "query": query_file}, own)
-        check_scheduled(scheduled, again, within)
-        run_saved_query(
-            name, as_of=as_of, source=source, template=template, parameters=own, send=not no_send,
-            pdf=pdf, timeout_s=timeout, quiet=quiet, sync=synced, again=again, within=within,
-        )  # fmt: skip
-        return
-    from custdyn_widgets.notebook import run_template
-
-    given: dict[str, Any] = {**query_fields(query_file, saved_name, options), **dict(parameter)}
-    if source is None and "source" not in given:
-        source = saved_source(saved_name)  # overrides the template's, as in a scheduled run
-    if synced:
-        sync_first(source)
-    given.update({name: value for name, value in (("source", source), ("as_of", as_of)) if value is not None})
-    current = replace(settings.load(), pdf=True) if pdf or wants_pdf(saved_name) else settings.load()
-    frozen = run_template(template, given, settings=current, timeout_s=timeout, progress=say)
-    say_page(frozen)
-    click.echo(frozen.link)
-
-
-@main.command("demo")
-@as_of_option
-def demo_command(as_of: str | None) -> None:
-    """Create a demo operator's data, a report covering three years, and a snapshot of the report."""
-    from custdyn_widgets.engine import run_report
-    from custdyn_widgets.mart import demo_folder, demo_query, last_midnight
-    from custdyn_widgets.publish import freeze
-    from custdyn_widgets.query import parse_as_of
-
-    instant = parse_as_of(as_of) if as_of else last_midnight()
-    say("Creating the demo operator: about 3,000 clients over three years …")
-    folder = demo_folder(instant)
-    say(f"Data: {folder}")
-    report = run_report(demo_query(instant), folder, as_of=instant)
-    say("Rendering the page …")
-    frozen = freeze(report)
-    say_page(frozen)
-    click.echo(frozen.link)
-
-
-@main.command("check")
-@click.argument("source")
-@click.option("--all", "every", is_flag=True, help="List every fault, not just the first of each kind.")
-@engine_option
-@json_option()
-def check_command(source: str, every: bool, engine: str, as_json: bool) -> None:
-    """Check a source: summarize its faults by kind and say how to fix them. Exit 1 if there are any."""
-    from custdyn_widgets.mart import check_on_spark, check_source
-    from custdyn_widgets.progress import ProgressBar
-
-    if every and engine == "spark":
-        raise click.UsageError("--engine spark counts faults by kind; --all needs --engine local.")
-    faults = None
-    with ProgressBar():
-        if engine == "spark":
-            summary = check_on_spark(source)
-        else:
-            mart = check_source(source)
-            summary = mart.summary(None) if every and as_json else mart.summary()
-            faults = mart.faults if every else None
-    click.echo(json.dumps(summary.to_dict(), indent=1) if as_json else summary.text(faults))
-    if summary.kinds:
-        raise click.exceptions.Exit(1)
-
-
-main.add_command(clients_command)
-main.add_command(cohorts_command)
-main.add_command(mapping_group)
-main.add_command(mcp_command)
-main.add_command(queries_group)
-main.add_command(runs_group)
-main.add_command(serve_command)
-main.add_command(snapshots_group)
-queries_group.add_command(address_command)
-for command in (prune_command, diff_command, pdf_command, *note_commands, *proof_commands):
-    snapshots_group.add_command(command)
-main.add_command(sync_command)

@@ -10,13 +10,14 @@ from typing import IO, Any
 import click
 
 from custdyn_widgets.cli.arguments import remember, remembered
+from custdyn_widgets.cli.lazy_commands import LazyGroup
 from custdyn_widgets.cli.report_output import discard, say
 from custdyn_widgets.errors import CustDynError, QueryError, mask_given
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-class CommandGroup(click.Group):
+class CommandGroup(LazyGroup):
     """A group that turns errors into messages and exit codes, and shows a traceback only with --debug."""
 
     def make_context(

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from custdyn_widgets.cli.arguments import LocalPath
+from custdyn_widgets.cli.lazy_commands import LazyCommand, LazyGroup
 from custdyn_widgets.cli.query_options import without_source
 from custdyn_widgets.cli.report_output import (
     chosen_format,
@@ -39,7 +40,17 @@ _place_option = click.option(
 )
 
 
-@click.group("queries")
+@click.group(
+    "queries",
+    cls=LazyGroup,
+    lazy={
+        "address": LazyCommand(
+            "addresses",
+            "address_command",
+            "Print an address that always leads to the newest snapshot of a saved query.",
+        )
+    },
+)
 def queries_group() -> None:
     """Manage and run saved queries."""
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
-from custdyn_widgets import settings
 from custdyn_widgets.cli.arguments import LocalPath, masked
 from custdyn_widgets.errors import CustDynError
 
@@ -223,6 +222,8 @@ def _say_notes(report: Report, *, is_table: bool, is_file: bool) -> None:
 
 def _settings_for(form: str, *, frozen: bool, pdf: bool) -> Settings:
     """Return the settings, with `pdf` set; raise an error if a PDF is needed but cannot be created."""
+    from custdyn_widgets import settings
+
     current = settings.load()
     current = replace(current, pdf=pdf or form == "pdf" or (frozen and current.pdf))
     if current.pdf:
@@ -234,6 +235,8 @@ def _settings_for(form: str, *, frozen: bool, pdf: bool) -> Settings:
 
 def say_page(frozen: Frozen) -> None:
     """Print the path of a snapshot's page and, without a `share_url`, a note on when its link works."""
+    from custdyn_widgets import settings
+
     say(f"Page: {frozen.page}")
     if settings.load().share_url is None:
         say('The link works while "custdyn serve" is running:')

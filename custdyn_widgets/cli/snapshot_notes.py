@@ -124,6 +124,3 @@ def _one_line(text: str) -> str:
     from custdyn_widgets.text import printable
 
     return printable(text, mark_breaks=True)
-
-
-note_commands = (note_command, history_command, protect_command)

@@ -164,6 +164,3 @@ def _signing_key() -> signing.SigningKey:
             field="signing_key",
         )
     return signing.load_key(current.signing_key, current.snapshots)
-
-
-proof_commands = (key_group, sign_command, export_command, verify_command, verifier_command)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from custdyn_widgets import settings
+from custdyn_widgets.cli.lazy_commands import LazyCommand, LazyGroup
 from custdyn_widgets.cli.report_output import json_option, say
 from custdyn_widgets.errors import CustDynError, QueryError, SnapshotError, shown
 
@@ -17,10 +18,62 @@ if TYPE_CHECKING:
     from custdyn_widgets.snapshots import Store, listing
 
 _MAX_DAYS = 36_500  # days
+_COMMANDS = {
+    "diff": LazyCommand(
+        "snapshot_difference",
+        "diff_command",
+        "Print every cell that differs between two snapshots of the same query, and all other differences.",
+    ),
+    "export": LazyCommand(
+        "snapshot_proof",
+        "export_command",
+        "Write a snapshot to a ZIP that can be verified without the store.",
+    ),
+    "history": LazyCommand(
+        "snapshot_notes",
+        "history_command",
+        "List the history of a snapshot: who revoked it, set its expiry, added a note or deleted it, "
+        "and when.",
+    ),
+    "key": LazyCommand("snapshot_proof", "key_group", "Manage the key that signs snapshots."),
+    "note": LazyCommand(
+        "snapshot_notes",
+        "note_command",
+        "Add a dated note, which everyone who opens the link sees above the report.",
+    ),
+    "pdf": LazyCommand(
+        "snapshot_pdf", "pdf_command", "Write a snapshot's report as a PDF with the link in the footer."
+    ),
+    "protect": LazyCommand(
+        "snapshot_notes",
+        "protect_command",
+        "Protect a shared store, so that a snapshot can be changed or deleted only by its owner or root.",
+    ),
+    "prune": LazyCommand(
+        "pruning",
+        "prune_command",
+        "Delete your old snapshots or, as root, those of all accounts; their links then stop working.",
+    ),
+    "sign": LazyCommand(
+        "snapshot_proof",
+        "sign_command",
+        "Sign snapshots that you froze without a key, or with another key.",
+    ),
+    "verifier": LazyCommand(
+        "snapshot_proof",
+        "verifier_command",
+        "Write the ZIP verifier to a single file that runs on Python 3.11 or newer without any packages.",
+    ),
+    "verify": LazyCommand(
+        "snapshot_proof",
+        "verify_command",
+        "Compare the given (or all) snapshots byte by byte with what was published.",
+    ),
+}
 _ids_argument = click.argument("given", metavar="ID...", nargs=-1, required=True)
 
 
-@click.group("snapshots")
+@click.group("snapshots", cls=LazyGroup, lazy=_COMMANDS)
 def snapshots_group() -> None:
     """Manage the snapshot store. Give each ID in full, or the full link."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -73,7 +72,7 @@ class ClientFlows:
         self._clients = np.sort(clients)
         self._place = np.searchsorted(self._clients, clients)
         grids = (plan.grid([period], groups) for period in periods)
-        self._grids = [replace(grid, movement=False, balances=False) for grid in grids]
+        self._grids = [grid._replace(movement=False, balances=False) for grid in grids]
         self._found = [self._of_period(grid, *own) for grid, own in zip(self._grids, rows, strict=True)]
 
     def column(self, name: str, sign: int, weights: Sequence[int] = (1,)) -> Any:
@@ -123,7 +122,7 @@ class ClientFlows:
         own_group[clients] = np.arange(len(clients))
         totals = [Fraction(0)] * len(clients)
         for weight, grid in zip(weights, self._grids, strict=False):
-            own = replace(grid, client_groups=len(clients), client_group=own_group)
+            own = grid._replace(client_groups=len(clients), client_group=own_group)
             flows = sum_flows(plan.facts, clients, own)
             client, of_package = np.divmod(flows["row"].to_numpy(np.int64), grid.package_groups)
             mine = np.ones(len(flows), np.bool_)

@@ -14,9 +14,9 @@ import json
 import secrets
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date
 from hashlib import blake2b
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -60,8 +60,7 @@ def _finished(evidence: Evidence | None) -> Evidence | None:
     return evidence
 
 
-@dataclass(frozen=True)
-class _Keyed:
+class _Keyed(NamedTuple):
     """Digests keyed by the nonce of a snapshot."""
 
     key: bytes

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -110,8 +110,7 @@ class Amounts:
         )
 
 
-@dataclass(frozen=True)
-class Factors:
+class Factors(NamedTuple):
     """Factors truncated to 64 binary places, as 32-bit words, integer part first.
 
     `inexact` says which factors lost digits; `above` contains whole numbers that the factors do not exceed. A

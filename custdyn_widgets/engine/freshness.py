@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -93,8 +93,7 @@ def data_gaps(mart: OpenedMart, interval: ResolvedInterval, time_group: str | No
         yield _pause_warning(f"the last transaction of kind {kind}", found, end, zone)
 
 
-@dataclass(frozen=True)
-class _Ending:
+class _Ending(NamedTuple):
     """The end of data that ends early: its last transaction and its days, without strays after it.
 
     `strays` and `stray_days` are the number of these strays and their days.
@@ -146,8 +145,7 @@ def _dates(days: Int64s) -> str:
     return f"(UTC date{'s' if len(days) > 1 else ''}: {dates})"
 
 
-@dataclass(frozen=True)
-class _RecentUses:
+class _RecentUses(NamedTuple):
     """The transactions from one day before a report's end onward, and the last one.
 
     `last` is the time of the last transaction before the data was written, or None if there is none. It may

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -31,8 +31,7 @@ def label_headings(query: ReportQuery) -> tuple[str, ...]:
     return tuple(_HEADINGS[group] for group in query.group_by)
 
 
-@dataclass(frozen=True)
-class Groups:
+class Groups(NamedTuple):
     """The groups of rows within each bucket.
 
     Attributes

@@ -19,10 +19,9 @@ The built-in metrics are in `metrics.py`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, TypeVar, overload
+from typing import Any, NamedTuple, TypeVar, overload
 
 import pandas as pd
 
@@ -35,8 +34,7 @@ MetricFunction = Callable[[pd.DataFrame], pd.DataFrame]
 _BuiltIn = Callable[[Any], Any]  # also from and to mappings of columns in fixed point
 
 
-@dataclass(frozen=True)
-class Metric:
+class Metric(NamedTuple):
     """A group of columns with the function that computes them.
 
     `takes_fixed` is true if the function can also compute columns in fixed point (see `fixed_columns`).

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,8 +17,7 @@ from custdyn_widgets.report import Column, Value
 _PERCENT_LIMIT = 1 << 60
 
 
-@dataclass(frozen=True)
-class Rounded:
+class Rounded(NamedTuple):
     """A column rounded to millionths, with masks of the missing numbers and of those certain to be right."""
 
     millionths: Int64s

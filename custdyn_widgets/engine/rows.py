@@ -119,7 +119,7 @@ def _total(plan: Plan, now: Lines, before: Lines) -> Row:
     """Return the row of the same query without grouping, for the whole interval."""
     whole, whole_before = plan.interval.whole(), plan.whole_before
     lines = _line_of_total(plan, now, whole)
-    compared = _line_of_total(plan, before, whole_before) if whole_before else replace(lines, rows=_NO_ROWS)
+    compared = _line_of_total(plan, before, whole_before) if whole_before else lines._replace(rows=_NO_ROWS)
     counterpart = np.array([0 if whole_before else -1])
     (values,) = compute_values(plan, lines, compared, counterpart, leave_out_empty=False)[1]
     return Row(("Total",) + ("",) * (len(plan.query.group_by) - 1), values, *_edges(whole))

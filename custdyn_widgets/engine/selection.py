@@ -7,8 +7,8 @@ one of the packages, whatever the sign of its amount, at any time before the eff
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +18,7 @@ from custdyn_widgets.mart import PACKAGE_FEE, Bools, Facts, Int64s
 from custdyn_widgets.query import CLIENT_TYPES, NO_VALUE, ReportQuery
 
 
-@dataclass(frozen=True)
-class Selection:
+class Selection(NamedTuple):
     """The selected clients (positions in the facts, ascending) and the codes of the packages to filter by."""
 
     clients: npt.NDArray[np.int64]

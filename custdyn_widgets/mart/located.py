@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from custdyn_widgets.mart.reading.fingerprint import Stamp, stamp
 from custdyn_widgets.mart.sources import Source
 from custdyn_widgets.mart.synced import read_record
 
 
-@dataclass(frozen=True)
-class LocatedMart:
+class LocatedMart(NamedTuple):
     """A mart's folder or file, and the stamp of the files that it was created from.
 
     `sentences` describes what a mapping left out or rounded. `is_written_by_us` is True if a mapping or a

@@ -6,8 +6,7 @@ This schema is used by the code that reads and checks marts, and by the document
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from custdyn_widgets.query import CLIENT_TYPES
 
@@ -24,8 +23,7 @@ _ONE_ROW = {
 KINDS = ("refill", "usage", "package_activation", "package_renewal", "other")
 
 
-@dataclass(frozen=True)
-class MartColumn:
+class MartColumn(NamedTuple):
     """A column: the kind of its values, whether they are required or unique, and the allowed choices.
 
     An optional column may be absent. If `repeats` is True, the column has few distinct values and is read as
@@ -40,8 +38,7 @@ class MartColumn:
     repeats: bool = False
 
 
-@dataclass(frozen=True)
-class MartTable:
+class MartTable(NamedTuple):
     """A table: its columns, and whether it is required."""
 
     name: str

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -70,8 +69,7 @@ class NumberLookup:
         return np.where(self._sorted[at] == values, self._order[at], np.int32(-1))
 
 
-@dataclass(frozen=True)
-class _HashTable:
+class _HashTable(NamedTuple):
     """A hash table of known strings, with the position of one string in each slot (-1 if it is empty)."""
 
     known: _Strings
@@ -113,8 +111,7 @@ class _HashTable:
         return result
 
 
-@dataclass(frozen=True)
-class _Strings:
+class _Strings(NamedTuple):
     """Strings as numbers.
 
     Attributes

@@ -8,8 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
 class Listener(Protocol):
@@ -43,8 +42,7 @@ def part(begin: float, end: float) -> Iterator[None]:
         yield
 
 
-@dataclass(frozen=True)
-class _Part:
+class _Part(NamedTuple):
     whole: Listener
     begin: float
     end: float

@@ -8,12 +8,12 @@ to fields.
 from __future__ import annotations
 
 import functools
-import importlib.resources
 import re
 import zoneinfo
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from custdyn_widgets.errors import QueryError
 
@@ -60,7 +60,9 @@ def is_time_zone(name: str) -> bool:
 
 @functools.cache
 def _usual_time_zones() -> frozenset[str]:
-    listed = importlib.resources.files("tzdata").joinpath("zones").read_text(encoding="ascii")
+    import tzdata  # imported late: only queries need it
+
+    listed = Path(tzdata.__file__).with_name("zones").read_text(encoding="ascii")
     return frozenset(filter(_is_allowed_zone, listed.split()))
 
 

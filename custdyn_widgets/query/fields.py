@@ -7,9 +7,8 @@ always agree. Defaults are in `ReportQuery`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any
+from typing import Any, NamedTuple
 
 from custdyn_widgets.query.checks import (
     ROW_GROUPS,
@@ -59,8 +58,7 @@ class Kind(Enum):
     NUMBER = auto()
 
 
-@dataclass(frozen=True)
-class Field:
+class Field(NamedTuple):
     """A field of a query.
 
     Attributes

@@ -7,8 +7,7 @@ read. Exports and terminal text have separate columns.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from custdyn_widgets.report.formatting import NULL, format_value
 from custdyn_widgets.report.report import Column, Value
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
 _PARTS = 4  # columns for each number in a comparison
 
 
-@dataclass(frozen=True)
-class Cell:
+class Cell(NamedTuple):
     """A formatted number.
 
     Attributes

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import groupby
+from typing import NamedTuple
 
 from custdyn_widgets.report.comparing import Cell, comparison_note, number_cells, value_positions
 from custdyn_widgets.report.formatting import format_value
@@ -28,8 +29,7 @@ _OVERLAP_NOTE = (
 )
 
 
-@dataclass(frozen=True)
-class ColumnGroup:
+class ColumnGroup(NamedTuple):
     """An upper-level heading: its name, the position of its first column, and its columns."""
 
     name: str

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -43,8 +42,9 @@ def load(environ: Mapping[str, str] | None = None, folder: Path | None = None) -
     config = _find_config(env, (folder or Path.cwd()).absolute())
     stored = _read_config(config) if config else {}
     values: dict[str, object] = {"config": config}
-    for name in _PATHS:
-        values[name] = _path(name, env, stored, config)
+    for name in (*_PATHS, "signing_key"):
+        values[name] = _given_path(name, env, stored, config)
+    values |= _usual_paths([name for name in _PATHS if values[name] is None])
     for name in _TEXTS:
         text = env.get(f"CUSTDYN_{name.upper()}") or stored.get(name)
         if text:
@@ -53,8 +53,6 @@ def load(environ: Mapping[str, str] | None = None, folder: Path | None = None) -
     for name, choices in (("evidence", ("on", "off")), ("pdf", ("off", "on"))):
         values[name] = _choice(name, choices, env, stored) == "on"
     values["paper"] = _choice("paper", PAPERS, env, stored)
-    if env.get("CUSTDYN_SIGNING_KEY") or "signing_key" in stored:
-        values["signing_key"] = _path("signing_key", env, stored, config)
     values["extensions"] = _extensions(env, stored, config)
     for name in ("share_url", "viewer_url"):
         _check_address(f"CUSTDYN_{name.upper()}", values.get(name))
@@ -84,6 +82,8 @@ def _find_config(env: Mapping[str, str], folder: Path) -> Path | None:
 
 
 def _read_config(path: Path) -> dict[str, Any]:
+    import tomllib  # imported late: many users have no file
+
     try:
         stored = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -103,29 +103,35 @@ def _read_config(path: Path) -> dict[str, Any]:
     return stored
 
 
-def _path(name: str, env: Mapping[str, str], stored: Mapping[str, Any], config: Path | None) -> Path:
+def _given_path(
+    name: str, env: Mapping[str, str], stored: Mapping[str, Any], config: Path | None
+) -> Path | None:
+    """Return the path from the environment, or else from the file; None if neither has it."""
     given = env.get(f"CUSTDYN_{name.upper()}")
     if given:
         return _local_path(f"CUSTDYN_{name.upper()}", given, Path.cwd())
     if config and name in stored:
         return _local_path(f"{config.name}: {name}", stored[name], config.parent)
-    return _usual_path(name)
+    return None
 
 
-def _usual_path(name: str) -> Path:
+def _usual_paths(names: Sequence[str]) -> dict[str, Path]:
+    """Return the default paths."""
+    if not names:
+        return {}
     try:
         import platformdirs  # imported late: needed only outside a checkout
     except ImportError:  # a host that only runs the viewer uses no folder except the store
-        if name == "snapshots":
+        if "snapshots" in names:
             raise SettingsError(
                 "CUSTDYN_SNAPSHOTS is not set. Set it to the folder of the snapshot store: there is no "
                 "default without the platformdirs package.",
-                field=name,
+                field="snapshots",
             ) from None
-        return Path("/nonexistent", _APP, name)
-    if name == "cache":
-        return platformdirs.user_cache_path(_APP)
-    return platformdirs.user_data_path(_APP) / _FILES.get(name, name)
+        return {name: Path("/nonexistent", _APP, name) for name in names}
+    data = platformdirs.user_data_path(_APP)
+    paths = {name: data / _FILES.get(name, name) for name in names}
+    return {**paths, "cache": platformdirs.user_cache_path(_APP)} if "cache" in names else paths
 
 
 def _local_path(setting: str, given: str, base: Path) -> Path:

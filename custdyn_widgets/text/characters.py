@@ -12,20 +12,17 @@ _BREAK_CHARACTERS = "\t\n\r\u2028\u2029"
 _UNPRINTABLE = re.compile(
     f"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f{_SURROGATES}\ufdd0-\ufdef\u202a-\u202e\u2066-\u2069]"
 )
-_PLANES = range(0, 0x110000, 0x10000)
-_NONCHARACTERS = re.compile(f"[{''.join(chr(plane + 0xFFFE) + chr(plane + 0xFFFF) for plane in _PLANES)}]")
 _BREAKS = re.compile(f"[{_BREAK_CHARACTERS}]+")
-_BREAK = re.compile(f"[{_BREAK_CHARACTERS}]")
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _CONTROL_IN_LINES = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-_SURROGATE = re.compile(f"[{_SURROGATES}]")
 # An isolated right-to-left name: it neither reorders the text around it nor is reordered by it.
 _OPEN, _CLOSE = "\N{FIRST STRONG ISOLATE}", "\N{POP DIRECTIONAL ISOLATE}"
 _ISOLATED = re.compile(f"{_OPEN}([^\u2066-\u2069]*){_CLOSE}")
-_RIGHT_TO_LEFT = re.compile(
-    "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]"
-)
-_NOT_XML = re.compile(f"[\x00-\x08\x0b\x0c\x0e-\x1f{_SURROGATES}\ufffe\uffff]")
+# `re` compiles these on first use, because they are slow to compile and rarely needed.
+_PLANES = range(0, 0x110000, 0x10000)
+_NONCHARACTERS = f"[{''.join(chr(plane + 0xFFFE) + chr(plane + 0xFFFF) for plane in _PLANES)}]"
+_CONTROL = "[\x00-\x1f\x7f-\x9f\u2028\u2029]"
+_RIGHT_TO_LEFT = "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]"
+_NOT_XML = f"[\x00-\x08\x0b\x0c\x0e-\x1f{_SURROGATES}\ufffe\uffff]"
 
 
 def printable(text: str, *, mark_breaks: bool = False, isolates: bool = False) -> str:
@@ -44,9 +41,9 @@ def printable(text: str, *, mark_breaks: bool = False, isolates: bool = False) -
         # Names are at the odd positions of the split text.
         parts = [printable(part, mark_breaks=mark_breaks) for part in _ISOLATED.split(text)]
         return "".join(part if place % 2 == 0 else _OPEN + part + _CLOSE for place, part in enumerate(parts))
-    line = _BREAK.sub(_REPLACEMENT, text) if mark_breaks else _BREAKS.sub(" ", text)
+    line = re.sub(f"[{_BREAK_CHARACTERS}]", _REPLACEMENT, text) if mark_breaks else _BREAKS.sub(" ", text)
     shown = _UNPRINTABLE.sub(_REPLACEMENT, line)
-    return shown if shown.isascii() else _NONCHARACTERS.sub(_REPLACEMENT, shown)
+    return shown if shown.isascii() else re.sub(_NONCHARACTERS, _REPLACEMENT, shown)
 
 
 def isolate(name: str) -> str:
@@ -56,7 +53,7 @@ def isolate(name: str) -> str:
     around it.
     """
     shown = printable(name)
-    return f"{_OPEN}{shown}{_CLOSE}" if _RIGHT_TO_LEFT.search(shown) else shown
+    return f"{_OPEN}{shown}{_CLOSE}" if re.search(_RIGHT_TO_LEFT, shown) else shown
 
 
 def split_isolates(text: str) -> list[str]:
@@ -66,7 +63,7 @@ def split_isolates(text: str) -> list[str]:
 
 def has_control_character(text: str, *, lines: bool = False) -> bool:
     """Return whether text contains a control character or a line break; with `lines`, allow tab and LF."""
-    return bool((_CONTROL_IN_LINES if lines else _CONTROL).search(text))
+    return bool(re.search(_CONTROL_IN_LINES if lines else _CONTROL, text))
 
 
 def replace_controls(text: str) -> str:
@@ -76,7 +73,7 @@ def replace_controls(text: str) -> str:
 
 def replace_surrogates(text: str) -> str:
     """Replace each surrogate with U+FFFD so that the text can be encoded as UTF-8."""
-    return _SURROGATE.sub(_REPLACEMENT, text)
+    return re.sub(f"[{_SURROGATES}]", _REPLACEMENT, text)
 
 
 def join_surrogates(text: str) -> str:
@@ -88,7 +85,7 @@ def join_surrogates(text: str) -> str:
 
 def replace_not_xml(text: str) -> str:
     """Return text with U+FFFD for each character that XML 1.0 does not allow."""
-    return _NOT_XML.sub(_REPLACEMENT, text)
+    return re.sub(_NOT_XML, _REPLACEMENT, text)
 
 
 def cut_short(text: str, most: int) -> str:

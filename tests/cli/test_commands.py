@@ -21,6 +21,7 @@ from click.testing import CliRunner, Result
 
 from custdyn_widgets import engine
 from custdyn_widgets.cli import commands as cli
+from custdyn_widgets.cli.lazy_commands import LazyGroup
 from custdyn_widgets.cli.report_output import discard
 from custdyn_widgets.engine.compute import run_report
 from custdyn_widgets.query.fields import FIELDS
@@ -557,11 +558,43 @@ def test_a_frozen_report_is_listed_shown_and_verified_until_a_byte_changes(tmp_p
 
 def test_help_is_there_at_once_and_names_every_command() -> None:
     code = "import sys; from custdyn_widgets.cli import main; main(['--help'], standalone_mode=False)\n"
-    code += "print(sorted({'pandas', 'numpy', 'altair', 'pyarrow'} & set(sys.modules)))"
+    code += "heavy = {'pandas', 'numpy', 'altair', 'pyarrow', 'custdyn_widgets.settings'}\n"
+    code += (
+        "print(sorted(m for m in sys.modules if m in heavy or m.startswith('custdyn_widgets.cli.snapshot')))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.endswith("[]\n")
     for command in ("query", "run", "demo", "check", "serve", "snapshots"):
         assert f"\n  {command} " in done.stdout
+
+
+def _lazy_groups(group: click.Group) -> Iterator[LazyGroup]:
+    if isinstance(group, LazyGroup):
+        yield group
+    for command in group.commands.values():
+        if isinstance(command, click.Group):
+            yield from _lazy_groups(command)
+
+
+def test_the_summary_of_a_lazy_command_is_the_first_sentence_of_its_help() -> None:
+    groups = list(_lazy_groups(cli.main))
+    assert {group.name for group in groups} == {"main", "queries", "snapshots"}
+    for group in groups:
+        assert group.lazy
+        for name, lazy in group.lazy.items():
+            paragraph = " ".join((group.commands[name].help or "").split("\n\n")[0].split())
+            assert f"{paragraph} ".startswith(f"{lazy.summary} "), name
+            assert lazy.summary.find(". ") == -1, name
+
+
+def test_the_help_of_a_group_is_what_click_writes_for_loaded_commands() -> None:
+    for group in _lazy_groups(cli.main):
+        for width in (40, 80, 120):
+            ctx = click.Context(group, info_name="custdyn", terminal_width=width, max_content_width=width)
+            lazy, loaded = ctx.make_formatter(), ctx.make_formatter()
+            group.format_commands(ctx, lazy)
+            click.Group.format_commands(group, ctx, loaded)
+            assert lazy.getvalue() == loaded.getvalue() != ""
 
 
 def test_the_help_of_a_query_lists_every_name_that_a_fixed_choice_takes() -> None:

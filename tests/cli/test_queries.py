@@ -340,7 +340,7 @@ def test_the_source_is_that_of_the_saved_query_unless_another_is_given(
 
 def test_a_run_takes_the_source_of_the_saved_query(monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[Any] = []
-    monkeypatch.setattr("custdyn_widgets.cli.commands.sync_first", synced.append)
+    monkeypatch.setattr("custdyn_widgets.cli.reports.sync_first", synced.append)
     keep(source=str(SMALL), query=ReportQuery.from_dict({"interval": YEAR.interval}))
     done = custdyn("run", "--saved", "the-year", "--sync")
     assert (done.exit_code, synced) == (0, [str(SMALL)])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -134,7 +133,7 @@ def test_they_agree_when_no_row_is_certain_in_fixed_point(case: Case, together: 
     class Doubtful(values.Rounded):
         @classmethod
         def of(cls, column: FixedColumn) -> values.Rounded:
-            return replace(super().of(column), sure=np.zeros(len(column), np.bool_))
+            return super().of(column)._replace(sure=np.zeros(len(column), np.bool_))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(values, "Rounded", Doubtful)

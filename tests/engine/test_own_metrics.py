@@ -9,7 +9,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -165,7 +164,7 @@ def test_the_document_tells_of_every_column_of_the_lines() -> None:
         seen.update(lines.columns)
         return own.function(lines)
 
-    METRICS["Retention"] = replace(own, function=look)
+    METRICS["Retention"] = own._replace(function=look)
     run_report(ASKED, MART, as_of=AS_OF)
     told = set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.*?) \|", DOCUMENT, re.MULTILINE))))
     assert told == {name for name in seen if not name.startswith("ignored_")}  # those are for a warning

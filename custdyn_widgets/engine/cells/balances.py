@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,8 +11,7 @@ from custdyn_widgets.engine.cells.flows import BALANCE_FLOW_COLUMNS
 from custdyn_widgets.mart import Int64s
 
 
-@dataclass(frozen=True)
-class BalanceFrames:
+class BalanceFrames(NamedTuple):
     """The sums behind the movement of balances; see the schema in `cells.compute`."""
 
     openings: pd.DataFrame

@@ -8,8 +8,8 @@ amounts have equal remainders with a probability of only 1 in 2**62.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from datetime import date
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,8 +24,7 @@ _ROWS = 2**18  # the number of client rows in memory at a time
 Factor = Callable[[int, date], tuple[int, int]]
 
 
-@dataclass(frozen=True)
-class Contributions:
+class Contributions(NamedTuple):
     """The contributions of some clients to some rows; all-zero contributions are left out.
 
     Attributes
@@ -60,13 +59,13 @@ def client_contributions(
         denominator.
     """
     windows = np.maximum.accumulate(np.append(np.int64(grid.opening_window), grid.windows))
-    grid = replace(grid, windows=windows[1:]).with_opening()
+    grid = grid._replace(windows=windows[1:]).with_opening()
     own_group = np.zeros(facts.client_count, np.int64)
     most = max(1, _ROWS // (grid.bucket_count * grid.package_groups))
     for some in _of_one_currency(facts, clients, most):
         own_group[some] = np.arange(len(some))
         yield _contributions(
-            facts, some, replace(grid, client_groups=len(some), client_group=own_group), factor
+            facts, some, grid._replace(client_groups=len(some), client_group=own_group), factor
         )
 
 

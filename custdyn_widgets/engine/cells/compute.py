@@ -98,13 +98,13 @@ class Cells:
     @property
     def sums(self) -> list[pd.DataFrame]:
         """All DataFrames that have sums by currency."""
-        return [self.stocks, self.flows, *(vars(self.balances).values() if self.balances else ())]
+        return [self.stocks, self.flows, *(self.balances or ())]
 
     def replace_sums(self, change: Callable[[pd.DataFrame], pd.DataFrame]) -> Cells:
         """Return the cells with every DataFrame of sums by currency replaced."""
         balances = self.balances
         if balances is not None:
-            balances = BalanceFrames(*map(change, vars(balances).values()))
+            balances = BalanceFrames(*map(change, balances))
         return replace(self, stocks=change(self.stocks), flows=change(self.flows), balances=balances)
 
     @classmethod
@@ -141,11 +141,11 @@ def compute_cells(facts: Facts, clients: Int64s, grid: Grid) -> Cells:
         The rows of the report.
     """
     windows = np.maximum.accumulate(np.append(np.int64(grid.opening_window), grid.windows))[1:]
-    cells = _sum_up(facts, clients, replace(grid, windows=windows))
+    cells = _sum_up(facts, clients, grid._replace(windows=windows))
     # If clocks skip or repeat an hour, a window may start before the previous window does.
     raised = np.flatnonzero(windows != grid.windows)
     for k in raised.tolist():
-        one_row = replace(_single(grid, k), movement=False, balances=False)
+        one_row = _single(grid, k)._replace(movement=False, balances=False)
         own = _sum_up(facts, clients, one_row).stocks
         own["row"] += k * grid.groups
         cells = replace(cells, stocks=_with_active_of(own, cells.stocks))
@@ -163,8 +163,7 @@ def _move(frame: pd.DataFrame, by: int) -> pd.DataFrame:
 def _single(grid: Grid, k: int) -> Grid:
     """Return the grid reduced to one bucket."""
     edges = grid.edges[k : k + 2]
-    return replace(
-        grid,
+    return grid._replace(
         edges=edges,
         windows=grid.windows[k : k + 1],
         changes=tuple(days[days > edges[0]] for days in grid.changes),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -193,7 +193,7 @@ class FlowSums:
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle what `merge` and `columns` need, but not the large attributes that only `add` needs."""
-        return {**vars(self), "_grid": replace(self._grid, client_group=None), "_segment_of": None}
+        return {**vars(self), "_grid": self._grid._replace(client_group=None), "_segment_of": None}
 
     def merge(self, other: FlowSums) -> None:
         """Add the sums of another `FlowSums` with the same grid and currency."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import date
 from typing import NamedTuple
 
@@ -14,8 +13,7 @@ _FINEST = 11  # a granule spans at least 2**11 seconds
 _LARGEST = 17  # there are at most about 2**17 granules
 
 
-@dataclass(frozen=True)
-class Grid:
+class Grid(NamedTuple):
     """The edges and groups of a report's rows.
 
     Each bucket has a row for each group of clients and, within it, for each group of packages.
@@ -76,8 +74,7 @@ class Grid:
 
     def with_opening(self) -> Grid:
         """Return the grid preceded by an empty bucket, whose stocks are those at the first edge."""
-        return replace(
-            self,
+        return self._replace(
             edges=np.append(self.edges[:1], self.edges),
             windows=np.append(np.int64(self.opening_window), self.windows),
         )

@@ -40,7 +40,7 @@ class MovementSums:
             The first bucket whose window no longer contains the last paid use.
         """
         some = np.flatnonzero(stays.low < high)
-        entity = np.repeat(np.arange(len(stays.first)), stays.count)[some]
+        entity = np.repeat(np.arange(len(stays.first)), stays.stay_count)[some]
         group, low = stays.group[entity], stays.low[some]
         high, paid, active, until = high[some], paid[some], active[some], until[some]
         stays_active = active & (until >= high)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +15,7 @@ from custdyn_widgets.mart import NEVER, Facts, Int64s, Packages, Times
 PIECE_ROWS = 2**18
 
 
-@dataclass(frozen=True)
-class Span:
+class Span(NamedTuple):
     """Ranges of the ledger rows that a report reads: `begin:end` for each selected client.
 
     The rows within the report are `inside:end`. Earlier rows are usually not read, because the row before
@@ -38,7 +37,7 @@ class Span:
 
     def part(self, low: int, high: int) -> Span:
         """Return the span of some of the clients."""
-        return Span(*(of_clients[low:high] for of_clients in vars(self).values()))
+        return Span(*(of_clients[low:high] for of_clients in self))
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, partial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,8 +20,7 @@ from custdyn_widgets.mart import NEVER, PAID, Bools, Facts, Int64s
 NOT_YET = np.iinfo(np.int64).min
 
 
-@dataclass(frozen=True)
-class Moment:
+class Moment(NamedTuple):
     """The state of clients just before an instant, one value per client.
 
     Attributes
@@ -143,14 +143,13 @@ def _moment(facts: Facts, clients: Int64s, row: Int64s, at: int, window: int, ow
     return Moment(alive, last_paid, active, balance)
 
 
-@dataclass(frozen=True)
-class _OwnRows:
+class _OwnRows(NamedTuple):
     """The transactions in one group of packages, sorted by `client`, a position among the given clients."""
 
     client: Int64s
     time: Int64s
     paid: Bools
-    count: int
+    client_count: int
     is_rest: bool
 
     @classmethod
@@ -164,27 +163,27 @@ class _OwnRows:
             client=np.repeat(np.arange(len(clients)), count)[mine],
             time=facts.time[rows].astype(np.int64),
             paid=PAID[facts.flow[rows]],
-            count=len(clients),
+            client_count=len(clients),
             is_rest=package_group == grid.package_groups - 1,
         )
 
     @property
     def first_paid(self) -> Int64s:
         """The time of each client's first paid use, or `NEVER`."""
-        first = np.full(self.count, NEVER)
+        first = np.full(self.client_count, NEVER)
         np.minimum.at(first, self.client[self.paid], self.time[self.paid])
         return first
 
     def last_paid(self, before: int) -> Int64s:
         """Return the time of each client's last paid use before an instant."""
-        last = np.full(self.count, NOT_YET)
+        last = np.full(self.client_count, NOT_YET)
         some = self.paid & (self.time < before)
         np.maximum.at(last, self.client[some], self.time[some])
         return last
 
     def within(self, start: int) -> Bools:
         """Return whether each client has a transaction at or after an instant."""
-        found = np.zeros(self.count, np.bool_)
+        found = np.zeros(self.client_count, np.bool_)
         found[self.client[self.time >= start]] = True
         return found
 
@@ -194,7 +193,7 @@ class _OwnRows:
         A client belongs to a row from its first transaction in that row onward. Before its first transaction
         of any kind, it belongs to the last package row.
         """
-        found = np.zeros(self.count, np.bool_)
+        found = np.zeros(self.client_count, np.bool_)
         found[self.client[self.time < at]] = True
         if self.is_rest:
             found |= (exists < at) & ~has_transactions

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +17,7 @@ _MOST_STAYS = 2**17  # the limit on stays created at a time; each package row re
 _Array = TypeVar("_Array", bound=npt.NDArray[Any])
 
 
-@dataclass(frozen=True)
-class Stays:
+class Stays(NamedTuple):
     """Spans of buckets with a constant balance and last paid use; an entity's stays are consecutive.
 
     A stay lasts from its `low` to the `low` of the next stay; an entity's last stay ends at `gone`. Stays may
@@ -46,20 +44,19 @@ class Stays:
     first_use: Int64s | None
 
     @property
-    def count(self) -> Int64s:
+    def stay_count(self) -> Int64s:
         """The number of stays of each entity."""
         return np.diff(self.first, append=len(self.low))
 
 
-@dataclass(frozen=True)
-class _Cells:
+class _Cells(NamedTuple):
     """The last row of each client in each bucket.
 
-    `count` gives the number of cells of each client; `last` and `bucket` give each cell's position in the
-    piece and its bucket.
+    `cell_count` gives the number of cells of each client; `last` and `bucket` give each cell's position in
+    the piece and its bucket.
     """
 
-    count: Int64s
+    cell_count: Int64s
     last: Int64s
     bucket: Int64s
 
@@ -101,9 +98,9 @@ def _untouched(piece: Piece, grid: Grid, bucket: Int64s, present: Int64s, gone: 
 def _of_packages(piece: Piece, grid: Grid, bucket: Int64s, cells: _Cells, gone: Int64s) -> Iterator[Stays]:
     """Repeat each client's cells for every package row in which it has transactions, in batches."""
     rows = _PackageRows.of(piece, grid, bucket, cells)
-    balance = piece.running[cells.last] + np.repeat(piece.base, cells.count)
+    balance = piece.running[cells.last] + np.repeat(piece.base, cells.cell_count)
     group = _client_groups(piece)[rows.owner] * grid.package_groups + rows.package_group
-    ends = np.cumsum(rows.count)
+    ends = np.cumsum(rows.cell_count)
     low = 0
     while low < len(ends):
         before = int(ends[low - 1]) if low else 0
@@ -114,7 +111,7 @@ def _of_packages(piece: Piece, grid: Grid, bucket: Int64s, cells: _Cells, gone: 
             first=first,
             group=group[own],
             gone=gone[rows.owner[own]],
-            low=np.minimum(cells.bucket[cell], np.repeat(gone[rows.owner[own]], rows.count[own])),
+            low=np.minimum(cells.bucket[cell], np.repeat(gone[rows.owner[own]], rows.cell_count[own])),
             balance=balance[cell],
             paid_at=rows.paid_at(own, first, piece.time),
             first_use=rows.first_use[own],
@@ -122,15 +119,14 @@ def _of_packages(piece: Piece, grid: Grid, bucket: Int64s, cells: _Cells, gone: 
         low = high
 
 
-@dataclass(frozen=True)
-class _PackageRows:
+class _PackageRows(NamedTuple):
     """The package rows in which each client of a piece has transactions, sorted by client and group.
 
     Attributes
     ----------
     owner, package_group
         The client and the group of packages of each package row.
-    begin, count
+    begin, cell_count
         The cell of each package row's first transaction, and the number of the client's cells from that cell
         onward.
     first_use
@@ -143,7 +139,7 @@ class _PackageRows:
     owner: Int64s
     package_group: Int64s
     begin: Int64s
-    count: Int64s
+    cell_count: Int64s
     first_use: Int64s
     paying: Int64s
     payer: Int64s
@@ -168,12 +164,12 @@ class _PackageRows:
         payers, first_payment = np.unique(payer, return_index=True)
         first_use = np.full(len(owner), grid.bucket_count)
         first_use[payers] = bucket[paying[first_payment]]
-        count = np.cumsum(cells.count)[owner] - begin
+        count = np.cumsum(cells.cell_count)[owner] - begin
         return cls(owner, package_group, begin, count, first_use, paying, payer, cell_of[paying])
 
     def cells(self, own: slice) -> tuple[Int64s, Int64s]:
         """Return two arrays: where the cells of each package row begin, and the cells of all these rows."""
-        count = self.count[own]
+        count = self.cell_count[own]
         first = np.cumsum(count) - count
         return first, np.arange(int(count.sum())) + np.repeat(self.begin[own] - first, count)
 
@@ -181,11 +177,11 @@ class _PackageRows:
         """Return the last paid use up to each cell of some package rows."""
         low, high = np.searchsorted(self.payer, (own.start, own.stop))
         payer = self.payer[low:high] - own.start
-        latest = np.full(int(self.count[own].sum()), -1)
+        latest = np.full(int(self.cell_count[own].sum()), -1)
         # A later payment in the same cell overwrites an earlier one.
         latest[first[payer] + self.cell_of[low:high] - self.begin[own][payer]] = np.arange(high - low)
         np.maximum.accumulate(latest, out=latest)
-        none_before = np.repeat(np.searchsorted(payer, np.arange(len(first))), self.count[own])
+        none_before = np.repeat(np.searchsorted(payer, np.arange(len(first))), self.cell_count[own])
         never = np.full(1, np.iinfo(time.dtype).min, time.dtype)
         times = np.append(never, time[self.paying[low:high]])
         found: Times = times[np.where(latest < none_before, 0, latest + 1)]
@@ -204,7 +200,7 @@ def _cells(piece: Piece, bucket: Int64s) -> _Cells:
 
 def _of_clients(piece: Piece, grid: Grid, cells: _Cells, present: Int64s, gone: Int64s) -> Stays:
     """Return each client's stays: one before its first row, then one per cell."""
-    count = cells.count + 1
+    count = cells.cell_count + 1
     first = np.cumsum(count) - count
     later = np.ones(int(count.sum()), np.bool_)
     later[first] = False

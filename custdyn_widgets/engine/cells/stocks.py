@@ -8,7 +8,6 @@ the balance are recorded. See `cells.compute` for cells and their reach.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -84,7 +83,7 @@ class StockSums:
         before = np.append(np.int8(-1), left[:-1])
         before[stays.first] = -1
         same = before == state
-        groups = np.repeat(stays.group, stays.count) if self._grid.groups > 1 else None
+        groups = np.repeat(stays.group, stays.stay_count) if self._grid.groups > 1 else None
         keys = partial(self._keys, groups)
         entered = keys(slice(None), state, low)
         moved = balance.copy()
@@ -134,7 +133,7 @@ class StockSums:
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle what `merge` and `columns` need, but not the large attributes that only `add` needs."""
-        return {**vars(self), "_grid": replace(self._grid, client_group=None), "_reach": None}
+        return {**vars(self), "_grid": self._grid._replace(client_group=None), "_reach": None}
 
     def merge(self, other: StockSums) -> None:
         """Add the sums of another `StockSums` with the same grid."""

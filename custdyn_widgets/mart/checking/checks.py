@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -141,7 +140,7 @@ def _read_table(stored: StoredTable, faults: list[Fault], *, in_batches: bool = 
             array = pa.nulls(len(table), pa.list_(pa.string()) if spec.kind == "tags" else pa.large_string())
         else:
             array = columns.plain(stored.data.column(spec.name))
-        spec = replace(spec, unique=spec.unique and not in_batches)
+        spec = spec._replace(unique=spec.unique and not in_batches)
         numbers = columns.as_numbers(array) if in_batches and spec.kind == "id" else None
         if numbers is None:
             faults.extend(_read_column(table, spec, array))

@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -60,8 +60,7 @@ class Rows:
         return Rows(*(getattr(self, column.name)[begin:end] for column in fields(self)))
 
 
-@dataclass(frozen=True)
-class Merged:
+class Merged(NamedTuple):
     """All rows sorted by client and time, as in `Facts`, with amounts not yet summed."""
 
     offset: Int64s

@@ -25,9 +25,9 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from custdyn_widgets import settings
 from custdyn_widgets.files import write_whole
@@ -52,8 +52,7 @@ _STORING: dict[Path, tuple[threading.Thread, CacheEntry]] = {}
 _LOCK = threading.Lock()  # guards `_STORING`
 
 
-@dataclass(frozen=True)
-class CacheEntry:
+class CacheEntry(NamedTuple):
     """Facts, the warning about rows left out, and the file that lists those rows, if any.
 
     `origin` is set only for new facts to which rows can be added later.

@@ -13,9 +13,8 @@ import json
 import math
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -45,8 +44,7 @@ def write_sealed(folder: Path, arrays: Mapping[str, npt.NDArray[Any]], texts: Ma
     (folder / _SEAL).write_text(seal, encoding="ascii")
 
 
-@dataclass(frozen=True)
-class SealedFolder:
+class SealedFolder(NamedTuple):
     """A folder whose files have the sizes and times recorded in its seal.
 
     Attributes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from custdyn_widgets.errors import SourceError, shown
@@ -17,8 +17,7 @@ _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 _LONGEST = 255  # bytes, as in most file systems
 
 
-@dataclass(frozen=True)
-class ObjectAddress:
+class ObjectAddress(NamedTuple):
     """The address of a folder, or of a single object, on object storage.
 
     Attributes

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,8 +30,7 @@ class FileStatus(NamedTuple):
         return cls(path.name, status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns)
 
 
-@dataclass(frozen=True)
-class Stamp:
+class Stamp(NamedTuple):
     """The state of a mart's files.
 
     Attributes
