@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,10 @@ _LARGE = 2**31  # bytes: the maximum size of a string array
 _WHOLE_NUMBER = r"^(0|-?[1-9][0-9]{0,17})$"  # as written by `as_text`, with up to 18 digits
 _LONG_NUMBER = r"^-?[1-9][0-9]{18}$"  # 19 digits: may fit in an int64
 _MANY = 100_000  # known strings; with fewer, Arrow is faster in a large batch, although it hashes them again
+_UUID_STARTS = (0, 4, 9, 14, 19, 24, 28, 32)  # of groups of four digits in 8-4-4-4-12
+_UUID_GROUPS = np.dtype(
+    {"names": [f"at_{start}" for start in _UUID_STARTS], "formats": ["<u4"] * 8, "offsets": _UUID_STARTS}
+)
 _DENSE, _SMALL = 16, 2**16  # a lookup table may have this many entries per number, or in total
 
 
@@ -68,14 +72,20 @@ def _uuids_as_text(column: pa.Array) -> pa.Array:
     """Return UUIDs, stored as 16 bytes each, as text."""
     count = len(column)
     filled = pc.fill_null(column, bytes(16))
-    octets = np.frombuffer(filled.buffers()[1], np.uint8, 16 * count, 16 * filled.offset).reshape(-1, 16)
-    text = np.full((count, 36), ord("-"), np.uint8)
-    places = [i + 2 * b for b, i in enumerate([0] * 4 + [1] * 2 + [2] * 2 + [3] * 2 + [4] * 6)]
-    digits = np.frombuffer(b"0123456789abcdef", np.uint8)
-    text[:, places], text[:, [place + 1 for place in places]] = digits[octets >> 4], digits[octets & 15]
+    pairs = np.frombuffer(filled.buffers()[1], "<u2", 8 * count, 16 * filled.offset).reshape(-1, 8)
+    text = np.full(36 * count, ord("-"), np.uint8)
+    groups, digits = text.view(_UUID_GROUPS), _digits_of_pairs()
+    for number, name in enumerate(_UUID_GROUPS.names or ()):
+        groups[name] = digits.take(pairs[:, number])
     ends = pa.py_buffer(np.arange(0, 36 * (count + 1), 36))
     found = pa.LargeStringArray.from_buffers(count, ends, pa.py_buffer(text))
     return pc.if_else(column.is_valid(), found, None) if column.null_count else found
+
+
+@functools.cache
+def _digits_of_pairs() -> npt.NDArray[np.uint32]:
+    """Return the four hexadecimal digits of each pair of bytes."""
+    return np.frombuffer("".join(f"{pair & 255:02x}{pair >> 8:02x}" for pair in range(2**16)).encode(), "<u4")
 
 
 def _without_views(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -223,11 +233,11 @@ class PositionLookup:
         self._known = decoded(known)
         self._last = threading.local()
 
-    @cached_property
+    @functools.cached_property
     def _numbers(self) -> _NumberPositions:
         return _NumberPositions(self._known)
 
-    @cached_property
+    @functools.cached_property
     def _texts(self) -> TextLookup:
         return TextLookup(self._known)
 

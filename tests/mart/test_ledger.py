@@ -33,9 +33,11 @@ from custdyn_widgets.mart.columns import positions
 from custdyn_widgets.mart.facts import by_client, from_tables, in_pieces, large_arrays
 from custdyn_widgets.mart.facts import cache as entries
 from custdyn_widgets.mart.facts.by_client import Rows, SortedRuns
+from custdyn_widgets.mart.facts.doubts import Doubt
 from custdyn_widgets.mart.facts.facts import Facts
 from custdyn_widgets.mart.facts.flow_class import PAID
 from custdyn_widgets.mart.facts.large_arrays import LargeArrays
+from custdyn_widgets.mart.facts.ledger_pass import LedgerPass, read_ledger
 from custdyn_widgets.mart.reading import parquet_files, stored
 from custdyn_widgets.mart.reading.files import read_mart
 from custdyn_widgets.mart.schema import TABLES
@@ -374,6 +376,41 @@ def test_times_that_need_more_than_32_bits_are_held_in_64(mart: Path, at: str) -
     built = both_ways(folder)
     assert built.time.dtype == built.paid_at.dtype == np.int64
     assert len(set(built.time.tolist())) == 1
+
+
+@pytest.mark.parametrize("row", [0, 5, 20])
+def test_a_pass_stops_at_the_first_time_that_needs_more_than_32_bits(
+    mart: Path, row: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at: list[object] = ledger(21).column("at").to_pylist()
+    at[row] = at[9] = "1900-01-01 00:00:00"
+    done: list[object] = []
+
+    def noted(*args: Any) -> object:
+        done.append(read_ledger(*args))
+        return done[-1]
+
+    monkeypatch.setattr(in_pieces, "read_ledger", noted)
+    built = in_pieces.build_in_pieces(read_mart(written(mart, ledger(21, at=at))))
+    assert done[0] is Doubt.TIMES
+    assert isinstance(done[1], LedgerPass)
+    assert not done[1].doubtful
+    assert len(done) == 2
+    assert built is not None
+    assert built.ledger is None, "rows cannot be added: cached facts with 64-bit times are not merged"
+    same(built.facts, both_ways(mart))
+
+
+def test_the_time_of_a_faulty_row_does_not_matter(mart: Path) -> None:
+    at: list[object] = ledger(21).column("at").to_pylist()
+    kind: list[object] = ledger(21).column("kind").to_pylist()
+    at[9], kind[9] = "1900-01-01 00:00:00", "gift"
+    at[10], at[11] = "1970-01-01 00:00:01", "2106-02-07 06:28:15"
+    folder = written(mart, ledger(21, at=at, kind=kind))
+    assert "row 10, kind: 'gift'" in error_both_ways(folder)
+    built = in_pieces.build_in_pieces(read_mart(folder), leave_out_faults=True)
+    assert built is not None
+    assert (len(built.facts.time), built.facts.time.dtype) == (20, np.uint32)
 
 
 def test_a_possible_overflow_of_a_balance_is_ruled_out(mart: Path) -> None:

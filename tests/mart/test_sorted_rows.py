@@ -38,15 +38,23 @@ def rows_of(client: np.ndarray[Any, Any], seed: int = 5) -> Rows:
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 4096, 4097])
 @pytest.mark.parametrize("client_bits", [1, 20])
-@pytest.mark.parametrize("kind", [np.uint32, np.int64])
+@pytest.mark.parametrize(
+    ("kind", "first", "last"),
+    [
+        (np.uint32, 1, 2**32 - 1),
+        (np.int64, 1, 2**32 - 1),
+        (np.int64, -(2**31), 2**31 - 1),  # the same number of bits, but negative
+        (np.int64, -(2**40), 2**41),
+    ],
+)
 def test_rows_have_the_same_order_however_many_bits_they_need(
-    count: int, client_bits: int, kind: type[np.uint32 | np.int64]
+    count: int, client_bits: int, kind: type[np.uint32 | np.int64], first: int, last: int
 ) -> None:
     """With 20 bits for the client, 4,096 rows just fit into numbers of 64 bits, and 4,097 do not."""
     draw = np.random.default_rng(count)
     client = draw.choice([0, 1, 2 ** (client_bits - 1), 2**client_bits - 1], count).astype(np.uint32)
     client[0] = 2**client_bits - 1
-    time = draw.choice([1, 2, 2**31, 2**32 - 1], count).astype(kind)
+    time = draw.choice([first, first + 1, (first + last) // 2, last], count).astype(kind)
     time[:2] = sorted(time[:2])[::-1]
     order = by_client._order(client, time)
     assert order.tolist() == np.lexsort((np.arange(count), time, client)).tolist()
@@ -93,7 +101,7 @@ def test_blocks_may_be_done_in_any_order(client_count: int, monkeypatch: pytest.
     for _ in range(2):
         runs = SortedRuns(40, client_count, np.uint32, np.int8)
         runs.put(0, rows)
-        found.append([values.tolist() for values in vars(runs.merged()).values()])
+        found.append([values.tolist() for values in runs.merged()])
         monkeypatch.setattr(by_client, "ThreadPoolExecutor", LastFirst)
     assert found[0] == found[1]
 

@@ -192,12 +192,13 @@ def _order(client: npt.NDArray[Any], time: Times) -> npt.NDArray[Any]:
     """Return the stable order of rows by client and time."""
     if not (time[1:] < time[:-1]).any():  # most ledgers are sorted by time
         return np.argsort(client, kind="stable")
-    bits = max(len(client) - 1, 1).bit_length()
-    if time.dtype != np.uint32 or int(client.max()).bit_length() + 32 + bits > 64:
+    bits, first = max(len(client) - 1, 1).bit_length(), int(time.min())
+    span = (int(time.max()) - first).bit_length()
+    if int(client.max()).bit_length() + span + bits > 64:
         return np.lexsort((time, client))
     # 64-bit numbers sort faster than anything else, so client, time and position are packed into one.
-    keys = client.astype(np.uint64) << np.uint64(32)
-    keys |= time
+    keys = client.astype(np.uint64) << np.uint64(span)
+    keys |= (time - first).astype(np.uint64)
     keys <<= np.uint64(bits)
     keys |= np.arange(len(client), dtype=np.uint64)
     keys.sort()

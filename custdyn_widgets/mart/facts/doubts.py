@@ -18,6 +18,7 @@ class Doubt(Enum):
 
     FORMAT = "its numbers or times may be in a format other than the mart's own"
     ROWS = "some of its rows were not read, or their numbers are wrong"
+    TIMES = "some of its times do not fit in 32 bits"
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Known:
     kept
         The row numbers, ascending, of rows that were in doubt but have no faults.
     has_early_or_late_times
-        Whether any of these rows have times that do not fit in 32 bits.
+        Whether any rows without faults have times that do not fit in 32 bits.
     """
 
     is_guessed: bool = False
@@ -43,6 +44,12 @@ class Known:
     repeated: Keys | None = None
     kept: Int64s = field(default_factory=lambda: np.empty(0, np.int64))
     has_early_or_late_times: bool = False
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing is known that would matter when rows are added."""
+        found_out = (self.is_guessed, self.ids_as_text, self.has_early_or_late_times, len(self.kept))
+        return self.repeated is None and not any(found_out)
 
 
 @dataclass(frozen=True)

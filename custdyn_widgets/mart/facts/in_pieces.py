@@ -79,6 +79,9 @@ def build_in_pieces(stored: StoredMart, *, leave_out_faults: bool = False) -> Bu
                 return None
             stored, known = replace(stored, ledger=stored.ledger.recounted()), Known(known.is_guessed)
             continue
+        if done is Doubt.TIMES:
+            known = replace(known, has_early_or_late_times=True)
+            continue
         if not known.is_guessed and (done is Doubt.FORMAT or _may_have_other_formats(others, done)):
             stored, known = _in_guessed_format(stored), Known(is_guessed=True)
             continue
@@ -204,8 +207,7 @@ def _settled(stored: StoredMart, others: _Others, done: LedgerPass, known: Known
     if others.tables is not None and not others.mart.faults and not done.doubtful:
         if known.is_guessed or len(known.kept):
             _note_formats(_all_tables(stored, done.no_rows))
-        is_plain = known.repeated is None and not (known.is_guessed or known.ids_as_text or len(known.kept))
-        read = _read(done, done.largest) if is_plain else None
+        read = _read(done, done.largest) if known.is_plain else None
         return _built(others, done.sorted(), done.largest, read, None)
     if not stored.ledger.is_uniform:
         return None

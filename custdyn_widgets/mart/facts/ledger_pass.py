@@ -30,7 +30,7 @@ from custdyn_widgets.mart.checking.fault_kinds import NEAR_HEADING, NO_COLUMN
 from custdyn_widgets.mart.checking.faults import Fault
 from custdyn_widgets.mart.checking.guessing import have_other_formats, may_have_other_formats
 from custdyn_widgets.mart.checking.values import MICROS
-from custdyn_widgets.mart.columns import Bools, Int64s, positions
+from custdyn_widgets.mart.columns import Bools, positions
 from custdyn_widgets.mart.facts.by_client import Packages, SortedRuns, fit_uint32, in_uint32, threads
 from custdyn_widgets.mart.facts.doubts import Doubt, Known, OtherTables
 from custdyn_widgets.mart.facts.large_arrays import LargeArrays
@@ -182,6 +182,8 @@ class _LedgerWork:
                 return Doubt.ROWS
             if faults and not self.known.is_guessed and have_other_formats({"transactions": stored}):
                 return Doubt.FORMAT
+            if not self.known.has_early_or_late_times and _has_early_or_late_times(table, faults):
+                return Doubt.TIMES
             if self.known.repeated is None:
                 self.ids.add(stored.first_row, table.columns["transaction_id"])
             found.append(self._added(stored, table, faults))
@@ -191,7 +193,7 @@ class _LedgerWork:
         """Add the rows of a batch to the runs, except those in doubt."""
         first, count = stored.first_row - self.stored.first_row, len(table)
         seconds = table.columns["at"] // MICROS
-        doubtful = self._doubtful(table, seconds, faults)
+        doubtful = self._doubtful(table, faults)
         apart = stored.rows(doubtful) if faults or doubtful.any() else None
         if doubtful.any():
             table, seconds = table.rows(~doubtful), seconds[~doubtful]
@@ -211,18 +213,16 @@ class _LedgerWork:
             ids_depend_on_batch(stored, table.columns),
         )
 
-    def _doubtful(self, table: CheckedTable, seconds: Int64s, faults: list[Fault]) -> Bools:
+    def _doubtful(self, table: CheckedTable, faults: list[Fault]) -> Bools:
         """Return a mask of the rows in doubt."""
         found = np.zeros(len(table), np.bool_)
-        if not self.known.has_early_or_late_times and not fit_uint32(seconds):
-            found |= ~in_uint32(seconds) & ~table.blank["at"]
         if self.known.repeated is not None:
             keys = self.ids.keys(table.columns["transaction_id"])
             found |= np.isin(keys, self.known.repeated) & ~table.blank["transaction_id"]
         if len(self.known.kept):
             numbers = np.arange(len(table)) + table.stored.first_row
             found &= ~np.isin(numbers, self.known.kept)
-        found[[table.position(fault) for fault in faults if fault.kind.code not in _IN_HEADINGS]] = True
+        found[_faulty(table, faults)] = True
         for column, other in (("client_id", "clients"), ("package_id", "packages")):
             if other in self.others.left_out and self.others.left_out[other].any():
                 lost = np.append(self.others.left_out[other], False)[table.codes[column]]
@@ -236,6 +236,21 @@ class _LedgerWork:
         codes = positions(self.others.tables["packages"].columns["package_id"], packages)
         of_table = np.append(codes, -1).astype(type_of_codes(self.others.packages))
         return of_table.take(table.codes["package_id"], mode="wrap")  # -1 (none) selects the last code
+
+
+def _has_early_or_late_times(table: CheckedTable, faults: list[Fault]) -> bool:
+    """Return whether any rows without faults have times that do not fit in 32 bits."""
+    seconds = table.columns["at"] // MICROS
+    if fit_uint32(seconds):
+        return False
+    found = ~in_uint32(seconds) & ~table.blank["at"]
+    found[_faulty(table, faults)] = False
+    return bool(found.any())
+
+
+def _faulty(table: CheckedTable, faults: list[Fault]) -> list[int]:
+    """Return the positions of the rows that have faults."""
+    return [table.position(fault) for fault in faults if fault.kind.code not in _IN_HEADINGS]
 
 
 def ids_depend_on_batch(batch: StoredTable, read: Mapping[str, Any]) -> bool:
