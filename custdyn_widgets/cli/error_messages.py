@@ -75,7 +75,7 @@ class _MaskedError(click.ClickException):
 
 def _report(ctx: click.Context, error: Exception, message: str) -> None:
     if ctx.params.get("debug"):
-        import traceback  # imported late: hardly any command needs it
+        import traceback  # imported late: few commands need it
 
         say("".join(traceback.format_exception(error)).rstrip("\n"))
     else:

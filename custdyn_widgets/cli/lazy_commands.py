@@ -40,7 +40,7 @@ class LazyGroup(click.Group):
     Parameters
     ----------
     lazy : mapping of str to LazyCommand
-        Commands by name, in addition to those added as to any group.
+        Commands by name, in addition to those added the usual way.
     **options
         As for `click.Group`.
     """

@@ -65,7 +65,7 @@ def queries_group() -> None:
 )
 @json_option("Print JSON: short for --format json.")
 def queries_list(form: str | None, as_json: bool) -> None:
-    """List your own and the shared saved queries by title, with their next and last runs."""
+    """List your own and shared saved queries by title, with their next and last runs."""
     from custdyn_widgets import saved_queries, settings
 
     form = chosen_format(form, as_json, "table")

@@ -69,7 +69,7 @@ def runs_list(as_json: bool, last: int | None, saved_name: str | None) -> None:
 def runs_check(max_age: str | None, as_json: bool) -> None:
     """Check that the scheduled saved queries ran; exit 1 if a run was missed or killed, failed, or is late.
 
-    A report that was sent although its data ends early is a warning, which does not change the exit code.
+    A report sent even though its data ends early is a warning, which does not change the exit code.
 
     A problem is resolved once a run for the scheduled time has succeeded: use "custdyn run --saved NAME
     --as-of TIME" or "custdyn runs resend RUN". This command is for monitoring: it neither sends nor changes

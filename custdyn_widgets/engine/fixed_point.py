@@ -194,7 +194,7 @@ def add_up(amounts: Int64s, bounds: Int64s, factors: Factors | None, which: Int6
 
 
 def _fit(amounts: Int64s, bounds: Int64s, above: Int64s | None) -> Bools:
-    """Return whether each sum certainly stays below the limit."""
+    """Return whether each sum is sure to stay below the limit."""
     size = (np.abs(amounts).view(np.uint64) >> np.uint64(_LIMB)).view(np.int64) + 1
     if above is not None:
         large = (size >= _LARGEST_SIZE) | (above >= _LARGEST_FACTOR)

@@ -1,4 +1,4 @@
-"""Computation of reports from an open mart."""
+"""Computing reports from an open mart."""
 
 from __future__ import annotations
 

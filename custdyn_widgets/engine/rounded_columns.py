@@ -1,4 +1,4 @@
-"""Rounding of columns in fixed point, once and half-even, to the values of a report."""
+"""Rounding columns in fixed point, once and half-even, to get a report's values."""
 
 from __future__ import annotations
 

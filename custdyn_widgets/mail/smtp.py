@@ -1,4 +1,4 @@
-"""Delivery of emails by SMTP: one copy for each recipient, and an outcome for each copy.
+"""Delivering emails by SMTP: one copy for each recipient, and an outcome for each copy.
 
 Temporary failures (no connection, a 4xx reply) are retried after a wait; permanent ones (a 5xx reply, a
 rejected login or certificate) are not. Each recipient gets a separate copy, so that recipients do not see
@@ -184,7 +184,7 @@ def _cut_off(smtp: smtplib.SMTP, seconds: float, closed: threading.Event) -> Non
     while not is_closed:
         if (sock := smtp.sock) is not None:
             with suppress(OSError):
-                # `shutdown` of the TLS socket itself would drop the keys that another thread is using.
+                # Its own `shutdown` would drop the TLS keys that another thread is using.
                 socket.socket.shutdown(sock, socket.SHUT_RDWR)
         is_closed = closed.wait(_PAUSE_S)
 

@@ -253,7 +253,7 @@ class PositionLookup:
         return _of_rows(values, last[1], -1)
 
     def _of_texts(self, values: pa.Array) -> Codes:
-        """Look up strings, with Arrow if there are many more than known ones, which it hashes again."""
+        """Look up strings, with Arrow if they far outnumber the known ones, which it hashes again."""
         if len(self._known) < min(len(values), _MANY):
             return positions(values, self._known)
         return self._texts.positions(values)

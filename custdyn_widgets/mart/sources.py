@@ -66,7 +66,7 @@ class Source:
     name
         The name shown in reports. Defaults to the last component of the path.
     dialect
-        The format of the data: separators, encoding, order of dates, and the time zone of times without an
+        The format of the data: separators, encoding, date order, and the time zone of times without an
         offset.
     mapping
         A file of SELECTs that convert the data to the tables of a mart.
@@ -269,7 +269,7 @@ def _path(data: object, *, is_text: bool) -> Path:
     try:
         path = Path(data).expanduser()
         exists = path.exists()
-    except (OSError, ValueError, RuntimeError):  # too long, or `~` of an unknown user
+    except (OSError, ValueError, RuntimeError):  # too long, or `~` with an unknown user
         raise SourceError.not_found(str(data), "is not the path of a folder") from None
     if str(data) == "demo" and not exists:
         return demo_folder()

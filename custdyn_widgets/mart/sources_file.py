@@ -97,7 +97,7 @@ def _path(file: Path, place: str, section: dict[str, str], key: str) -> Path | N
         return None
     try:
         return file.parent / Path(section[key]).expanduser()
-    except RuntimeError:  # `~` of an unknown user
+    except RuntimeError:  # `~` with an unknown user
         raise SettingsError(f"{place}: {key} {shown(section[key])} is not valid.", field=key) from None
 
 

@@ -52,7 +52,7 @@ class NumberLookup:
     Parameters
     ----------
     known
-        The known numbers, of which there must be some. If several are equal, the first is found.
+        The known numbers, at least one. If several are equal, the first is found.
     """
 
     def __init__(self, known: npt.NDArray[np.int64]) -> None:
@@ -117,7 +117,7 @@ class _Strings(NamedTuple):
     Attributes
     ----------
     lengths
-        Their lengths in bytes, or one length if all are equally long.
+        Their lengths in bytes, or one length if all are the same.
     words
         Their first 8 bytes, the next 8 bytes, and so on; bytes after the end of a string are 0.
     """

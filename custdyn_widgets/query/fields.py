@@ -30,7 +30,7 @@ COLUMN_GROUPS = (
     "active", "overall_active", "all", "refill", "payg", "packages", "movement", "balances",
 )  # fmt: skip
 DEFAULT_COLUMN_GROUPS = COLUMN_GROUPS[:6]
-NO_VALUE = "(none)"  # the label of clients without a value, and the filter for them
+NO_VALUE = "(none)"  # the label for clients without a value, and the filter for them
 # The labels for anything in no package, or in none of the chosen packages.
 NO_PACKAGE, OTHER_PACKAGES = "(no package)", "(other)"
 COMPARISONS = (

@@ -16,7 +16,7 @@ class CohortTriangle:
     cohorts
         The cohorts' labels, such as `2021-10`, in order.
     sizes
-        The number of clients of each cohort.
+        The number of clients in each cohort.
     counts
         For each cohort, how many of its clients had a paid use in the cohort's month, one month later, and so
         on; None for months that begin at or after the report's end. All rows have the same length.

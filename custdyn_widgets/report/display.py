@@ -1,4 +1,4 @@
-"""Display of a report as the result of a notebook cell or expression: HTML, LaTeX and plain text."""
+"""Displaying a report as the result of a notebook cell or expression: HTML, LaTeX and plain text."""
 
 from __future__ import annotations
 

@@ -149,7 +149,7 @@ def _check(
 
 
 def _unrecorded(name: str, at: str, shown: str, runs: Runs) -> RunProblem:
-    """Return the problem with a failed run that left no record, only a mark that its failure was reported."""
+    """Return the problem with a failed run that left no record, only a note that its failure was reported."""
     problem = (
         f"The run for {shown} failed, and its record could not be written to {runs.folder}. Free up space "
         "there, or set CUSTDYN_RUNS to another folder."

@@ -64,7 +64,7 @@ class Place:
 
 
 def crontab(entries: Iterable[ListedQuery], place: Place, now: datetime) -> Crontab:
-    """Return the crontab of the saved queries that have a schedule.
+    """Return the crontab for the saved queries that have a schedule.
 
     Parameters
     ----------

@@ -53,7 +53,7 @@ class Units:
 
 
 def timer_units(entries: Iterable[ListedQuery], place: Place, now: datetime) -> Units:
-    """Return the units of the saved queries that have a schedule.
+    """Return the units for the saved queries that have a schedule.
 
     Parameters
     ----------

@@ -89,7 +89,7 @@ def replace_not_xml(text: str) -> str:
 
 
 def cut_short(text: str, most: int) -> str:
-    """Truncate text to a number of characters; an ellipsis marks the cut.
+    """Truncate text to a given number of characters; an ellipsis marks the cut.
 
     A name in bidi isolates stays isolated when truncated.
     """

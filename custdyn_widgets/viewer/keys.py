@@ -36,7 +36,7 @@ class KeyHandler(BaseHandler):
         self.folder = folder
 
     async def get(self) -> None:
-        """Respond with the keys as a page or in PEM."""
+        """Respond with the keys as a page or as PEM."""
         as_pem = self.request.query == "format=pem"
         keys = await asyncio.to_thread(signatures.published_keys, self.folder)
         if not keys or (self.request.query and not as_pem):

@@ -67,7 +67,7 @@ def origins_in(text: str | None) -> tuple[str, ...]:
     """
     if "@" in (text or ""):  # not shown, because it may contain a password
         raise SettingsError(
-            "CUSTDYN_EMBED_ORIGINS contains a login. Use https:// and a host name, without a user or a "
+            "CUSTDYN_EMBED_ORIGINS contains a login. Use https:// and a host name, without a user name or "
             "password.",
             field="CUSTDYN_EMBED_ORIGINS",
         )

@@ -237,7 +237,7 @@ def _columns(names: Sequence[str]) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """Return the message of an error, even an unexpected one, because Jupyter would only log it."""
+    """Return the message for an error, even an unexpected one, because Jupyter would only log it."""
     if isinstance(error, CustDynError):
         return error.message
     return f"The chart cannot be drawn: {type(error).__name__}: {error}"

@@ -121,7 +121,7 @@ def test_a_report_in_one_row_has_charts_of_clients_and_of_totals() -> None:
         "Clients at the end": [
             f"Clients - {level}: Qty" for level in ("Active", "Overall Active", "All")
         ],
-        "Totals of the interval": [
+        "Totals for the interval": [
             "Balance Refill: Total", "Pay As You Go: Total", "Packages: Renew Total",
         ],
     }  # fmt: skip

@@ -46,7 +46,7 @@ int64 counts for each row of the report, in row order.
   `all_qty`, `all_pos`, `all_neg`.
 - openings: `opening_balance`, the balances of clients alive at the row's start.
 - balance flows: `joined` (opening balances of new clients), and the sums of all transactions of each kind:
-  `all_refills`, `all_usage`, `all_fees` (including fees of packages that the query leaves out) and `other`.
+  `all_refills`, `all_usage`, `all_fees` (including fees for packages that the query leaves out) and `other`.
 - left: `left`, the balances of clients that were already closed at the row's start, minus those of clients
   that are closed at its end.
 - movement: `opening_qty` (active at the row's start), `new_qty`, `reactivated_qty`, `lapsed_qty`,

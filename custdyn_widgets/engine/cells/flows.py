@@ -36,8 +36,8 @@ _VALUED = tuple(
     f for column, classes in SUMMED_CLASSES.items() if column != "ignored_refill" for f in classes
 )
 
-# Balances also change through other transactions, fees of packages that the query leaves out, and the opening
-# balances of new clients. Each has a class for amounts of at least 0 and one for negative amounts
+# Balances also change through other transactions, fees for packages that the query leaves out, and the
+# opening balances of new clients. Each has a class for amounts of at least 0 and one for negative amounts
 # (`…_BELOW`).
 _OTHER_BELOW, _FEE, _FEE_BELOW, _JOINED, _JOINED_BELOW = range(len(FlowClass), len(FlowClass) + 5)
 _CLASS_COUNT = len(FlowClass) + 5
@@ -62,7 +62,7 @@ class FlowTables(NamedTuple):
     class_count, per_group
         The number of flow classes, and the number of keys per group.
     is_fee, fee_counts, not_counted
-        Whether a class is a package fee, whether fees of a package count (empty if all do), and the class of
+        Whether a class is a package fee, whether fees for a package count (empty if all do), and the class of
         fees that do not count.
     below
         The class of a negative amount, by class.

@@ -34,7 +34,7 @@ class Grid(NamedTuple):
         int64[packages + 1]: the group of each package, by code; the last entry is for transactions without a
         package.
     fee_counts
-        bool[packages + 1]: whether fees of a package count in the Packages columns.
+        bool[packages + 1]: whether fees for a package count in the Packages columns.
     client_groups
         The number of groups of clients; 1 if not grouped by a client attribute.
     client_group

@@ -36,7 +36,7 @@ class StockTables(NamedTuple):
     reach
         The last bucket whose window contains a given time, plus 1.
     buckets, groups
-        The numbers of buckets and groups.
+        The number of buckets and of groups.
     sums, movement
         The sums by state, and the counts of movements; the latter are empty if movements are not counted.
     """

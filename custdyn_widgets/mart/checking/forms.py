@@ -14,7 +14,7 @@ class Forms:
     Attributes
     ----------
     counts
-        By form, the number of values that fit only that form.
+        For each form, the number of values that fit only that form.
     examples
         The first such value of each form, as (column, value).
     doubtful

@@ -65,7 +65,7 @@ def guess_dialects(
     tables
         All tables.
     each_batch
-        By table name, how to read all rows of a table in batches; needed if `tables` has only some of them.
+        For each table name, how to read all its rows in batches; needed if `tables` has only some of them.
 
     Raises
     ------

@@ -4,7 +4,7 @@ A row is left out if it has a fault (as all duplicates do), if it refers to a ro
 is a client whose balance exceeds an int64. This is repeated until every reference points to a remaining row.
 The result is the same as if those rows had been deleted from the source.
 
-Rows are never left out silently: every report has a warning with their number, and a CSV file lists them.
+Rows are never left out silently: every report gives their number in a warning, and a CSV file lists them.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ does not match its seal is rebuilt (`sealed.py`). Checksums are verified once pe
 If the ledger is a folder of part files, an entry also contains the origin of its facts. When parts are added,
 only those are read, and the other rows come from the entry (`origin.py`).
 
-The last entry opened stays mapped: mapping it again would take a seventh of the time of a small report.
+The last entry opened stays mapped: mapping it again would take a seventh as long as a small report.
 
 The size of the cache is limited: the least recently opened entries are removed first.
 

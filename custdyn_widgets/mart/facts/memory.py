@@ -29,7 +29,7 @@ def keep_freed_memory() -> None:
 def memory_limit() -> int:
     """Return how many bytes this process may use: the machine's memory, or the lowest limit below it.
 
-    Limits are those of the process (`ulimit`) and of its control group, such as a container's.
+    The limits are those of the process (`ulimit`) and of its control group, such as a container's.
     """
     return min(_limits())
 

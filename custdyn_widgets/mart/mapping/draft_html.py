@@ -26,7 +26,7 @@ def draft_html(guesses: Sequence[TableGuess], remarks: Sequence[str]) -> str:
     """Return guesses and remarks as escaped HTML, with a table for each SELECT."""
     parts = [_table(guess) for guess in guesses]
     parts += [f"<p>{_escape(remark)}</p>" for remark in remarks]
-    # Without the class mathjax_ignore, JupyterLab would typeset "from $5 to $10" as a formula.
+    # Without the mathjax_ignore class, JupyterLab would typeset "from $5 to $10" as a formula.
     return f'<style>{_STYLE}</style><div class="custdyn-draft mathjax_ignore">{"".join(parts)}</div>'
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 8  # objects
 _CHUNK = 8 * 2**20  # bytes
-_REPORT_EVERY = 0.5  # seconds between reports of progress
+_REPORT_EVERY = 0.5  # seconds between progress reports
 
 
 class ObjectChangedError(Exception):
@@ -44,7 +44,7 @@ class Transfer:
         self._done: dict[str, int] = {}  # bytes
 
     def run(self, objects: Mapping[str, StoredObject]) -> None:
-        """Download all objects; on a failure or an interrupt, stop all downloads.
+        """Download all objects; on failure or interrupt, stop all downloads.
 
         Raises
         ------

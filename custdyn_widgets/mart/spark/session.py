@@ -108,7 +108,7 @@ def spark_errors(name: str) -> Iterator[None]:
             remedy = " Install this version of custdyn-widgets in the workers' Python environment."
         elif "S3AFileSystem not found" in text:
             remedy = (
-                " Add the org.apache.hadoop:hadoop-aws package, in the same version as Spark's Hadoop, to "
+                " Add the org.apache.hadoop:hadoop-aws package, matching Spark's Hadoop version, to "
                 "spark.jars.packages, or use the local engine."
             )
         elif "Illegal Parquet type" in text and "NANOS" in text:

@@ -97,7 +97,7 @@ def needs_packages() -> SourceError:
 
 
 def _parsed(text: str) -> tuple[URL, Kind]:
-    """Return a parsed URL with the driver to use, and the kind of its server."""
+    """Return a parsed URL with the driver to use, and the kind of server."""
     try:
         import sqlalchemy  # imported late: an optional dependency
     except ImportError:
@@ -167,7 +167,7 @@ def _from_connections_ini(name: str, url: URL) -> str | None:
 
 
 def _from_my_cnf(user: str | None) -> str | None:
-    """Return the password in `~/.my.cnf`, the file of MySQL's clients, unless it is for another user."""
+    """Return the password in `~/.my.cnf`, the file for MySQL's clients, unless it is for another user."""
     parser = _ini(Path(".my.cnf"), interpolated=False)
     if not parser.has_section("client"):
         return None

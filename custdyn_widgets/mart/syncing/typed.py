@@ -57,7 +57,7 @@ class Residue:
 
 
 class StaysText(Exception):  # noqa: N818 (it is a signal, not an error)
-    """Values of a column do not fit its type, so the whole column must stay text."""
+    """Values in a column do not fit its type, so the whole column must stay text."""
 
     def __init__(self, column: str) -> None:
         self.column = column

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from custdyn_widgets.errors import has_password
 
-# Inline tags in HTML and SVG. Any other tag, such as that of a cell or a paragraph, begins a new line.
+# Inline tags in HTML and SVG. Any other tag, such as one for a cell or a paragraph, begins a new line.
 _IN_LINE = re.compile(
     r"<!--.{0,500}?-->|</?(?:a|abbr|b|bdi|bdo|code|data|del|em|font|i|ins|kbd|mark|q|s|samp|small|span|strong|sub|sup"
     r"|tt|tspan|u|var|wbr)\b[^<>]{0,2000}>",

@@ -106,7 +106,7 @@ def _number_with_room(unit: str) -> dict[str, Any]:
 
 
 def _make_room_for_numbers(live: dict[str, Any], units: list[dict[str, Any]]) -> None:
-    """Extend the axis above the highest bar, so that numbers are not clipped."""
+    """Extend the axis above the tallest bar, so that numbers are not clipped."""
     values = [0, *(value["y"] for value in live["data"]["values"] if value["y"])]
     if max(values) == 0:
         return

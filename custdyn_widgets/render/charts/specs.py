@@ -100,8 +100,8 @@ def one_row_charts(report: Report) -> dict[str, list[str]]:
     ]
     wanted = {
         "Clients at the end": [c.name for c in counts if c.group.startswith("Clients")],
-        "Totals of the interval": [c.name for c in report.columns if c.name in drawn and c.unit == "money"],
-        "Counts of the interval": [
+        "Totals for the interval": [c.name for c in report.columns if c.name in drawn and c.unit == "money"],
+        "Counts for the interval": [
             c.name for c in counts if c.name in drawn and not c.group.startswith("Clients")
         ],
     }

@@ -15,7 +15,7 @@ from custdyn_widgets.settings import PAPERS
 MARGIN = 34.0  # points; the left and right margins of a sheet
 _HEIGHTS = {"A4": (595.0, 842.0), "letter": (612.0, 792.0)}  # points
 _SIZES = (9.0, 8.5, 8.0, 7.5, 7.0)  # points; anything smaller is hard to read on paper
-_PORTRAIT_SIZE = 8.0  # the smallest size for which a table is printed in portrait
+_PORTRAIT_SIZE = 8.0  # the smallest size at which a table is printed in portrait
 _DIGIT = 0.64  # width of a digit relative to the font size, in the widest of the fonts (DejaVu Sans)
 _PADDING = 6.0  # points; the padding of a cell, left and right together
 _CHANGE_SIZE = 0.85  # font size of a change relative to that of its number, as in the template

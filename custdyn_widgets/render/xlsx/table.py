@@ -102,7 +102,7 @@ def print_one_page_wide(sheet: Any, heading_rows: str | None = None) -> None:
 
 
 def money_format(currency: str) -> str:
-    """Return the number format of amounts: thousands separators and the currency's usual decimal places.
+    """Return the number format for amounts: thousands separators and the currency's usual decimal places.
 
     The currency code appears once above the table. If every cell contained it, the table would be wider and
     would print a fifth smaller.

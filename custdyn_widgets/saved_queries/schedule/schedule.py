@@ -100,7 +100,7 @@ class Schedule:
         return sorted(found)
 
     def on(self, day: date) -> list[datetime]:
-        """Return the scheduled times of a calendar day in the schedule's time zone, as sorted UTC times."""
+        """Return the scheduled times on a calendar day in the schedule's time zone, as sorted UTC times."""
         return [*_on_day(self, day)]
 
     def _search(self, at: datetime, step: timedelta, fits: Callable[[datetime], bool]) -> list[datetime]:

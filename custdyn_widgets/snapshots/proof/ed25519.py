@@ -1,4 +1,4 @@
-"""Ed25519 public keys and signature checks (RFC 8032), with only the standard library.
+"""Ed25519 public keys and signature checks (RFC 8032), using only the standard library.
 
 Only public values are handled here, so the time taken reveals nothing secret. Signing, which needs the
 private key, uses the `cryptography` package (see `snapshots.signing`).

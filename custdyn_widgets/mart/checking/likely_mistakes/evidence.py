@@ -43,7 +43,7 @@ class LedgerRows:
 
 @dataclass(frozen=True)
 class Evidence:
-    """The tables of a mart, the files that they were read from, and the Unix time of the files' last change.
+    """The tables of a mart, the files that they were read from, and when these last changed, as a Unix time.
 
     For tables in memory, there are no files, and the time is the current time.
     """

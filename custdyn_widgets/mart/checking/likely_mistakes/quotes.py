@@ -207,7 +207,7 @@ def inverse_currencies(evidence: Evidence) -> Iterator[Note]:
         yield Note(
             f"{rates.stored.origin}, units_per_base: {count:,} quotes for {', '.join(found)} seem to be "
             f"inverted, such as {quote:f} in row {row_number(rates, first)}: that is how many {base} one "
-            f"{currency} buys. A quote is the number of units of the currency for one unit of the base.",
+            f"{currency} buys. A quote is the number of units of the currency per unit of the base.",
             "inverse_currencies",
             count=count,
             currencies=list(found),
@@ -234,7 +234,7 @@ def _note(
         f"{rates.stored.origin}: {count:,} {f'quote {one}' if count == 1 else f'quotes {many}'} {other}"
         f"{':' if count == 1 else '; the first is'} "
         f"{shown(rates.columns['currency'][int(rows[first])].as_py())} on {day}{or_else}. A quote is the "
-        "number of units of the currency for one unit of the base.",
+        "number of units of the currency per unit of the base.",
         kind,
         count=count,
     )
