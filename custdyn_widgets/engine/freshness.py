@@ -106,7 +106,7 @@ class _Ending(NamedTuple):
 
 
 def _ending(facts: Facts, place: int, daily: Daily, end: int, written: int) -> _Ending | None:
-    """Return the end of the data, or of a kind of use, if it is too early; otherwise, return None."""
+    """Return the end of the data, or of one kind of use, if it is too early; otherwise, return None."""
     if not len(daily):
         return None
     for days in [*possible_strays(daily), 0]:
@@ -224,7 +224,7 @@ def _daily_of_part(facts: Facts, _: Int64s, *, places: Sequence[int], written: i
 
 
 def _times_around(facts: Facts, _: Int64s, *, place: int, begin: int, written: int) -> tuple[int, int]:
-    """Return the time of the last transaction of a kind before `begin`, and of the first one from then on."""
+    """Return the times of a kind's last transaction before `begin`, and of its first one at or after it."""
     last, first = -NEVER, NEVER
     for times in _times(facts, place):
         before, later = times[times < begin], times[(times >= begin) & (times < written)]

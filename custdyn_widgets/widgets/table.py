@@ -60,7 +60,7 @@ def _definitions(columns: tuple[Column, ...]) -> list[list[str]]:
 
 
 def _row(row: TableRow) -> dict[str, Any]:
-    """Return a row. If a spreadsheet would evaluate a label as a formula, add labels safe to copy."""
+    """Return a row. If a spreadsheet would evaluate a label as a formula, add copy-safe labels."""
     labels = list(row.labels)
     guarded = list(map(guard_formula, labels))
     copied = {"guarded": guarded} if guarded != labels else {}

@@ -132,7 +132,7 @@ def _of(kinds: Column, value: str, amount: Amount) -> list[str]:
 
 
 def _has_opposite_sign(kind: str | None, amounts: Sequence[str]) -> bool:
-    """Return whether the sign of most amounts of a kind is the opposite of what a mart expects."""
+    """Return whether the sign of most amounts of one kind is the opposite of what a mart expects."""
     share = positive_share(amounts)
     return (kind in _PAID and share > 0.5) or (kind == "refill" and share < 0.5)
 

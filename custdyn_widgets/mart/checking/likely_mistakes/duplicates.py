@@ -52,7 +52,7 @@ def _digest(path: Path) -> bytes:
 
 
 def repeated_rows(evidence: Evidence) -> Iterator[Note]:
-    """Yield a note on days on which every transaction of a kind is repeated, even if the ids differ.
+    """Yield a note on days on which every transaction of one kind is repeated, even if the ids differ.
 
     A few repeated transactions may be correct, such as two calls at the same price in the same second.
     """
@@ -104,7 +104,7 @@ def _any_twice(words: Words) -> bool:
 
 
 def _on_repeated_days(evidence: Evidence, first: npt.NDArray[np.int64], repeated: Bools) -> Bools:
-    """Return a mask of the transactions in runs of days when all transactions of a kind are repeated."""
+    """Return a mask of the transactions in runs of days when all transactions of one kind are repeated."""
     day, kind = evidence.days[first], evidence.rows.kind[first]
     order = np.lexsort((day, kind))
     day, kind, repeated = day[order], kind[order], repeated[order]

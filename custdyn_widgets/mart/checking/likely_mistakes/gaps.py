@@ -58,7 +58,7 @@ class Gap:
 
 
 def missing_days(evidence: Evidence) -> Iterator[Note]:
-    """Yield notes on days without transactions, or without transactions of a kind, between days with many.
+    """Yield notes on days without transactions, or without transactions of one kind, between days with many.
 
     A pause at the end that may be due to holidays is not noted, nor is a kind that stopped when that pause
     began.
