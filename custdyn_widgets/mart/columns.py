@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from custdyn_widgets.mart.nested_views import widened
-from custdyn_widgets.mart.text_lookup import NumberLookup, TextLookup, text_bytes
+from custdyn_widgets.mart.text_lookup import NumberLookup, TextLookup, UuidLookup, text_bytes
 
 Bools = npt.NDArray[np.bool_]
 Codes = npt.NDArray[np.int32]
@@ -22,6 +22,7 @@ Int64s = npt.NDArray[np.int64]
 _LARGE = 2**31  # bytes: the maximum size of a string array
 _WHOLE_NUMBER = r"^(0|-?[1-9][0-9]{0,17})$"  # as written by `as_text`, with up to 18 digits
 _LONG_NUMBER = r"^-?[1-9][0-9]{18}$"  # 19 digits: may fit in an int64
+_UUID = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 _MANY = 100_000  # known strings; with fewer, Arrow is faster in a large batch, although it hashes them again
 _UUID_STARTS = (0, 4, 9, 14, 19, 24, 28, 32)  # of groups of four digits in 8-4-4-4-12
 _UUID_GROUPS = np.dtype(
@@ -30,16 +31,18 @@ _UUID_GROUPS = np.dtype(
 _DENSE, _SMALL = 16, 2**16  # a lookup table may have this many entries per number, or in total
 
 
-def plain(column: pa.ChunkedArray) -> pa.Array:
+def plain(column: pa.ChunkedArray, *, uuids: bool = False) -> pa.Array:
     """Return a column as one array, decoded unless it is a dictionary of text.
+
+    UUIDs become text unless `uuids` is set.
 
     Types that Arrow can store but not compute with are converted to wider ones: views, half floats, short
     decimals and dictionaries of lists or structs.
     """
     kind = column.type
     if isinstance(kind, pa.BaseExtensionType):
-        if kind.extension_name == "arrow.uuid":
-            return _uuids_as_text(_one_chunk(_storage(column)))
+        if is_uuid(kind):
+            return _one_chunk(column) if uuids else _uuids_as_text(_one_chunk(_storage(column)))
         return plain(_storage(column))
     if pa.types.is_dictionary(kind):
         if pa.types.is_string_view(kind.value_type):  # from Polars; Arrow cannot cast them
@@ -120,6 +123,8 @@ def decoded(column: pa.Array) -> pa.Array:
 def as_text(column: pa.Array) -> pa.Array:
     """Return a column as text; whole numbers have no decimal point, and blanks are null or empty."""
     kind = column.type
+    if is_uuid(kind):
+        return _uuids_as_text(column.storage)
     if pa.types.is_dictionary(kind):
         return column
     if pa.types.is_floating(kind):
@@ -171,9 +176,11 @@ def to_bools(column: pa.Array) -> Bools:
 def as_numbers(column: pa.Array) -> pa.Array | None:
     """Return integers or decimals as int64, or None if a value is not whole or does not fit.
 
-    The result is None for other types, too.
+    UUIDs are returned unchanged: they are numbers, too. For other types, the result is None.
     """
     kind = column.type
+    if is_uuid(kind):
+        return column
     if not (pa.types.is_integer(kind) or (pa.types.is_decimal(kind) and kind.scale >= 0)):
         return None
     try:
@@ -183,8 +190,10 @@ def as_numbers(column: pa.Array) -> pa.Array | None:
 
 
 def positions(values: pa.Array, known: pa.Array | Sequence[str]) -> Codes:
-    """Return the position of each value, text or int64, among the known strings, or -1 if not found."""
+    """Return the position of each value (text, int64 or UUID) among the known strings; -1 if not found."""
     kind = values.type
+    if is_uuid(kind):
+        return positions(as_text(values), known)
     if pa.types.is_dictionary(kind):
         return _of_rows(values, positions(values.dictionary, known), -1)
     known = decoded(known) if isinstance(known, pa.Array) else pa.array(known, pa.large_string())
@@ -223,6 +232,32 @@ class _NumberPositions:
         return found if valid is None else np.where(valid, found, np.int32(-1))
 
 
+class _UuidPositions:
+    """Looks up UUIDs among known strings: only those that are written with lowercase letters match."""
+
+    def __init__(self, known: pa.Array) -> None:
+        written = _match(known, _UUID)
+        digits = "".join(known.filter(pa.array(written)).to_pylist()).replace("-", "")
+        self._lookup = UuidLookup(_octets(bytes.fromhex(digits))) if digits else None
+        self._places = np.append(np.flatnonzero(written), -1).astype(np.int32)
+
+    def positions(self, values: pa.Array) -> Codes:
+        """Return the position of each UUID among the known strings, or -1 if not found."""
+        if self._lookup is None:
+            return np.full(len(values), -1, np.int32)
+        stored = values.storage
+        octets = _octets(stored.buffers()[1])[stored.offset : stored.offset + len(stored)]
+        found = self._places.take(self._lookup.positions(octets), mode="wrap")  # -1 selects the last one
+        if stored.null_count:
+            found[to_bools(stored.is_null())] = -1
+        return found
+
+
+def _octets(stored: bytes | pa.Buffer) -> npt.NDArray[np.uint64]:
+    """Return UUIDs, stored as 16 bytes each, as two words each."""
+    return np.frombuffer(stored, "<u8").reshape(-1, 2)
+
+
 class PositionLookup:
     """Looks up batches of values among known strings; safe to use from several threads.
 
@@ -238,13 +273,19 @@ class PositionLookup:
         return _NumberPositions(self._known)
 
     @functools.cached_property
+    def _uuids(self) -> _UuidPositions:
+        return _UuidPositions(self._known)
+
+    @functools.cached_property
     def _texts(self) -> TextLookup:
         return TextLookup(self._known)
 
     def positions(self, values: pa.Array) -> Codes:
-        """Return the position of each value, text or int64, among the known strings, or -1 if not found."""
+        """Return the position of each value (text, int64 or UUID) among the known strings; -1 if not found."""
         if pa.types.is_integer(values.type):
             return self._numbers.positions(values)
+        if is_uuid(values.type):
+            return self._uuids.positions(values)
         if not pa.types.is_dictionary(values.type):
             return self._of_texts(values)
         last = getattr(self._last, "found", None)
@@ -270,6 +311,11 @@ def _of_rows(column: pa.DictionaryArray, of_values: npt.NDArray[Any], of_null: o
     # Other modes check each index first, which takes twice as long.
     found: npt.NDArray[Any] = of_values.take(rows.to_numpy(zero_copy_only=False), mode="clip")
     return found
+
+
+def is_uuid(kind: pa.DataType) -> bool:
+    """Return whether a type is Arrow's `uuid`."""
+    return isinstance(kind, pa.BaseExtensionType) and kind.extension_name == "arrow.uuid"
 
 
 def is_text(kind: pa.DataType) -> bool:

@@ -69,6 +69,27 @@ class NumberLookup:
         return np.where(self._sorted[at] == values, self._order[at], np.int32(-1))
 
 
+class UuidLookup:
+    """Looks up UUIDs among known ones, of which there must be some; each has two words.
+
+    If several known UUIDs are equal, the first is found.
+    """
+
+    def __init__(self, known: _Words) -> None:
+        self._table = _HashTable.of(_Strings.of_uuids(known))
+        self._places = {} if self._table else {uuid: i for i, uuid in _numbered(known)[::-1]}
+
+    def positions(self, values: _Words) -> _Positions:
+        """Return the position of each UUID among the known ones, or -1 if it is not found."""
+        if self._table is not None:
+            return self._table.positions(_Strings.of_uuids(values))
+        return np.array([self._places.get(uuid, -1) for _, uuid in _numbered(values)], np.int32)
+
+
+def _numbered(uuids: _Words) -> list[tuple[int, tuple[int, ...]]]:
+    return list(enumerate(map(tuple, uuids.tolist())))
+
+
 class _HashTable(NamedTuple):
     """A hash table of known strings, with the position of one string in each slot (-1 if it is empty)."""
 
@@ -144,6 +165,11 @@ class _Strings(NamedTuple):
     def of_numbers(cls, numbers: npt.NDArray[np.int64]) -> _Strings:
         """Return int64s as strings of 8 bytes."""
         return cls(8, (numbers.view(np.uint64),))
+
+    @classmethod
+    def of_uuids(cls, uuids: _Words) -> _Strings:
+        """Return UUIDs, with two words each, as strings of 16 bytes."""
+        return cls(16, (np.ascontiguousarray(uuids[:, 0]), np.ascontiguousarray(uuids[:, 1])))
 
     def rows(self, rows: npt.NDArray[np.int64]) -> _Strings:
         """Return the strings of some rows."""

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from custdyn_widgets.mart import columns
+from custdyn_widgets.mart import columns, text_lookup
 from custdyn_widgets.mart.columns import PositionLookup, as_numbers, as_text, blanks, plain, positions
 
 WORDS = ["", " ", "\t", "a", " a", "!", "é", "\u00a0", "\u2003 ", "\u3000x", "\x0b", None]
@@ -128,6 +128,34 @@ def test_uuids_have_their_usual_text_in_slices_and_beside_missing_ones() -> None
     for begin in (0, 1, 3):
         assert plain(pa.chunked_array([column[begin:]])).to_pylist() == expected[begin:]
     assert plain(pa.chunked_array([column[1:3]])).to_pylist() == expected[1:3]
+
+
+UUIDS = [UUID(int=n) for n in (0, 1, 2**64, 2**127 + 5, 2**128 - 1, 0x0123456789ABCDEF << 64)]
+
+
+@pytest.mark.parametrize("collide", [False, True])
+@given(
+    known=st.lists(st.sampled_from([*map(str, UUIDS[:4]), UUIDS[3].hex, str(UUIDS[4]).upper(), "", "7", None])),
+    values=st.lists(st.sampled_from([*UUIDS, None]), min_size=1),
+    begin=st.integers(0, 2),
+)
+def test_the_position_of_a_uuid_is_that_of_its_text(
+    collide: bool, known: list[str | None], values: list[UUID | None], begin: int
+) -> None:
+    column = uuids(values)[begin:]
+    expected = [known.index(str(v)) if v and str(v) in known else -1 for v in values[begin:]]
+    texts = pa.array(known, pa.large_string())
+    with pytest.MonkeyPatch.context() as patch:
+        if collide:
+            patch.setattr(text_lookup._HashTable, "of", lambda _: None)
+        assert PositionLookup(texts).positions(column).tolist() == expected
+    assert positions(column, texts).tolist() == expected
+    assert as_text(column).to_pylist() == [v and str(v) for v in values[begin:]]
+    assert blanks(column).tolist() == [v is None for v in values[begin:]]
+
+
+def uuids(values: Sequence[UUID | None]) -> pa.Array:
+    return pa.ExtensionArray.from_storage(pa.uuid(), pa.array([v and v.bytes for v in values], pa.binary(16)))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import csv
 import gzip
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import pairwise
@@ -31,7 +31,7 @@ from custdyn_widgets.mart.reading.files import read_mart
 from custdyn_widgets.mart.reading.fingerprint import stamp
 from tests import mart_forms, oracle
 from tests.engine.test_golden import CASES, GOLDEN
-from tests.mart.test_ledger import both_ways, same
+from tests.mart.test_ledger import both_ways, error_both_ways, same
 from tests.mart.test_mart import CSV, faults, folder
 
 pytestmark = pytest.mark.usefixtures("own_cache")
@@ -304,6 +304,55 @@ def test_a_wide_decimal_with_more_than_six_places_is_a_fault(tmp_path: Path) -> 
     amounts = pa.array([Decimal("1.2500001"), Decimal(2), Decimal(3)], pa.decimal256(60, 18))
     [fault] = check_source(_mart(tmp_path, amount=amounts)).faults
     assert (fault.row, fault.why) == (1, "has more than 6 decimal places")
+
+
+def _uuid_mart(tmp_path: Path, ids: Sequence[uuid.UUID | None], owners: Sequence[uuid.UUID]) -> Path:
+    """Return a mart whose transactions have ids of type UUID; the clients' ids are text."""
+    source = _mart(tmp_path)
+    clients = pq.read_table(source / "clients.parquet").take(pa.array([0] * len(IDS)))
+    pq.write_table(clients.set_column(0, "client_id", pa.array(map(str, IDS))), source / "clients.parquet")
+    rows = pq.read_table(source / "transactions.parquet").take(pa.array([0] * len(ids)))
+    for place, (name, values) in enumerate((("transaction_id", ids), ("client_id", owners))):
+        stored = pa.array([value and value.bytes for value in values], pa.binary(16))
+        rows = rows.set_column(place, name, pa.ExtensionArray.from_storage(pa.uuid(), stored))
+    pq.write_table(rows, source / "transactions.parquet", row_group_size=2)
+    return source
+
+
+@pytest.mark.parametrize("rises", [True, False])
+def test_uuids_are_found_and_compared_as_their_text_would_be(tmp_path: Path, rises: bool) -> None:
+    ids = [uuid.UUID(int=n << 62) for n in range(1, 8)]
+    ids = ids if rises else [*ids[4:], *ids[:4]]
+    source = _uuid_mart(tmp_path, ids, [IDS[n % 3] for n in range(7)])
+    facts = both_ways(source)
+    assert np.diff(facts.offset).tolist() == [2, 3, 2], "by id: the third, the first, the second"
+    rows = pq.read_table(source / "transactions.parquet")
+    for name in ("transaction_id", "client_id"):
+        texts = pa.array(map(str, rows.column(name).to_pylist()))
+        rows = rows.drop(name).append_column(name, texts)
+    pq.write_table(rows, source / "transactions.parquet", row_group_size=2)
+    same(facts, both_ways(source))
+
+
+@pytest.mark.parametrize(
+    ("row", "change", "why"),
+    [
+        (3, {"transaction_id": IDS[0]}, "occurs more than once"),
+        (3, {"transaction_id": None}, "is blank"),
+        (3, {"client_id": uuid.UUID(int=4)}, "is not in clients"),
+    ],
+)
+def test_faults_of_uuids_are_found_in_batches(
+    tmp_path: Path, row: int, change: dict[str, uuid.UUID | None], why: str
+) -> None:
+    ids: list[uuid.UUID | None] = [IDS[0], *(uuid.UUID(int=2**100 + n) for n in range(5))]
+    owners = [IDS[0]] * 6
+    if "client_id" in change:
+        owners[row] = uuid.UUID(int=4)
+    else:
+        ids[row] = change["transaction_id"]
+    source = _uuid_mart(tmp_path, ids, owners)
+    assert why in error_both_ways(source)
 
 
 def test_uuids_are_ids(tmp_path: Path) -> None:

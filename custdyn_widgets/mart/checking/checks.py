@@ -130,7 +130,7 @@ def _misshapen(table: StoredTable) -> Iterator[Fault]:
 
 
 def _read_table(stored: StoredTable, faults: list[Fault], *, in_batches: bool = False) -> CheckedTable:
-    """Read the columns of a table; in a batch, keep numeric ids as numbers and do not look for duplicates."""
+    """Read the columns of a table; in a batch, keep ids that are numbers or UUIDs, and allow duplicates."""
     table = CheckedTable(stored)
     for spec in stored.spec.columns:
         if spec.name not in stored.data.column_names:
@@ -139,7 +139,7 @@ def _read_table(stored: StoredTable, faults: list[Fault], *, in_batches: bool = 
                 faults.append(Fault(stored.origin, 1, spec.name, "", kind.reason, kind))
             array = pa.nulls(len(table), pa.list_(pa.string()) if spec.kind == "tags" else pa.large_string())
         else:
-            array = columns.plain(stored.data.column(spec.name))
+            array = columns.plain(stored.data.column(spec.name), uuids=in_batches and spec.kind == "id")
         spec = spec._replace(unique=spec.unique and not in_batches)
         numbers = columns.as_numbers(array) if in_batches and spec.kind == "id" else None
         if numbers is None:

@@ -20,13 +20,14 @@ from functools import cached_property
 from itertools import pairwise
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from custdyn_widgets.mart.columns import Bools, as_numbers, as_text, decoded, plain, to_bools
+from custdyn_widgets.mart.columns import Bools, as_numbers, as_text, decoded, is_uuid, plain, to_bools
 from custdyn_widgets.mart.facts.by_client import threads
 from custdyn_widgets.mart.reading.stored import Piece
 from custdyn_widgets.mart.text_lookup import text_bytes
@@ -104,16 +105,17 @@ class DistinctIds:
         self._hashes = _Hashes()
 
     def add(self, first_row: int, ids: pa.Array) -> None:
-        """Add a batch of ids, as text or int64."""
+        """Add a batch of ids, as text, int64 or UUIDs."""
         ids = self._comparable(ids)
         if not len(ids):
             return
-        orders = _orders(ids) if self._keys is None and ids[0].as_py() not in (None, "") else frozenset()
+        first, last = _id_at(ids, 0), _id_at(ids, -1)
+        orders = _orders(ids) if self._keys is None and first not in (None, "") else frozenset()
         rises = bool(orders)
         with self._lock:
             self._numeric.add(pa.types.is_integer(ids.type))
             if rises:
-                place = self._insert(first_row, ids[0].as_py(), ids[-1].as_py())
+                place = self._insert(first_row, first, last)
                 orders &= self._orders if len(self._numeric) == 1 else frozenset()
                 self._orders = frozenset(order for order in orders if self._rises_at(place, order))
                 rises = bool(self._orders)
@@ -207,7 +209,7 @@ class DistinctIds:
         if pa.types.is_integer(ids.type):
             filled = pc.fill_null(ids, 0) if ids.null_count else ids  # otherwise they would become floats
             return np.asarray(filled.to_numpy(zero_copy_only=False)).view(np.uint64)
-        return self._hashes.of(ids)
+        return self._hashes.of(as_text(ids))
 
 
 class _Hashes(threading.local):
@@ -252,6 +254,8 @@ def _orders(ids: pa.Array) -> frozenset[str]:
     """Return the orders in which each id is greater than the previous one; a missing id is not greater."""
     if len(ids) == 1:
         return frozenset(_ORDERS)
+    if is_uuid(ids.type):  # as text, they have the same order and equal lengths
+        return frozenset(_ORDERS) if _all(pc.greater(ids.storage[1:], ids.storage[:-1])) else frozenset()
     greater = pc.greater(ids[1:], ids[:-1])
     found = {"text"} if _all(greater) else set()
     if pa.types.is_string(ids.type) or pa.types.is_large_string(ids.type):
@@ -259,6 +263,12 @@ def _orders(ids: pa.Array) -> frozenset[str]:
         if not (lengths[1:] < lengths[:-1]).any() and _all(pc.or_(greater, lengths[1:] > lengths[:-1])):
             found.add("length")
     return frozenset(found)
+
+
+def _id_at(ids: pa.Array, position: int) -> Any:
+    """Return an int64 or text id as it is, and a UUID as text."""
+    found = ids[position].as_py()
+    return str(found) if isinstance(found, UUID) else found
 
 
 def _all(values: pa.BooleanArray) -> bool:

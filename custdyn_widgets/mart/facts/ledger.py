@@ -35,7 +35,9 @@ class Ledger:
 
 def package_ids(ledger: CheckedTable) -> tuple[str, ...]:
     """Return the sorted package ids in a ledger."""
-    ids = columns.as_text(columns.decoded(pc.unique(ledger.columns["package_id"])))
+    stored = ledger.columns["package_id"]
+    distinct = pc.unique(columns.as_text(stored) if columns.is_uuid(stored.type) else stored)
+    ids = columns.as_text(columns.decoded(distinct))
     named = ids.filter(pa.array(~columns.blanks(ids)))
     return tuple(sorted(set(named.to_pylist())))  # a dictionary may contain duplicates
 
