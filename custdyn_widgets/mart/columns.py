@@ -190,7 +190,7 @@ def as_numbers(column: pa.Array) -> pa.Array | None:
 
 
 def positions(values: pa.Array, known: pa.Array | Sequence[str]) -> Codes:
-    """Return the position of each value (text, int64 or UUID) among the known strings; -1 if not found."""
+    """Return the position of each value (text, int64 or UUID) among known strings, or -1 if not found."""
     kind = values.type
     if is_uuid(kind):
         return positions(as_text(values), known)
@@ -281,7 +281,7 @@ class PositionLookup:
         return TextLookup(self._known)
 
     def positions(self, values: pa.Array) -> Codes:
-        """Return the position of each value (text, int64 or UUID) among the known strings; -1 if not found."""
+        """Return the position of each value (text, int64 or UUID) among known strings, or -1 if not found."""
         if pa.types.is_integer(values.type):
             return self._numbers.positions(values)
         if is_uuid(values.type):
