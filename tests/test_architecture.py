@@ -190,6 +190,10 @@ def test_the_viewer_loads_no_source_no_driver_and_no_pandas() -> None:
     assert not {m for m in loaded if m.startswith(("custdyn_widgets.mart", "custdyn_widgets.engine"))}
 
 
+def test_a_report_can_be_asked_for_before_pandas_is_loaded() -> None:
+    assert "pandas" not in _loaded_by("from custdyn_widgets import ReportQuery, run_report")
+
+
 def test_the_command_line_and_the_public_door_load_nothing_heavy() -> None:
     commands = "; ".join(f"import {_dotted(path)}" for path in sorted((PACKAGE / "cli").glob("*.py")))
     for statement in ("import custdyn_widgets", commands):

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
-from typing import Any
+from importlib import import_module
+from threading import Thread
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from custdyn_widgets.engine.plan import plan_report
-from custdyn_widgets.engine.report import report_on
-from custdyn_widgets.engine.rows import labelled_lines
 from custdyn_widgets.errors import QueryError
 from custdyn_widgets.mart import OpenedMart, SourceLike, open_mart
 from custdyn_widgets.query import ReportQuery, parse_as_of
-from custdyn_widgets.report import Report
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from custdyn_widgets.report import Report
+
+_COMPUTING = "custdyn_widgets.engine.report"  # the module that imports pandas
 ENGINES = ("local", "spark")
 
 
@@ -69,12 +73,26 @@ def run_report(
     asked = query if isinstance(query, ReportQuery) else ReportQuery.from_dict(query)
     instant = parse_as_of(as_of)
     mart = _open(source, engine)
-    return report_on(asked, mart, instant, role=role, began=began)
+    return _report_on(asked, mart, instant, role=role, began=began)
+
+
+def _report_on(*arguments: Any, **options: Any) -> Report:
+    from custdyn_widgets.engine.report import report_on  # imported late: slow to load
+
+    return report_on(*arguments, **options)
+
+
+def _import_early() -> None:
+    """Import the module that computes, which takes about as long as opening a small mart."""
+    with suppress(Exception):  # importing it again shows the error
+        import_module(_COMPUTING)
 
 
 def _open(source: SourceLike, engine: str) -> OpenedMart:
     if engine not in ENGINES:
         raise QueryError.not_allowed("engine", engine, ENGINES)
+    if _COMPUTING not in sys.modules:
+        Thread(target=_import_early, name="custdyn import").start()
     if engine == "spark":
         from custdyn_widgets.mart import open_on_spark  # imported late: rarely needed
 
@@ -108,4 +126,7 @@ def report_lines(
     asked = query if isinstance(query, ReportQuery) else ReportQuery.from_dict(query)
     instant = parse_as_of(as_of)
     mart = open_mart(source)
+    from custdyn_widgets.engine.plan import plan_report  # imported late: slow to load
+    from custdyn_widgets.engine.rows import labelled_lines
+
     return labelled_lines(plan_report(asked, mart.facts, instant))

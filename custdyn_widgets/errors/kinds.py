@@ -88,7 +88,7 @@ class SourceError(CustDynError):
         """Return the error for a source that does not exist or is in an unsupported format."""
         return cls(
             f"Source {shown(source)} {why}. Give a folder that holds clients and transactions as CSV or "
-            "Parquet files, a DuckDB file, or a dict of pandas DataFrames with those names.",
+            "Parquet files, a DuckDB file, or a dict of pandas DataFrames by those names.",
             field="source",
         )
 

@@ -11,7 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from custdyn_widgets.mart import columns, text_lookup
-from custdyn_widgets.mart.columns import PositionLookup, as_numbers, as_text, blanks, plain, positions
+from custdyn_widgets.mart.columns import as_numbers, as_text, blanks, plain
+from custdyn_widgets.mart.positions import PositionLookup, positions
 
 WORDS = ["", " ", "\t", "a", " a", "!", "é", "\u00a0", "\u2003 ", "\u3000x", "\x0b", None]
 TEXTS = st.lists(st.sampled_from(WORDS), max_size=8)

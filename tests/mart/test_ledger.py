@@ -24,12 +24,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from custdyn_widgets.errors import MartError
-from custdyn_widgets.mart import building, columns
+from custdyn_widgets.mart import building
 from custdyn_widgets.mart import opening as cache
+from custdyn_widgets.mart import positions as lookups
 from custdyn_widgets.mart.checking import balances, distinct_ids
 from custdyn_widgets.mart.checking.checks import check
 from custdyn_widgets.mart.checking.distinct_ids import DistinctIds
-from custdyn_widgets.mart.columns import positions
 from custdyn_widgets.mart.facts import by_client, from_tables, in_pieces, large_arrays
 from custdyn_widgets.mart.facts import cache as entries
 from custdyn_widgets.mart.facts.by_client import Rows, SortedRuns
@@ -38,6 +38,7 @@ from custdyn_widgets.mart.facts.facts import Facts
 from custdyn_widgets.mart.facts.flow_class import PAID
 from custdyn_widgets.mart.facts.large_arrays import LargeArrays
 from custdyn_widgets.mart.facts.ledger_pass import LedgerPass, read_ledger
+from custdyn_widgets.mart.positions import positions
 from custdyn_widgets.mart.reading import parquet_files, stored
 from custdyn_widgets.mart.reading.files import read_mart
 from custdyn_widgets.mart.schema import TABLES
@@ -73,7 +74,7 @@ def mart(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("CUSTDYN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(parquet_files, "_PIECE", 8)
     monkeypatch.setattr(parquet_files, "_MANY_CLIENTS", request.param)
-    monkeypatch.setattr(columns, "_MANY", request.param)
+    monkeypatch.setattr(lookups, "_MANY", request.param)
     for module in (parquet_files, stored):
         monkeypatch.setattr(module, "BATCH", 3)
     monkeypatch.setattr(by_client, "_BLOCK", 5)

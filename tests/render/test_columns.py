@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from custdyn_widgets.mart import columns
+from custdyn_widgets.mart.positions import positions
 from custdyn_widgets.mart.reading import parquet_files
 
 BLANKS = " \t\n\r\f"  # of ASCII: other blanks are ink, as an id of them is not empty
@@ -36,7 +37,7 @@ def test_a_text_stands_where_it_is_known_whether_it_comes_as_itself_or_as_a_code
     stands = [{"bc": 0, "a": 1}.get(text or "", -1) for text in texts]
     array = pa.array(texts, pa.string())
     for column in (array, array.dictionary_encode()):
-        assert columns.positions(column, ["bc", "a"]).tolist() == stands
+        assert positions(column, ["bc", "a"]).tolist() == stands
 
 
 @pytest.mark.parametrize("kind", [pa.int32(), pa.int8(), pa.uint8(), pa.uint32()])
@@ -59,11 +60,11 @@ def test_codes_below_zero_and_before_a_cut_are_told_apart() -> None:
 def test_a_dictionary_may_have_as_many_values_as_its_codes_can_count(kind: pa.DataType, count: int) -> None:
     known = [f"v{i}" for i in range(count)]
     column = pa.DictionaryArray.from_arrays(pa.array([0, None, count - 1], kind), pa.array(known))
-    assert columns.positions(column, known).tolist() == [0, -1, count - 1]
+    assert positions(column, known).tolist() == [0, -1, count - 1]
 
 
 def test_chunks_whose_dictionaries_hold_a_null_become_one_column() -> None:
     made = pa.DictionaryArray.from_arrays(pa.array([0, 1, 2]), pa.array(["a", None, "b"]))
     column = columns.plain(pa.chunked_array([made.slice(0, 2), made.slice(2)]))
     assert columns.blanks(column).tolist() == [False, True, False]
-    assert columns.positions(column, ["b", "a"]).tolist() == [1, -1, 0]
+    assert positions(column, ["b", "a"]).tolist() == [1, -1, 0]

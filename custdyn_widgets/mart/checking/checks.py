@@ -41,6 +41,7 @@ from custdyn_widgets.mart.checking.references import (
 )
 from custdyn_widgets.mart.checking.written_forms import iso_times, plain_numbers
 from custdyn_widgets.mart.dialect import Dialect
+from custdyn_widgets.mart.positions import PositionLookup, positions
 from custdyn_widgets.mart.reading.stored import StoredMart, StoredTable
 from custdyn_widgets.mart.schema import Kind, MartColumn
 
@@ -82,7 +83,7 @@ class BatchCheck:
 
     def __init__(self, others: Mapping[str, CheckedTable]) -> None:
         self._lookups = {
-            column: (columns.PositionLookup(others[other].columns[key]), others[other])
+            column: (PositionLookup(others[other].columns[key]), others[other])
             for table, column, other, key in REFERENCES
             if table == "transactions" and has_key(others, other, key)
         }
@@ -266,7 +267,7 @@ def _tags(array: pa.Array) -> pa.Array | None:
 def _unknown_choices(
     table: CheckedTable, spec: MartColumn, text: pa.Array, blank: columns.Bools
 ) -> Iterator[Fault]:
-    codes = table.codes[spec.name] = columns.positions(text, spec.choices)
+    codes = table.codes[spec.name] = positions(text, spec.choices)
     kind = fault_kinds.unknown_choice(spec)
     hints: dict[str, str] = {}  # a cache: wrong values tend to repeat, and finding the nearest choice is slow
     for i in np.flatnonzero((codes < 0) & ~blank):

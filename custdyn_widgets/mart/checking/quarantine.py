@@ -23,7 +23,8 @@ from custdyn_widgets.mart.checking.checked import CheckedMart, CheckedTable, sto
 from custdyn_widgets.mart.checking.fault_kinds import lost_reference
 from custdyn_widgets.mart.checking.faults import Fault
 from custdyn_widgets.mart.checking.references import REFERENCES
-from custdyn_widgets.mart.columns import Bools, Codes, Int64s, positions
+from custdyn_widgets.mart.columns import Bools, Codes, Int64s
+from custdyn_widgets.mart.positions import positions
 from custdyn_widgets.text import format_millionths, guard_formula
 
 _HEADINGS = ("file", "row", "column", "value", "why", "whole row")

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from custdyn_widgets.errors import shown
-from custdyn_widgets.mart import columns
 from custdyn_widgets.mart.checking import fault_kinds
 from custdyn_widgets.mart.checking.checked import CheckedTable
 from custdyn_widgets.mart.checking.faults import Fault
+from custdyn_widgets.mart.positions import positions
 
 # (table, column, referenced table, its key); references from a table come before references to it.
 REFERENCES = (
@@ -27,7 +27,7 @@ def unknown_references(tables: Mapping[str, CheckedTable]) -> Iterator[Fault]:
         if table not in tables or not has_key(tables, other, key):
             continue
         given = tables[table]
-        given.codes[column] = columns.positions(given.columns[column], tables[other].columns[key])
+        given.codes[column] = positions(given.columns[column], tables[other].columns[key])
         yield from unknown(given, column, tables[other])
 
 

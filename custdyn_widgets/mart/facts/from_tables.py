@@ -14,10 +14,11 @@ import pyarrow.compute as pc
 
 from custdyn_widgets.mart.checking.checked import CheckedMart, CheckedTable
 from custdyn_widgets.mart.checking.values import MICROS
-from custdyn_widgets.mart.columns import Codes, Int64s, positions
+from custdyn_widgets.mart.columns import Codes, Int64s
 from custdyn_widgets.mart.facts.by_client import Merged, Times
 from custdyn_widgets.mart.facts.facts import NEVER, Facts, Names
 from custdyn_widgets.mart.facts.ledger import Ledger, no_ledger, package_ids, whole_ledger
+from custdyn_widgets.mart.positions import positions
 
 
 def build(mart: CheckedMart) -> Facts:

@@ -26,7 +26,7 @@ from custdyn_widgets.mart.checking.quarantine import (
     others_without_faulty_rows,
 )
 from custdyn_widgets.mart.checking.values import MICROS
-from custdyn_widgets.mart.facts.by_client import fit_uint32
+from custdyn_widgets.mart.facts.by_client import fit_uint32, threads
 from custdyn_widgets.mart.facts.doubts import Doubt, Known, OtherTables
 from custdyn_widgets.mart.facts.facts import Facts
 from custdyn_widgets.mart.facts.from_tables import ClientOrder, facts_of, packages_of
@@ -35,6 +35,7 @@ from custdyn_widgets.mart.facts.ledger_pass import LedgerPass, in_threads, read_
 from custdyn_widgets.mart.facts.merging import merge, used_packages
 from custdyn_widgets.mart.facts.origin import Base, ReadLedger
 from custdyn_widgets.mart.reading.parts import joined_rows
+from custdyn_widgets.mart.reading.read_ahead import read_ahead
 from custdyn_widgets.mart.reading.stored import Piece, StoredMart, StoredTable
 from custdyn_widgets.mart.schema import TABLES
 
@@ -70,6 +71,11 @@ def build_in_pieces(stored: StoredMart, *, leave_out_faults: bool = False) -> Bu
     MartError
         If the mart has faults, unless `leave_out_faults` is set.
     """
+    with read_ahead(stored.ledger, threads()) as ledger:
+        return _built_in_passes(replace(stored, ledger=ledger), leave_out_faults)
+
+
+def _built_in_passes(stored: StoredMart, leave_out_faults: bool) -> BuiltMart | None:
     known = Known()
     while True:
         others = _Others.of(check_others(stored), leave_out_faults=leave_out_faults)

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from custdyn_widgets.mart import columns
 from custdyn_widgets.mart.checking.checked import CheckedTable
 from custdyn_widgets.mart.checking.values import MICROS
-from custdyn_widgets.mart.columns import Codes, positions
+from custdyn_widgets.mart.columns import Codes
 from custdyn_widgets.mart.facts.by_client import (
     Merged,
     Packages,
@@ -23,6 +23,7 @@ from custdyn_widgets.mart.facts.by_client import (
     fit_uint32,
 )
 from custdyn_widgets.mart.facts.flow_class import flow_classes
+from custdyn_widgets.mart.positions import positions
 
 
 @dataclass(frozen=True)

@@ -30,11 +30,12 @@ from custdyn_widgets.mart.checking.fault_kinds import NEAR_HEADING, NO_COLUMN
 from custdyn_widgets.mart.checking.faults import Fault
 from custdyn_widgets.mart.checking.guessing import have_other_formats, may_have_other_formats
 from custdyn_widgets.mart.checking.values import MICROS
-from custdyn_widgets.mart.columns import Bools, positions
+from custdyn_widgets.mart.columns import Bools
 from custdyn_widgets.mart.facts.by_client import Packages, SortedRuns, fit_uint32, in_uint32, threads
 from custdyn_widgets.mart.facts.doubts import Doubt, Known, OtherTables
 from custdyn_widgets.mart.facts.large_arrays import LargeArrays
 from custdyn_widgets.mart.facts.ledger import Ledger, coded_rows, package_ids, type_of_codes
+from custdyn_widgets.mart.positions import positions
 from custdyn_widgets.mart.reading.stored import Piece, StoredLedger, StoredTable
 
 T = TypeVar("T")

@@ -23,12 +23,13 @@ from custdyn_widgets.mart.checking.checked import CheckedTable
 from custdyn_widgets.mart.checking.checks import BatchCheck
 from custdyn_widgets.mart.checking.references import REFERENCES
 from custdyn_widgets.mart.checking.values import MICROS
-from custdyn_widgets.mart.columns import Codes, Int64s, positions
+from custdyn_widgets.mart.columns import Codes, Int64s
 from custdyn_widgets.mart.facts.by_client import Merged, Packages, Rows, Times, fit_uint32
 from custdyn_widgets.mart.facts.facts import Facts
 from custdyn_widgets.mart.facts.flow_class import Flows
 from custdyn_widgets.mart.facts.from_tables import with_rows
 from custdyn_widgets.mart.facts.ledger import coded_rows, sort_rows, type_of_codes
+from custdyn_widgets.mart.positions import positions
 from custdyn_widgets.mart.reading.stored import StoredTable
 from custdyn_widgets.mart.spark.tables import joined
 

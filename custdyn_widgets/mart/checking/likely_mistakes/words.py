@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow.compute as pc
 
 from custdyn_widgets.errors import shown
-from custdyn_widgets.mart import columns
 from custdyn_widgets.mart.checking.likely_mistakes.evidence import Evidence
 from custdyn_widgets.mart.checking.notes import Note
+from custdyn_widgets.mart.positions import positions
 
 _NULLS = ("\\N", "NULL", "null", "None", "NaN", "nan", "NaT", "<NA>", "(null)", "#N/A")
 
@@ -22,7 +22,7 @@ def words_for_null(evidence: Evidence) -> Iterator[Note]:
         for spec in table.stored.spec.columns:
             if spec.required or spec.kind not in ("text", "id") or spec.name not in table.columns:
                 continue
-            words = columns.positions(table.columns[spec.name], _NULLS)
+            words = positions(table.columns[spec.name], _NULLS)
             if count := int(np.count_nonzero(words >= 0)):
                 first = _NULLS[int(words[words >= 0][0])]
                 found.append(

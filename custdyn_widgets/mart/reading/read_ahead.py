@@ -1,0 +1,77 @@
+"""Read the first batches of a ledger in the background, while other work is done."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import islice
+
+from custdyn_widgets.mart.reading.stored import Piece, StoredLedger, StoredTable
+
+_BATCHES = 4  # per piece: as many as are read while pandas is imported, and few enough to fit in memory
+
+
+@contextmanager
+def read_ahead(ledger: StoredLedger, threads: int) -> Iterator[StoredLedger]:
+    """Yield a ledger while the first batches of its first pieces are read, one piece in each thread."""
+    with ThreadPoolExecutor(threads) as pool:
+        ahead = [_ReadAhead(piece, pool) for piece in ledger.pieces[:threads]]
+        try:
+            yield replace(ledger, pieces=(*ahead, *ledger.pieces[threads:]))
+        finally:
+            for piece in ahead:
+                piece.close()
+
+
+class _ReadAhead:
+    """A piece that is already being read. Only its first reader gets the batches read so far."""
+
+    def __init__(self, piece: Piece, pool: ThreadPoolExecutor) -> None:
+        self._piece = piece
+        self._begun: Future[_Begun] | None = pool.submit(_Begun, piece)
+        self._lock = threading.Lock()
+
+    def __call__(self) -> Iterator[StoredTable]:
+        begun = self._taken()
+        return begun.result().batches() if begun else self._piece()
+
+    def close(self) -> None:
+        """Free what was read if nobody wanted it."""
+        begun = self._taken()
+        if begun and not begun.cancel():
+            begun.result().close()
+
+    def _taken(self) -> Future[_Begun] | None:
+        with self._lock:
+            begun, self._begun = self._begun, None
+        return begun
+
+
+class _Begun:
+    """The first batches of a piece, or the error that ended them, and an iterator over the others."""
+
+    def __init__(self, piece: Piece) -> None:
+        self._first: deque[StoredTable] = deque()
+        self._error: Exception | None = None
+        self._others = iter(piece())
+        try:
+            self._first.extend(islice(self._others, _BATCHES))
+        except Exception as error:
+            self._error = error
+
+    def batches(self) -> Iterator[StoredTable]:
+        """Yield all batches, and then raise the error, if any."""
+        while self._first:
+            yield self._first.popleft()
+        if self._error:
+            raise self._error
+        yield from self._others
+
+    def close(self) -> None:
+        """Free the batches, and close the file."""
+        self._first.clear()
+        self._others = iter(())

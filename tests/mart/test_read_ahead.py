@@ -1,0 +1,72 @@
+"""The first batches of a ledger are read ahead, once, and nothing changes for who reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+
+import pyarrow as pa
+import pytest
+
+from custdyn_widgets.mart.reading.read_ahead import read_ahead
+from custdyn_widgets.mart.reading.stored import StoredLedger, StoredTable
+from custdyn_widgets.mart.schema import TABLES
+
+
+class Pieces:
+    """Two pieces of ten batches of a row each; the second one may fail after some batches."""
+
+    def __init__(self, fails_after: int | None = None) -> None:
+        self.begun, self.read, self.open = 0, 0, 0
+        self._fails_after = fails_after
+
+    def ledger(self) -> StoredLedger:
+        return StoredLedger(lambda _: self.batch(0), (lambda: self.piece(0), lambda: self.piece(10)), 20)
+
+    def piece(self, first: int) -> Iterator[StoredTable]:
+        self.begun += 1
+        self.open += 1
+        try:
+            for row in range(first, first + 10):
+                if first and row - first == self._fails_after:
+                    raise OSError("the disk is gone")
+                self.read += 1
+                yield self.batch(row)
+        finally:
+            self.open -= 1
+
+    def batch(self, row: int) -> StoredTable:
+        rows = pa.table({"transaction_id": [str(row)]})
+        return StoredTable(TABLES["transactions"], "t.parquet", rows, first_row=row + 1)
+
+
+def rows_of(batches: Iterator[StoredTable]) -> list[int]:
+    return [batch.first_row for batch in batches]
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4])
+def test_each_piece_is_read_once_unless_it_is_needed_again(threads: int) -> None:
+    pieces = Pieces()
+    with read_ahead(pieces.ledger(), threads) as ledger:
+        for again in (1, 2):
+            assert rows_of(ledger.pieces[0]()) == [*range(1, 11)]
+            assert rows_of(ledger.pieces[1]()) == [*range(11, 21)]
+            assert (pieces.begun, pieces.read, pieces.open) == (2 * again, 20 * again, 0)
+
+
+@pytest.mark.parametrize("fails_after", [0, 2, 4, 7])
+def test_an_error_follows_the_batches_before_it(fails_after: int) -> None:
+    with read_ahead(Pieces(fails_after).ledger(), 2) as ledger:
+        for _ in range(2):
+            batches = ledger.pieces[1]()
+            assert rows_of(islice(batches, fails_after)) == [*range(11, 11 + fails_after)]
+            with pytest.raises(OSError, match="the disk is gone"):
+                next(batches)
+
+
+def test_pieces_that_nobody_wants_are_closed_and_their_errors_ignored() -> None:
+    pieces = Pieces(fails_after=1)
+    with read_ahead(pieces.ledger(), 2):
+        pass
+    assert pieces.open == 0
+    assert pieces.read <= 5
