@@ -79,7 +79,7 @@ class Lines(NamedTuple):
 
     @property
     def _are_all(self) -> bool:
-        """Whether there is a line for every row of the cells, in their order."""
+        """Whether there is a line for every row of the cells, in the same order."""
         return np.array_equal(self.rows, np.arange(self.source.row_count))
 
     def exact_at(self, positions: Int64s) -> pd.DataFrame:

@@ -226,7 +226,7 @@ def sum_flows(facts: Facts, clients: Int64s, grid: Grid) -> pd.DataFrame:
 
 
 def _sums_of(facts: Facts, clients: Int64s, *, grid: Grid) -> dict[int, _Sums]:
-    """Return the sums of each currency, computed in threads that take spans from a shared iterator."""
+    """Return the sums for each currency, computed in threads that take spans from a shared iterator."""
     spans = parts(facts, Span.of(facts, clients, grid))
     waiting = iter(spans)
     kernel = kernel_for(facts, grid, sum(int((span.end - span.begin).sum()) for span in spans))
