@@ -108,9 +108,9 @@ sys.meta_path.insert(0, Stopped())
 asked = {{"interval": {{"start": "2021-01-01", "end": "2021-12-31"}}}}, {mart!r}
 try:
     from custdyn_widgets import run_report
+    run_report(*asked)
 except KeyboardInterrupt:
     print("stopped", stopped)
-from custdyn_widgets import run_report
 print(len(run_report(*asked).rows), signal.getsignal(signal.SIGINT) is signal.default_int_handler)
 """
 

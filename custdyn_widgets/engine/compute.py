@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import datetime
-from importlib import import_module
-from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from custdyn_widgets.errors import QueryError
@@ -20,7 +16,6 @@ if TYPE_CHECKING:
 
     from custdyn_widgets.report import Report
 
-_COMPUTING = "custdyn_widgets.engine.report"  # the module that imports pandas
 ENGINES = ("local", "spark")
 
 
@@ -77,22 +72,14 @@ def run_report(
 
 
 def _report_on(*arguments: Any, **options: Any) -> Report:
-    from custdyn_widgets.engine.report import report_on  # imported late: slow to load
+    from custdyn_widgets.engine.report import report_on  # imported late: the ledger is read meanwhile
 
     return report_on(*arguments, **options)
-
-
-def _import_early() -> None:
-    """Import the module that computes, which takes about as long as opening a small mart."""
-    with suppress(Exception):  # importing it again shows the error
-        import_module(_COMPUTING)
 
 
 def _open(source: SourceLike, engine: str) -> OpenedMart:
     if engine not in ENGINES:
         raise QueryError.not_allowed("engine", engine, ENGINES)
-    if _COMPUTING not in sys.modules:
-        Thread(target=_import_early, name="custdyn import").start()
     if engine == "spark":
         from custdyn_widgets.mart import open_on_spark  # imported late: rarely needed
 

@@ -184,7 +184,7 @@ def _cut_off(smtp: smtplib.SMTP, seconds: float, closed: threading.Event) -> Non
     while not is_closed:
         if (sock := smtp.sock) is not None:
             with suppress(OSError):
-                # Its own `shutdown` would drop the TLS keys that another thread is using.
+                # `sock.shutdown` would drop the TLS keys that another thread is using.
                 socket.socket.shutdown(sock, socket.SHUT_RDWR)
         is_closed = closed.wait(_PAUSE_S)
 

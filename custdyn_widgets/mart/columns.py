@@ -169,7 +169,7 @@ def to_bools(column: pa.Array) -> Bools:
 def as_numbers(column: pa.Array) -> pa.Array | None:
     """Return integers or decimals as int64, or None if a value is not whole or does not fit.
 
-    UUIDs are returned unchanged: they are numbers, too. For other types, the result is None.
+    UUIDs, which are numbers of 128 bits, are returned unchanged. For other types, the result is None.
     """
     kind = column.type
     if is_uuid(kind):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
+from binascii import unhexlify
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from custdyn_widgets.mart.columns import Bools, Codes, as_text, decoded, is_uuid, of_rows, to_bools
-from custdyn_widgets.mart.text_lookup import NumberLookup, TextLookup, UuidLookup
+from custdyn_widgets.mart.text_lookup import NumberLookup, TextLookup, UuidLookup, text_bytes
 
 _WHOLE_NUMBER = r"^(0|-?[1-9][0-9]{0,17})$"  # as written by `as_text`, with up to 18 digits
 _LONG_NUMBER = r"^-?[1-9][0-9]{18}$"  # 19 digits: may fit in an int64
@@ -69,8 +70,8 @@ class _UuidPositions:
 
     def __init__(self, known: pa.Array) -> None:
         written = _match(known, _UUID)
-        digits = "".join(known.filter(pa.array(written)).to_pylist()).replace("-", "")
-        self._lookup = UuidLookup(_octets(bytes.fromhex(digits))) if digits else None
+        digits = text_bytes(known.filter(pa.array(written)))[1].tobytes().replace(b"-", b"")
+        self._lookup = UuidLookup(_octets(unhexlify(digits))) if digits else None
         self._places = np.append(np.flatnonzero(written), -1).astype(np.int32)
 
     def positions(self, values: pa.Array) -> Codes:

@@ -70,9 +70,12 @@ class NumberLookup:
 
 
 class UuidLookup:
-    """Looks up UUIDs among known ones, of which there must be some; each has two words.
+    """Looks up UUIDs, each of which has two words.
 
-    If several known UUIDs are equal, the first is found.
+    Parameters
+    ----------
+    known
+        The known UUIDs, at least one. If several are equal, the first is found.
     """
 
     def __init__(self, known: _Words) -> None:

@@ -10,13 +10,11 @@ from decimal import Decimal
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from custdyn_widgets.engine import compute
 from custdyn_widgets.engine.compute import run_report
 from custdyn_widgets.engine.rows import _without_garbage_collection
 from custdyn_widgets.errors import CustDynError, MartError, QueryError, RateError
@@ -463,12 +461,3 @@ def test_garbage_is_collected_again_after_a_report_that_failed() -> None:
     with pytest.raises(KeyError):
         fail()
     assert [*seen, gc.isenabled()] == [False, True]
-
-
-def test_a_failure_to_import_early_is_left_to_the_import_that_needs_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    broken = Mock(side_effect=ImportError("broken"))
-    monkeypatch.setattr(compute, "import_module", broken)
-    compute._import_early()
-    broken.assert_called_once_with("custdyn_widgets.engine.report")

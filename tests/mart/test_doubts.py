@@ -269,9 +269,10 @@ def test_equal_keys_of_different_ids_are_no_fault(
 @pytest.mark.parametrize(
     ("changed", "in_doubt"),
     [
-        ({8: {"at": "1969-07-01"}}, [8]),
         ({3: {"transaction_id": "t20"}}, [3, 20]),
         ({5: {"client_id": "c5"}, 17: {"client_id": "c5"}}, [5, 17]),  # a client that is left out
+        ({8: {"at": "1969-07-01", "client_id": "c5"}}, [8]),
+        ({8: {"at": "1969-07-01", "transaction_id": "t20"}}, [8, 20]),
         ({4: {"package_id": "p9"}, 6: {"package_id": "p8"}}, [4, 6]),  # p8 is unknown, p9 is left out
     ],
 )

@@ -3,7 +3,7 @@
 Ids usually rise from row to row, which proves that they are distinct. Text ids may rise in either of two
 orders: alphabetically, or shorter ones first, so that T10 follows T9. If ids do not rise, each is converted
 to a 64-bit key, and the keys are sorted: a numeric id is its own key, and the key of a text id is its hash.
-Ids with distinct keys are distinct.
+Ids with distinct keys are distinct. UUIDs are in the same order as their text, whose hash is their key.
 
 Rows can be added to a ledger later without reading its ids again, because the greatest id or the keys are
 stored.

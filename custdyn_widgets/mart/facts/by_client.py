@@ -157,9 +157,17 @@ def threads() -> int:
     return min(len(os.sched_getaffinity(0)), 4)
 
 
-def fit_uint32(seconds: Int64s) -> bool:
+def fit_uint32(seconds: Times) -> bool:
     """Return whether all times fit in a uint32; 0 is reserved for "never"."""
     return bool(seconds.min(initial=1) >= 1 and seconds.max(initial=1) < 2**32)
+
+
+def in_fewest_bits(rows: Merged) -> Merged:
+    """Return rows with their times as uint32 if they fit."""
+    if rows.time.dtype == np.uint32 or not fit_uint32(rows.time):
+        return rows
+    # The int64 that stands for "never" is negative; as a uint32, it is 0.
+    return rows._replace(time=rows.time.astype(np.uint32), paid_at=rows.paid_at.clip(0).astype(np.uint32))
 
 
 def in_uint32(seconds: Int64s) -> Bools:

@@ -36,7 +36,7 @@ class Known:
     kept
         The row numbers, ascending, of rows that were in doubt but have no faults.
     has_early_or_late_times
-        Whether any rows without faults have times that do not fit in 32 bits.
+        Whether any rows without faults of their own have times that do not fit in 32 bits.
     """
 
     is_guessed: bool = False

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ from custdyn_widgets.mart.checking.quarantine import (
     others_without_faulty_rows,
 )
 from custdyn_widgets.mart.checking.values import MICROS
-from custdyn_widgets.mart.facts.by_client import fit_uint32, threads
+from custdyn_widgets.mart.facts.by_client import fit_uint32, in_fewest_bits, threads
 from custdyn_widgets.mart.facts.doubts import Doubt, Known, OtherTables
 from custdyn_widgets.mart.facts.facts import Facts
 from custdyn_widgets.mart.facts.from_tables import ClientOrder, facts_of, packages_of
@@ -72,6 +73,7 @@ def build_in_pieces(stored: StoredMart, *, leave_out_faults: bool = False) -> Bu
         If the mart has faults, unless `leave_out_faults` is set.
     """
     with read_ahead(stored.ledger, threads()) as ledger:
+        import_module("pandas")  # pyarrow would import it as soon as it converts a list, and ignore Ctrl-C
         return _built_in_passes(replace(stored, ledger=ledger), leave_out_faults)
 
 
@@ -259,7 +261,8 @@ def _built(
     """
     assert others.tables is not None
     assert others.order is not None
-    rows = ledger.rows
+    rows = in_fewest_bits(ledger.rows)
+    ledger = replace(ledger, rows=rows)
     opening = others.tables["clients"].columns["opening_balance"][others.order.order]
     if any_overflow(rows.offset, rows.time, rows.amount, opening, largest):
         return None

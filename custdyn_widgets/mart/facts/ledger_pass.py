@@ -1,7 +1,7 @@
 """One pass over a ledger: its pieces are read, checked and sorted by client, in parallel.
 
 Each batch is added to the runs and then freed. Only the rows in doubt are kept as stored: those with
-faults, those that refer to rows left out of other tables, and those whose times or ids need another pass. The
+faults, those that refer to rows left out of other tables, and those whose ids need another pass. The
 caller then checks only these rows.
 
 The checks are the same as for tables in memory, except for those that span batches: whether ids are unique,
@@ -30,7 +30,7 @@ from custdyn_widgets.mart.checking.fault_kinds import NEAR_HEADING, NO_COLUMN
 from custdyn_widgets.mart.checking.faults import Fault
 from custdyn_widgets.mart.checking.guessing import have_other_formats, may_have_other_formats
 from custdyn_widgets.mart.checking.values import MICROS
-from custdyn_widgets.mart.columns import Bools
+from custdyn_widgets.mart.columns import Bools, Int64s
 from custdyn_widgets.mart.facts.by_client import Packages, SortedRuns, fit_uint32, in_uint32, threads
 from custdyn_widgets.mart.facts.doubts import Doubt, Known, OtherTables
 from custdyn_widgets.mart.facts.large_arrays import LargeArrays
@@ -183,17 +183,19 @@ class _LedgerWork:
                 return Doubt.ROWS
             if faults and not self.known.is_guessed and have_other_formats({"transactions": stored}):
                 return Doubt.FORMAT
-            if not self.known.has_early_or_late_times and _has_early_or_late_times(table, faults):
+            seconds = table.columns["at"] // MICROS
+            if not self.known.has_early_or_late_times and _has_early_or_late_times(table, seconds, faults):
                 return Doubt.TIMES
             if self.known.repeated is None:
                 self.ids.add(stored.first_row, table.columns["transaction_id"])
-            found.append(self._added(stored, table, faults))
+            found.append(self._added(stored, table, seconds, faults))
         return found
 
-    def _added(self, stored: StoredTable, table: CheckedTable, faults: list[Fault]) -> _Batch:
+    def _added(
+        self, stored: StoredTable, table: CheckedTable, seconds: Int64s, faults: list[Fault]
+    ) -> _Batch:
         """Add the rows of a batch to the runs, except those in doubt."""
         first, count = stored.first_row - self.stored.first_row, len(table)
-        seconds = table.columns["at"] // MICROS
         doubtful = self._doubtful(table, faults)
         apart = stored.rows(doubtful) if faults or doubtful.any() else None
         if doubtful.any():
@@ -239,9 +241,8 @@ class _LedgerWork:
         return of_table.take(table.codes["package_id"], mode="wrap")  # -1 (none) selects the last code
 
 
-def _has_early_or_late_times(table: CheckedTable, faults: list[Fault]) -> bool:
+def _has_early_or_late_times(table: CheckedTable, seconds: Int64s, faults: list[Fault]) -> bool:
     """Return whether any rows without faults have times that do not fit in 32 bits."""
-    seconds = table.columns["at"] // MICROS
     if fit_uint32(seconds):
         return False
     found = ~in_uint32(seconds) & ~table.blank["at"]

@@ -1,4 +1,8 @@
-"""Read the first batches of a ledger in the background, while other work is done."""
+"""Read the first batches of a ledger in the background, while other work is done.
+
+That work includes importing pandas, which nothing here may do: if an import that two threads wait for is
+interrupted, Python may never release its lock.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +12,10 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import islice
 
 from custdyn_widgets.mart.reading.stored import Piece, StoredLedger, StoredTable
 
-_BATCHES = 4  # per piece: as many as are read while pandas is imported, and few enough to fit in memory
+_ROWS = 2**20  # per piece: as many as are read while pandas is imported, and few enough to fit in memory
 
 
 @contextmanager
@@ -59,7 +62,10 @@ class _Begun:
         self._error: Exception | None = None
         self._others = iter(piece())
         try:
-            self._first.extend(islice(self._others, _BATCHES))
+            rows = 0
+            while rows < _ROWS and (batch := next(self._others, None)) is not None:
+                self._first.append(batch)
+                rows += batch.data.num_rows
         except Exception as error:
             self._error = error
 

@@ -1,8 +1,7 @@
 """Find evidence, around clock changes, that the times in a ledger are local times rather than UTC.
 
 Local times never fall in an hour that clocks skip. Events at a fixed time in UTC, such as a bill run, move by
-an hour in local time, as the clocks do. (Events at a fixed local time move the other way in
-UTC.)
+an hour in local time, as the clocks do. (Events at a fixed local time move the other way in UTC.)
 """
 
 from __future__ import annotations
