@@ -94,6 +94,7 @@ def test_a_run_leaves_the_computing_and_the_javascript_engine_to_its_kernel(tmp_
     )
 
 
+CHECKED = "from custdyn_widgets.mart import check_source; check_source(asked[1])"
 INTERRUPTED = """
 import os, signal, sys, threading
 
@@ -108,16 +109,17 @@ sys.meta_path.insert(0, Stopped())
 asked = {{"interval": {{"start": "2021-01-01", "end": "2021-12-31"}}}}, {mart!r}
 try:
     from custdyn_widgets import run_report
-    run_report(*asked)
+    {first}
 except KeyboardInterrupt:
     print("stopped", stopped)
 print(len(run_report(*asked).rows), signal.getsignal(signal.SIGINT) is signal.default_int_handler)
 """
 
 
-def test_a_first_report_that_is_stopped_can_be_asked_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("first", ["run_report(*asked)", CHECKED])
+def test_a_first_report_or_check_that_is_stopped_can_be_asked_again(first: str, tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED.format(mart=MART)],
+        [sys.executable, "-c", INTERRUPTED.format(mart=MART, first=first)],
         env={**os.environ, "CUSTDYN_CACHE": str(tmp_path), "PYTHONPATH": str(TESTS.parent)},
         capture_output=True,
         check=True,

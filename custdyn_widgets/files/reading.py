@@ -110,7 +110,7 @@ def owned_bytes(folder: int, name: str, most: int) -> tuple[bytes, int]:
     with open_plain_file(folder, name) as file:
         size = file_size(file)
         if size > most:  # a sparse file takes up little disk space, but its full size in memory
-            raise NotPlainError(f"has {size:,} bytes; at most {most:,} are allowed")
+            raise NotPlainError(f"is {size:,} bytes long; at most {most:,} are allowed")
         return file.read(size), os.fstat(file.fileno()).st_uid
 
 

@@ -1,7 +1,7 @@
 """The exact instants of a query: edges of buckets, and starts of windows.
 
 Every edge is a whole second in UTC and is computed only here; code that uses the edges does no calendar
-arithmetic. Wall times that the clocks skip or repeat are resolved as `datetime(…, fold=0)` does. Instants are
+arithmetic. Wall times that the clocks skip or repeat are resolved as in `datetime(…, fold=0)`. Instants are
 ints: seconds since 1970-01-01T00:00:00Z.
 """
 

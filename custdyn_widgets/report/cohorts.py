@@ -1,4 +1,4 @@
-"""The retention triangle: how many clients of each cohort had a paid use, month by month."""
+"""The retention triangle: how many clients in each cohort had a paid use, month by month."""
 
 from __future__ import annotations
 

@@ -183,7 +183,10 @@ ATTACKS = {
     "no signature": (_without("SIGNATURE.bin"), "SIGNATURE.bin or PUBLIC_KEY.pem is missing or damaged"),
     "no key": (_without("PUBLIC_KEY.pem"), "SIGNATURE.bin or PUBLIC_KEY.pem is missing or damaged"),
     "two keys": (_with("PUBLIC_KEY.pem", pem("11" * 32) * 2), "PUBLIC_KEY.pem is missing or damaged"),
-    "long signature": (_with("SIGNATURE.bin", b"x" * 5000), "SIGNATURE.bin has 5,000 bytes; at most 1,000"),
+    "long signature": (
+        _with("SIGNATURE.bin", b"x" * 5000),
+        "SIGNATURE.bin is 5,000 bytes long; at most",
+    ),
     "no manifest": (_without("manifest.json"), "manifest.json is missing"),
     "empty manifest": (_with("manifest.json", b""), "manifest.json is not a snapshot's manifest"),
     "other JSON": (_with("manifest.json", b"[]"), "manifest.json is not a snapshot's manifest"),

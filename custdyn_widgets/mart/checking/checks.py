@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,7 @@ def check(stored: StoredMart) -> CheckedMart:
 
     This does not search for likely mistakes; `check_source` does.
     """
+    _import_pandas()
     tables = stored.tables()
     unusual = have_other_formats(tables)
     if unusual:  # guess the format first: recording a fault for each value would be slow
@@ -64,8 +66,14 @@ def check(stored: StoredMart) -> CheckedMart:
     return mart
 
 
+def _import_pandas() -> None:
+    """Import pandas, which pyarrow would do as soon as it converts a list; but it would ignore Ctrl-C."""
+    import_module("pandas")
+
+
 def check_others(stored: StoredMart) -> CheckedMart:
     """Check all tables except the transactions."""
+    _import_pandas()
     return check_tables(stored.name, stored.others)
 
 

@@ -166,8 +166,8 @@ def in_fewest_bits(rows: Merged) -> Merged:
     """Return rows with their times as uint32 if they fit."""
     if rows.time.dtype == np.uint32 or not fit_uint32(rows.time):
         return rows
-    # The int64 that stands for "never" is negative; as a uint32, it is 0.
-    return rows._replace(time=rows.time.astype(np.uint32), paid_at=rows.paid_at.clip(0).astype(np.uint32))
+    # The int64 for "never" is -2**63; its last 32 bits are 0, the uint32 for "never".
+    return rows._replace(time=rows.time.astype(np.uint32), paid_at=rows.paid_at.astype(np.uint32))
 
 
 def in_uint32(seconds: Int64s) -> Bools:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -73,7 +72,6 @@ def build_in_pieces(stored: StoredMart, *, leave_out_faults: bool = False) -> Bu
         If the mart has faults, unless `leave_out_faults` is set.
     """
     with read_ahead(stored.ledger, threads()) as ledger:
-        import_module("pandas")  # pyarrow would import it as soon as it converts a list, and ignore Ctrl-C
         return _built_in_passes(replace(stored, ledger=ledger), leave_out_faults)
 
 

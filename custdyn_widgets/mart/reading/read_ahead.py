@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -34,8 +34,8 @@ class _ReadAhead:
     """A piece that is already being read. Only its first reader gets the batches read so far."""
 
     def __init__(self, piece: Piece, pool: ThreadPoolExecutor) -> None:
-        self._piece = piece
-        self._begun: Future[_Begun] | None = pool.submit(_Begun, piece)
+        self._piece, self._is_wanted = piece, True
+        self._begun: Future[_Begun] | None = pool.submit(_Begun, piece, lambda: self._is_wanted)
         self._lock = threading.Lock()
 
     def __call__(self) -> Iterator[StoredTable]:
@@ -44,6 +44,7 @@ class _ReadAhead:
 
     def close(self) -> None:
         """Free what was read if nobody wanted it."""
+        self._is_wanted = False
         begun = self._taken()
         if begun and not begun.cancel():
             begun.result().close()
@@ -57,13 +58,13 @@ class _ReadAhead:
 class _Begun:
     """The first batches of a piece, or the error that ended them, and an iterator over the others."""
 
-    def __init__(self, piece: Piece) -> None:
+    def __init__(self, piece: Piece, is_wanted: Callable[[], bool]) -> None:
         self._first: deque[StoredTable] = deque()
         self._error: Exception | None = None
         self._others = iter(piece())
         try:
             rows = 0
-            while rows < _ROWS and (batch := next(self._others, None)) is not None:
+            while rows < _ROWS and is_wanted() and (batch := next(self._others, None)) is not None:
                 self._first.append(batch)
                 rows += batch.data.num_rows
         except Exception as error:

@@ -200,7 +200,7 @@ def _check_signature(data: bytes, seal: Mapping[str, bytes], keys: Collection[st
 
 def _read(file: BinaryIO, entry: Entry, most: int) -> bytes:
     if entry.size > most:
-        raise ZipProblemError(f"{entry.name} has {entry.size:,} bytes; at most {most:,} are allowed.")
+        raise ZipProblemError(f"{entry.name} is {entry.size:,} bytes long; at most {most:,} are allowed.")
     return b"".join(content(file, entry))
 
 
