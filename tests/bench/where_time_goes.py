@@ -117,7 +117,7 @@ def _first(mart: Path) -> dict[str, float]:
         (by_client.SortedRuns, "put", SORTING),
         (by_client.SortedRuns, "merged", SORTING),
         (by_client, "_place_block", SORTING),
-        (compute, "report_on", REPORT),
+        (compute, "_report_on", REPORT),
     ):
         setattr(owner, method, clock.timed(name, getattr(owner, method)))
     batches = pq.ParquetFile.iter_batches
