@@ -436,7 +436,7 @@ function follow(chart) {
   };
   growing.observe(chart);
   for (const event of events) addEventListener(event, stop, true);
-  setTimeout(stop, 20_000); // the first chart has to wait for the drawing library
+  setTimeout(stop, 60_000); // the first chart waits for the drawing library, for long on a busy machine
 }
 
 // Copies text that is not on screen.
