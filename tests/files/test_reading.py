@@ -39,7 +39,7 @@ def test_a_plain_file_is_opened(folder: int) -> None:
 def test_a_file_is_read_if_it_is_no_larger_than_allowed(folder: int) -> None:
     assert plain_bytes(folder, "plain", 4) == b"text"
     assert owned_bytes(folder, "plain", 5) == (b"text", os.getuid())
-    with pytest.raises(NotPlainError, match="has 4 bytes; at most 3 are allowed"):
+    with pytest.raises(NotPlainError, match="is 4 bytes long; at most 3 are allowed"):
         plain_bytes(folder, "plain", 3)
 
 
