@@ -424,17 +424,21 @@ function toolbar(...parts) {
   return bar;
 }
 
-// A chart is below the table, often out of view, and grows when drawn, so it is kept in view until the user does
-// something else.
+// A chart is below the table, often out of view, and grows when drawn, and JupyterLab scrolls when it lays out its cells
+// again. So the chart is kept in view until the user does something else.
 function follow(chart) {
-  const growing = new ResizeObserver(() => chart.scrollIntoView({ block: "nearest" }));
-  const events = ["wheel", "keydown", "pointerdown"];
+  const show = () => chart.scrollIntoView({ block: "nearest" });
+  const growing = new ResizeObserver(show);
+  const gestures = ["wheel", "touchmove"];
+  const events = [...gestures, "keydown", "pointerdown"];
   const stop = (event) => {
-    if (event && event.type !== "wheel" && chart.contains(event.target)) return; // composing a Blank Chart
+    if (event && !gestures.includes(event.type) && chart.contains(event.target)) return; // composing a Blank Chart
     growing.disconnect();
+    removeEventListener("scroll", show, true);
     for (const event of events) removeEventListener(event, stop, true);
   };
   growing.observe(chart);
+  addEventListener("scroll", show, true);
   for (const event of events) addEventListener(event, stop, true);
   setTimeout(stop, 60_000); // the first chart waits for the drawing library, for long on a busy machine
 }
