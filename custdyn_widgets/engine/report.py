@@ -10,7 +10,6 @@ import pandas as pd
 
 from custdyn_widgets import __version__, settings
 from custdyn_widgets.engine.cells.pieces import transactions_within
-from custdyn_widgets.engine.cohorts import build_triangle
 from custdyn_widgets.engine.evidence import EvidenceMaker
 from custdyn_widgets.engine.freshness import data_gaps
 from custdyn_widgets.engine.groups import label_headings
@@ -19,7 +18,7 @@ from custdyn_widgets.engine.plan import Plan, plan_report
 from custdyn_widgets.engine.rows import build_rows
 from custdyn_widgets.mart import OpenedMart
 from custdyn_widgets.query import ReportQuery, parse_as_of, time_zone_data
-from custdyn_widgets.report import Info, Report
+from custdyn_widgets.report import CohortTriangle, Info, Report
 from custdyn_widgets.text import format_instant_utc
 
 
@@ -60,7 +59,7 @@ def report_on(
         info=_info(plan, mart, warning, role or loaded.role, time.monotonic() - began),
         message=None if plan.buckets else _why_no_rows(plan),
         definitions=SURPRISES,
-        triangle=build_triangle(plan) if "cohort" in plan.query.group_by else None,
+        triangle=_triangle(plan),
         evidence=EvidenceMaker(plan) if loaded.evidence and not mart.facts.is_distributed else None,
     )
 
@@ -92,6 +91,14 @@ def _info(plan: Plan, mart: OpenedMart, warning: str | None, role: str, seconds:
         data_gaps=gaps,
         versions={"custdyn-widgets": __version__, "pandas": pd.__version__, "numpy": np.__version__},
     )
+
+
+def _triangle(plan: Plan) -> CohortTriangle | None:
+    if "cohort" not in plan.query.group_by:
+        return None
+    from custdyn_widgets.engine.cohorts import build_triangle  # imported late: rarely needed
+
+    return build_triangle(plan)
 
 
 def _text_or_none(instant: int | None) -> str | None:

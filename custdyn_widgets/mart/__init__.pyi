@@ -1,4 +1,3 @@
-from .building import check_source
 from .columns import Bools, Int64s
 from .demo.folder import demo_folder, last_midnight
 from .demo.mart import demo_query
@@ -10,6 +9,7 @@ from .mapping.adding import add_database, add_source, check_new_name
 from .mapping.drafting import draft_mapping
 from .mapping.sql_file import shipped_mapping, shipped_systems
 from .opening import OpenedMart, open_mart
+from .source_check import check_source
 from .sources import Source, SourceLike, absolute_source, named_sources
 from .spark.checking import check_on_spark
 from .spark.opening import open_on_spark

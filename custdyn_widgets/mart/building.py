@@ -1,4 +1,4 @@
-"""Building a source's facts, and checking sources.
+"""Building a source's facts.
 
 With `on_fault = "quarantine"`, faulty rows are left out of the facts and listed in a file in the cache's
 `quarantine` folder.
@@ -13,11 +13,7 @@ from pathlib import Path
 
 from custdyn_widgets import progress
 from custdyn_widgets.errors import CustDynError, SourceError
-from custdyn_widgets.mart.checking.checked import CheckedMart
 from custdyn_widgets.mart.checking.checks import check
-from custdyn_widgets.mart.checking.likely_mistakes.numbers import floats_in_memory
-from custdyn_widgets.mart.checking.likely_mistakes.search import likely_mistakes
-from custdyn_widgets.mart.checking.notes import Note
 from custdyn_widgets.mart.checking.quarantine import Quarantine, leave_out_faulty_rows
 from custdyn_widgets.mart.facts import cache
 from custdyn_widgets.mart.facts.from_tables import build
@@ -25,36 +21,9 @@ from custdyn_widgets.mart.facts.in_pieces import BuiltMart, build_in_pieces, bui
 from custdyn_widgets.mart.facts.origin import Origin, find_base
 from custdyn_widgets.mart.located import LocatedMart, locate
 from custdyn_widgets.mart.reading.files import read_folder, read_mart
-from custdyn_widgets.mart.reading.frames import from_frames
-from custdyn_widgets.mart.reading.mart_files import files_with_status, source_name
+from custdyn_widgets.mart.reading.mart_files import source_name
 from custdyn_widgets.mart.reading.stored import StoredMart
-from custdyn_widgets.mart.sources import Source, SourceLike, resolve_source
-
-
-def check_source(source: SourceLike) -> CheckedMart:
-    """Read a source, and find all its faults and likely mistakes.
-
-    Quarantined rows are listed in a file, as they are for a report, and a note names the file.
-
-    Raises
-    ------
-    SourceError
-        If the source does not exist, cannot be read, or keeps changing while it is read.
-    """
-    chosen = resolve_source(source)
-    if isinstance(chosen.data, Mapping):
-        return _checked(chosen, None)
-    for _ in range(2):
-        located = locate(chosen)
-        try:
-            mart = _checked(chosen, located)
-        except CustDynError:
-            if locate(chosen) == located:
-                raise
-            continue
-        if locate(chosen) == located:
-            return mart
-    raise still_changing(chosen)
+from custdyn_widgets.mart.sources import Source
 
 
 def still_changing(source: Source) -> SourceError:
@@ -64,34 +33,16 @@ def still_changing(source: Source) -> SourceError:
     )
 
 
-def _checked(chosen: Source, located: LocatedMart | None) -> CheckedMart:
-    """Check tables in memory, or the files of a located mart."""
-    if located is None:
-        assert isinstance(chosen.data, Mapping)
-        key, stored, sentences = None, from_frames(chosen.data).in_dialect(chosen.dialect), list[str]()
-        files, written = list[Path](), None
-    else:
-        key, stored = chosen.cache_key(located.stamp.fingerprint), _read(located, chosen)
-        sentences = list(located.sentences)
-        files, written = _files(located, chosen), located.stamp.last_changed
-    mart = check(stored)
-    mart.notes += [Note(sentence, "mapping") for sentence in sentences]
-    mart.notes += likely_mistakes(mart.tables, files, written)
-    if chosen.on_fault == "quarantine":
-        _, left_out = leave_out_faulty_rows(mart)
-        warning, listing = _listed(stored, chosen, key, left_out)
-        mart = replace(mart, notes=[*mart.notes, *([Note(warning, "left_out")] if warning else [])])
-        if listing:
-            progress.note(f"The rows left out are listed in {listing}")
-    return mart
-
-
 def build_in_memory(source: Source) -> tuple[cache.CacheEntry, str, str]:
     """Build facts from tables in memory, and return them with the source's name and a warning, or "".
 
     There is a warning if money is stored as floats, because users may pass the result of `pandas.read_sql` to
     a report without ever checking it.
     """
+    # Imported late: files do not need them.
+    from custdyn_widgets.mart.checking.likely_mistakes.numbers import floats_in_memory
+    from custdyn_widgets.mart.reading.frames import from_frames
+
     assert isinstance(source.data, Mapping)
     stored = from_frames(source.data).in_dialect(source.dialect)
     return _build(stored, source, None), source.name or stored.name, floats_in_memory(stored)
@@ -103,7 +54,7 @@ def build_unchanged(mart: LocatedMart, source: Source) -> cache.CacheEntry | Non
     If files changed during the build, faults are ignored: they may come from a mixture of old and new tables.
     """
     try:
-        entry = _build_with_base(mart, source) or _build(_read(mart, source), source, mart)
+        entry = _build_with_base(mart, source) or _build(read_located(mart, source), source, mart)
     except CustDynError:
         if locate(source) == mart:
             raise
@@ -111,16 +62,7 @@ def build_unchanged(mart: LocatedMart, source: Source) -> cache.CacheEntry | Non
     return entry if locate(source) == mart else None
 
 
-def _files(mart: LocatedMart, source: Source) -> list[Path]:
-    """Return the files of a mart or, if it has a mapping, the files that the mapping reads."""
-    if mart.path == source.path:
-        return [path for parts in files_with_status(mart.path).values() for path, _ in parts]
-    from custdyn_widgets.mart.mapping.mapped import mapped_files  # imported late: rarely needed
-
-    return mapped_files(source.path)
-
-
-def _read(mart: LocatedMart, source: Source, only: Collection[str] | None = None) -> StoredMart:
+def read_located(mart: LocatedMart, source: Source, only: Collection[str] | None = None) -> StoredMart:
     """Read the mart of a resolved source in the source's dialect.
 
     `only` contains the names of the ledger's part files to read; None means all.
@@ -139,7 +81,7 @@ def _build_with_base(mart: LocatedMart, source: Source) -> cache.CacheEntry | No
     if base is None:
         return None
     try:
-        built = build_with_base(_read(mart, source, base.added), base)
+        built = build_with_base(read_located(mart, source, base.added), base)
     except CustDynError:  # the build from all files reports the error
         return None
     return cache.CacheEntry(built.facts, origin=_origin(mart, source, built)) if built else None
@@ -163,7 +105,7 @@ def _build(stored: StoredMart, source: Source, located: LocatedMart | None) -> c
     key = source.cache_key(located.stamp.fingerprint) if located else None
     if built := build_in_pieces(stored, leave_out_faults=leaves_out):
         origin = _origin(located, source, built) if located else None
-        return cache.CacheEntry(built.facts, *_listed(stored, source, key, built.left_out), origin)
+        return cache.CacheEntry(built.facts, *list_left_out(stored, source, key, built.left_out), origin)
     mart, left_out = check(stored), None
     for note in mart.notes:
         if note.kind == "guessed_dialect":
@@ -172,10 +114,10 @@ def _build(stored: StoredMart, source: Source, located: LocatedMart | None) -> c
         mart, left_out = leave_out_faulty_rows(mart)
     mart.reject_faults()
     progress.step("Grouping the transactions by client", 0.7)
-    return cache.CacheEntry(build(mart), *_listed(stored, source, key, left_out))
+    return cache.CacheEntry(build(mart), *list_left_out(stored, source, key, left_out))
 
 
-def _listed(
+def list_left_out(
     stored: StoredMart, source: Source, key: str | None, left_out: Quarantine | None
 ) -> tuple[str, Path | None]:
     """Write the list of quarantined rows; return the warning for reports and the list's path.

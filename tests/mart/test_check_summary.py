@@ -17,12 +17,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from custdyn_widgets import Dialect, Source
-from custdyn_widgets.mart.building import check_source
 from custdyn_widgets.mart.checking import fault_kinds
 from custdyn_widgets.mart.checking.checked import CheckedMart
 from custdyn_widgets.mart.checking.faults import EXAMPLES, Fault, FaultGroup, FaultKind, group_faults
 from custdyn_widgets.mart.checking.summary import CheckSummary
 from custdyn_widgets.mart.schema import TABLES
+from custdyn_widgets.mart.source_check import check_source
 from custdyn_widgets.mart.synced import SyncRecord
 from custdyn_widgets.mart.syncing.sync import SyncResult
 from custdyn_widgets.text import replace_surrogates

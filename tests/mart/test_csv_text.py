@@ -13,10 +13,10 @@ import pytest
 
 from custdyn_widgets import Dialect, Source
 from custdyn_widgets.errors import SourceError
-from custdyn_widgets.mart.building import check_source
 from custdyn_widgets.mart.dialect import NO_DIALECT
 from custdyn_widgets.mart.reading import csv_text
 from custdyn_widgets.mart.reading.csv_text import NamelessFile, converted_copy
+from custdyn_widgets.mart.source_check import check_source
 from tests.mart.test_mart import CSV, faults, folder
 
 pytestmark = pytest.mark.usefixtures("own_cache")

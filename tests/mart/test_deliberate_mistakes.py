@@ -20,10 +20,10 @@ from hypothesis import given
 
 from custdyn_widgets.cli import main
 from custdyn_widgets.mart import building
-from custdyn_widgets.mart.building import check_source
 from custdyn_widgets.mart.checking.checked import CheckedMart
 from custdyn_widgets.mart.demo.folder import demo_folder, last_midnight
 from custdyn_widgets.mart.opening import open_mart
+from custdyn_widgets.mart.source_check import check_source
 from custdyn_widgets.mart.sources import Source
 from tests.mart.ordinary_mart import END, Frames, ordinary_mart, write_as
 from tests.mart_forms import frames

@@ -21,10 +21,10 @@ from custdyn_widgets import Dialect, Source
 from custdyn_widgets.cli import commands as cli
 from custdyn_widgets.engine.compute import run_report
 from custdyn_widgets.errors import SourceError
-from custdyn_widgets.mart.building import check_source
 from custdyn_widgets.mart.checking.checked import CheckedTable
 from custdyn_widgets.mart.checking.written_forms import iso_times, plain_numbers
 from custdyn_widgets.mart.opening import open_mart
+from custdyn_widgets.mart.source_check import check_source
 from tests import mart_forms, oracle, strategies
 from tests.dialect_forms import Writing, write
 from tests.engine.test_golden import GOLDEN

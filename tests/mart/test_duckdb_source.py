@@ -17,8 +17,8 @@ from hypothesis import given, settings
 from custdyn_widgets import Source
 from custdyn_widgets.engine.compute import run_report
 from custdyn_widgets.errors import SourceError
-from custdyn_widgets.mart.building import check_source
 from custdyn_widgets.mart.opening import open_mart
+from custdyn_widgets.mart.source_check import check_source
 from custdyn_widgets.query.query import ReportQuery
 from tests.mart.test_mart import EVERYONE, FAULTS, changed, folder, numbers
 from tests.mart.test_quarantine import outcome

@@ -18,9 +18,9 @@ import pytest
 
 from custdyn_widgets import Dialect, Source
 from custdyn_widgets.errors import SourceError
-from custdyn_widgets.mart.building import check_source
 from custdyn_widgets.mart.reading.likely_causes import other_delimiter, reject_encoding
 from custdyn_widgets.mart.schema import TABLES
+from custdyn_widgets.mart.source_check import check_source
 from tests.mart.test_duckdb_source import database, run
 from tests.mart.test_mart import CSV, faults, folder, frames
 

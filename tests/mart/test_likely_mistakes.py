@@ -18,8 +18,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from custdyn_widgets.mart.building import check_source
 from custdyn_widgets.mart.checking.notes import Note
+from custdyn_widgets.mart.source_check import check_source
 from custdyn_widgets.mart.sources import Source
 from tests.mart.test_mart import folder, frames, in_form, objects
 

@@ -21,11 +21,11 @@ from hypothesis import strategies as st
 from custdyn_widgets import Dialect, ReportQuery, Source
 from custdyn_widgets.engine.compute import run_report
 from custdyn_widgets.errors import SourceError
-from custdyn_widgets.mart.building import check_source
 from custdyn_widgets.mart.mapping.exports import delimiter_of
 from custdyn_widgets.mart.mapping.macros import macros
 from custdyn_widgets.mart.mapping.mapped import mapped_mart
 from custdyn_widgets.mart.mapping.sql_file import parse_mapping, shipped_mapping, shipped_systems
+from custdyn_widgets.mart.source_check import check_source
 from custdyn_widgets.mart.sources import resolve_source
 from tests import oracle
 from tests.dialect_forms import write

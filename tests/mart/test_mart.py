@@ -19,8 +19,8 @@ import pytest
 
 from custdyn_widgets.engine.compute import run_report
 from custdyn_widgets.errors import CustDynError, MartError, SourceError
-from custdyn_widgets.mart.building import check_source
 from custdyn_widgets.mart.schema import TABLES
+from custdyn_widgets.mart.source_check import check_source
 from custdyn_widgets.mart.sources import Source
 from custdyn_widgets.query.query import ReportQuery
 from custdyn_widgets.report.report import Report

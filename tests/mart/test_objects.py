@@ -17,11 +17,11 @@ from custdyn_widgets import Source, progress, settings
 from custdyn_widgets.cli import commands as cli
 from custdyn_widgets.engine.compute import run_report
 from custdyn_widgets.errors import MartError, SavedQueryError, SourceError
-from custdyn_widgets.mart.building import check_source
 from custdyn_widgets.mart.objects import copying, listing, transfer
 from custdyn_widgets.mart.objects.address import is_plain_name, object_address
 from custdyn_widgets.mart.opening import open_mart
 from custdyn_widgets.mart.reading import files
+from custdyn_widgets.mart.source_check import check_source
 from custdyn_widgets.mart.sources import absolute_source
 from custdyn_widgets.publish.secrets.known import known_secrets
 from custdyn_widgets.saved_queries.checks import check_path

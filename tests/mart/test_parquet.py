@@ -9,10 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from custdyn_widgets.errors import SourceError
-from custdyn_widgets.mart.building import check_source
 from custdyn_widgets.mart.reading import parquet_files
 from custdyn_widgets.mart.reading.parquet_files import parquet_ledger, read_parquet
 from custdyn_widgets.mart.schema import TABLES
+from custdyn_widgets.mart.source_check import check_source
 from tests import mart_forms
 
 MART = {

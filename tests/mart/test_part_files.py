@@ -21,7 +21,6 @@ import pytest
 
 from custdyn_widgets import Dialect, Source
 from custdyn_widgets.errors import SourceError
-from custdyn_widgets.mart.building import check_source
 from custdyn_widgets.mart.checking.checks import check
 from custdyn_widgets.mart.checking.quarantine import leave_out_faulty_rows
 from custdyn_widgets.mart.facts.in_pieces import build_in_pieces
@@ -29,6 +28,7 @@ from custdyn_widgets.mart.opening import open_mart
 from custdyn_widgets.mart.reading import parts
 from custdyn_widgets.mart.reading.files import read_mart
 from custdyn_widgets.mart.reading.fingerprint import stamp
+from custdyn_widgets.mart.source_check import check_source
 from tests import mart_forms, oracle
 from tests.engine.test_golden import CASES, GOLDEN
 from tests.mart.test_ledger import both_ways, error_both_ways, same

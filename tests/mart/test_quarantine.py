@@ -24,8 +24,8 @@ from hypothesis import strategies as st
 from custdyn_widgets import Source
 from custdyn_widgets.engine.compute import run_report
 from custdyn_widgets.errors import CustDynError, MartError, SourceError
-from custdyn_widgets.mart.building import check_source
 from custdyn_widgets.mart.opening import open_mart
+from custdyn_widgets.mart.source_check import check_source
 from custdyn_widgets.progress import listener as progress
 from custdyn_widgets.report.report import Report
 from tests.faulty_rows import Mart, number, without_faulty_rows

@@ -15,9 +15,9 @@ from custdyn_widgets.cli import commands as cli
 from custdyn_widgets.engine.compute import run_report
 from custdyn_widgets.errors import MartError, SettingsError, SourceError
 from custdyn_widgets.mart import sources
-from custdyn_widgets.mart.building import check_source
 from custdyn_widgets.mart.opening import open_mart
 from custdyn_widgets.mart.reading.fingerprint import stamp
+from custdyn_widgets.mart.source_check import check_source
 from custdyn_widgets.mart.sources import absolute_source, named_sources, resolve_source
 from tests.mart.test_mart import EVERYONE, changed, folder, frames
 from tests.passwords import ELSEWHERE, IN_URLS, PASSWORD

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from custdyn_widgets.cli import main
 from custdyn_widgets.engine.compute import run_report
 from custdyn_widgets.errors import MartError, SourceError
-from custdyn_widgets.mart.building import check_source
+from custdyn_widgets.mart.source_check import check_source
 from custdyn_widgets.mart.spark.checking import check_on_spark
 from custdyn_widgets.mart.spark.opening import open_on_spark
 from custdyn_widgets.query.query import ReportQuery

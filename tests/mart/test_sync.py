@@ -15,8 +15,8 @@ import pytest
 from custdyn_widgets import settings
 from custdyn_widgets.engine.compute import run_report
 from custdyn_widgets.errors import SourceError
-from custdyn_widgets.mart.building import check_source
 from custdyn_widgets.mart.opening import open_mart
+from custdyn_widgets.mart.source_check import check_source
 from custdyn_widgets.mart.sources import named_sources
 from custdyn_widgets.mart.synced import marts_folder, read_record, sync_lock, synced_folder
 from custdyn_widgets.mart.syncing.access import login_for

@@ -20,9 +20,9 @@ import pytest
 
 from custdyn_widgets.engine.compute import run_report
 from custdyn_widgets.errors import SourceError
-from custdyn_widgets.mart.building import check_source
 from custdyn_widgets.mart.reading.frames import from_frames
 from custdyn_widgets.mart.reading.parts import joined_rows
+from custdyn_widgets.mart.source_check import check_source
 from custdyn_widgets.mart.sources import Source
 from custdyn_widgets.query.query import ReportQuery
 from tests.mart.test_mart import CSV, EVERYONE, folder, numbers

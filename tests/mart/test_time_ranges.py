@@ -14,7 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from custdyn_widgets.mart import columns
-from custdyn_widgets.mart.building import check_source
 from custdyn_widgets.mart.checking import values
 from custdyn_widgets.mart.checking.fault_kinds import (
     INFINITE_TIME,
@@ -24,6 +23,7 @@ from custdyn_widgets.mart.checking.fault_kinds import (
     OUTSIDE_CALENDAR,
 )
 from custdyn_widgets.mart.checking.faults import FaultKind
+from custdyn_widgets.mart.source_check import check_source
 from tests.mart.test_mart import faults, folder, frames, with_column
 
 pytestmark = pytest.mark.usefixtures("own_cache")

@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from custdyn_widgets.mart.building import check_source
 from custdyn_widgets.mart.checking.likely_mistakes.cut_off import clients_without_transactions, cut_off
 from custdyn_widgets.mart.checking.likely_mistakes.evidence import Evidence
 from custdyn_widgets.mart.checking.likely_mistakes.gaps import early_end, missing_days
@@ -21,6 +20,7 @@ from custdyn_widgets.mart.checking.likely_mistakes.signs import refills_as_other
 from custdyn_widgets.mart.checking.likely_mistakes.times import future_times, numbers_as_times
 from custdyn_widgets.mart.checking.notes import Note
 from custdyn_widgets.mart.schema import KINDS
+from custdyn_widgets.mart.source_check import check_source
 from tests.mart.evidence_of import DAY, HOUR, SECOND, START, evidence, table_of
 from tests.mart.test_likely_mistakes import ledger, notes
 

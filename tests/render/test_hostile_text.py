@@ -26,7 +26,7 @@ import pytest
 
 from custdyn_widgets.engine.compute import run_report
 from custdyn_widgets.errors import CustDynError, MartError, QueryError, SourceError
-from custdyn_widgets.mart.building import check_source
+from custdyn_widgets.mart.source_check import check_source
 from custdyn_widgets.notebook.run import run_template
 from custdyn_widgets.publish.freezing import freeze
 from custdyn_widgets.render.charts.drawing import report_charts

@@ -32,7 +32,6 @@ from custdyn_widgets.mart.facts.facts import Facts
 from custdyn_widgets.mart.facts.from_tables import ClientOrder, facts_of, packages_of
 from custdyn_widgets.mart.facts.ledger import Ledger
 from custdyn_widgets.mart.facts.ledger_pass import LedgerPass, in_threads, read_ledger
-from custdyn_widgets.mart.facts.merging import merge, used_packages
 from custdyn_widgets.mart.facts.origin import Base, ReadLedger
 from custdyn_widgets.mart.reading.parts import joined_rows
 from custdyn_widgets.mart.reading.read_ahead import read_ahead
@@ -108,6 +107,8 @@ def build_with_base(stored: StoredMart, base: Base) -> BuiltMart | None:
     SourceError
         If the ledger cannot be read.
     """
+    from custdyn_widgets.mart.facts.merging import merge, used_packages  # imported late: for added rows only
+
     others = _Others.of(check_others(stored), leave_out_faults=False)
     if others.tables is None or others.order is None:
         return None

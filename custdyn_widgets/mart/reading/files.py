@@ -1,6 +1,7 @@
 """Read a mart as stored in CSV, Parquet or DuckDB files.
 
-Only problems that make a table unreadable are errors here; `checks` validates the values.
+Only problems that make a table unreadable are errors here; `checks` validates the values. The modules that
+read CSV and DuckDB files are imported late, so that a report from Parquet files starts faster.
 """
 
 from __future__ import annotations
@@ -13,9 +14,6 @@ from pathlib import Path
 from custdyn_widgets import progress
 from custdyn_widgets.errors import SourceError
 from custdyn_widgets.mart.dialect import NO_DIALECT, Dialect
-from custdyn_widgets.mart.reading.csv_files import read_csv
-from custdyn_widgets.mart.reading.csv_ledger import csv_ledger
-from custdyn_widgets.mart.reading.duckdb_file import read_duckdb
 from custdyn_widgets.mart.reading.mart_files import (
     files_with_status,
     is_duckdb,
@@ -27,7 +25,7 @@ from custdyn_widgets.mart.reading.near_files import near_file
 from custdyn_widgets.mart.reading.near_names import unread_table
 from custdyn_widgets.mart.reading.parquet_files import parquet_ledger, read_parquet
 from custdyn_widgets.mart.reading.parts import parts_ledger, read_parts
-from custdyn_widgets.mart.reading.stored import StoredMart, StoredTable, reporting_unreadable
+from custdyn_widgets.mart.reading.stored import StoredLedger, StoredMart, StoredTable, reporting_unreadable
 from custdyn_widgets.mart.schema import TABLES
 
 
@@ -42,8 +40,11 @@ def _unread(folder: Path, found: Collection[str]) -> Iterator[str]:
 
 def read_mart(path: Path, dialect: Dialect = NO_DIALECT) -> StoredMart:
     """Read a folder of CSV or Parquet files, or a DuckDB file."""
-    read = read_duckdb(path, source_name(path)) if is_duckdb(path) else read_folder(path, dialect)
-    return read.in_dialect(dialect)
+    if is_duckdb(path):
+        from custdyn_widgets.mart.reading.duckdb_file import read_duckdb
+
+        return read_duckdb(path, source_name(path)).in_dialect(dialect)
+    return read_folder(path, dialect).in_dialect(dialect)
 
 
 def read_folder(
@@ -70,16 +71,26 @@ def read_folder(
             continue
         done = sum(sizes[table] for table in tables) / max(sum(sizes.values()), 1)
         progress.step(f"Reading {path.name}", 0.4 * done)
-        read = partial(read_csv, dialect=dialect) if is_csv else read_parquet
         with reporting_unreadable(path):
             if is_ledger:
-                of_file = partial(csv_ledger, spec=spec, dialect=dialect, small=parts != [path])
-                ledger = parts_ledger(path, parts, of_file)
-                if not ledger.is_uniform:
-                    ledger.whole(None)  # raises
+                ledger = _read_csv_ledger(path, parts, dialect)
+            elif is_csv:
+                from custdyn_widgets.mart.reading.csv_files import read_csv
+
+                tables[name] = read_parts(path, parts, partial(read_csv, spec=spec, dialect=dialect))
             else:
-                tables[name] = read_parts(path, parts, partial(read, spec=spec))
+                tables[name] = read_parts(path, parts, partial(read_parquet, spec=spec))
     unread = tuple(_unread(folder, files))
     if ledger is None:
         return replace(StoredMart.of(source_name(folder), tables), unread=unread)
     return StoredMart(source_name(folder), tables, ledger, unread)
+
+
+def _read_csv_ledger(path: Path, parts: list[Path], dialect: Dialect) -> StoredLedger:
+    from custdyn_widgets.mart.reading.csv_ledger import csv_ledger
+
+    of_file = partial(csv_ledger, spec=TABLES["transactions"], dialect=dialect, small=parts != [path])
+    ledger = parts_ledger(path, parts, of_file)
+    if not ledger.is_uniform:
+        ledger.whole(None)  # raises
+    return ledger

@@ -16,9 +16,9 @@ import pymysql
 import pytest
 
 from custdyn_widgets.engine.compute import run_report
-from custdyn_widgets.mart.building import check_source
 from custdyn_widgets.mart.mapping.sql_file import shipped_mapping
 from custdyn_widgets.mart.schema import TABLES
+from custdyn_widgets.mart.source_check import check_source
 from custdyn_widgets.mart.sources import Source
 from custdyn_widgets.query.query import ReportQuery
 from tests import databases, oracle, synced

@@ -13,7 +13,7 @@ import pytest
 
 from custdyn_widgets import ReportQuery
 from custdyn_widgets.engine.compute import run_report
-from custdyn_widgets.mart.building import check_source
+from custdyn_widgets.mart.source_check import check_source
 from custdyn_widgets.mart.syncing import sampling
 from tests import oracle
 from tests.databases import Database, new_user

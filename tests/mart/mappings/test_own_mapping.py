@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from custdyn_widgets.engine.compute import run_report
-from custdyn_widgets.mart.building import check_source
+from custdyn_widgets.mart.source_check import check_source
 from custdyn_widgets.query.query import ReportQuery
 from tests import oracle
 

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from custdyn_widgets.engine.compute import run_report
-from custdyn_widgets.mart.building import check_source
 from custdyn_widgets.mart.mapping.sql_file import shipped_mapping
+from custdyn_widgets.mart.source_check import check_source
 from custdyn_widgets.mart.sources import Source
 from custdyn_widgets.mart.synced import synced_folder
 from custdyn_widgets.mart.syncing.detecting import detect_system
