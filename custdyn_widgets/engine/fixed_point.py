@@ -28,7 +28,7 @@ _LARGEST_FACTOR, _LARGEST_SIZE = 1 << 31, 1 << 32
 _LARGEST_DIVISOR = 1 << 38
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Amounts:
     """Amounts in millionths: `whole`, plus `part` / 2**48, with an error of at most `missing` / 2**48."""
 

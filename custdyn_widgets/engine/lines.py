@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
@@ -19,7 +19,7 @@ from custdyn_widgets.mart import Int64s
 from custdyn_widgets.query import Bucket
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ConvertedCells:
     """Cells and their lines (one for each row), which are converted when needed."""
 
@@ -43,7 +43,7 @@ class ConvertedCells:
         position[rows] = np.arange(len(rows))
         movement = None if self.cells.movement is None else self.cells.movement.iloc[rows]
         moved = self.cells.replace_sums(lambda frame: moved_rows(frame, position))
-        return replace(moved, movement=movement)
+        return moved._replace(movement=movement)
 
 
 class Lines(NamedTuple):

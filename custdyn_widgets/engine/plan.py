@@ -26,7 +26,7 @@ from custdyn_widgets.report import Column
 _DAY = 86_400
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Plan:
     """Everything needed to compute the report of a query."""
 

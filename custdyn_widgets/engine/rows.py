@@ -141,7 +141,7 @@ def _line_of_total(plan: Plan, lines: Lines, whole: Bucket) -> Lines:
         cells = compute_cells(plan.facts, plan.selection.clients, grid)
     if plan.has_movement:
         counts = movement_of_states(plan.facts, plan.selection.clients, grid)
-        cells = replace(cells, movement=pd.DataFrame(counts, columns=list(MOVEMENT_COLUMNS)))
+        cells = cells._replace(movement=pd.DataFrame(counts, columns=list(MOVEMENT_COLUMNS)))
     return Lines([whole], ConvertedCells(cells, plan.rates, 1), np.zeros(1, np.int64))
 
 

@@ -19,7 +19,7 @@ _RECENT_DAYS = 28  # days with transactions, from which the usual number is esti
 _STRAY_SHARE = 0.1  # the maximum share of the usual number of transactions that may be strays
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Daily:
     """The days with transactions, counted from 1970, and the number of transactions on each day."""
 

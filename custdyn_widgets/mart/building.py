@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from custdyn_widgets import progress
@@ -72,7 +71,7 @@ def read_located(mart: LocatedMart, source: Source, only: Collection[str] | None
     else:
         stored = read_folder(mart.path, source.dialect, only=only).in_dialect(source.dialect)
     stored = stored.named_by_table() if mart.is_written_by_us else stored
-    return replace(stored, name=source.name or source_name(source.path))
+    return stored._replace(name=source.name or source_name(source.path))
 
 
 def _build_with_base(mart: LocatedMart, source: Source) -> cache.CacheEntry | None:

@@ -12,10 +12,9 @@ import fcntl
 import json
 import os
 import secrets
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from custdyn_widgets import settings
 from custdyn_widgets.errors import SourceError, shown
@@ -25,8 +24,7 @@ RECORD = "sync.json"
 _FORMAT = 1
 
 
-@dataclass(frozen=True)
-class SyncRecord:
+class SyncRecord(NamedTuple):
     """The record of a sync; it contains no secrets and no host name.
 
     Attributes
@@ -53,12 +51,12 @@ class SyncRecord:
     server: str
     mapping: str
     mapping_sha256: str
-    sentences: list[str] = field(default_factory=list)
+    sentences: Sequence[str] = ()
     changes: dict[str, Any] | None = None
 
     def to_bytes(self) -> bytes:
         """Return the content of `sync.json`."""
-        return json.dumps({"format": _FORMAT, **asdict(self)}, indent=1).encode() + b"\n"
+        return json.dumps({"format": _FORMAT, **self._asdict()}, indent=1).encode() + b"\n"
 
 
 def marts_folder() -> Path:

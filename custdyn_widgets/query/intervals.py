@@ -11,9 +11,9 @@ import itertools
 import zoneinfo
 from calendar import monthrange
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 from custdyn_widgets.errors import QueryError
 from custdyn_widgets.query.checks import YEARS, Period
@@ -33,8 +33,7 @@ _COMPARED_DAYS = {"previous_day": 1, "previous_week": 7}
 _COMPARED_MONTHS = {"previous_month": 1, "previous_quarter": 3, "previous_year": 12}
 
 
-@dataclass(frozen=True)
-class Bucket:
+class Bucket(NamedTuple):
     """A time bucket [start, end) and the windows in which a paid use makes a client active.
 
     Attributes
@@ -65,8 +64,7 @@ class Bucket:
     partial: bool
 
 
-@dataclass(frozen=True)
-class ResolvedInterval:
+class ResolvedInterval(NamedTuple):
     """A query's interval, resolved to instants.
 
     Attributes

@@ -27,7 +27,7 @@ from custdyn_widgets.mart import building
 from custdyn_widgets.mart.checking import distinct_ids
 from custdyn_widgets.mart.facts import cache, ledger_pass, merging
 from custdyn_widgets.mart.opening import open_mart
-from custdyn_widgets.mart.reading import files
+from custdyn_widgets.mart.reading import csv_ledger, files
 from custdyn_widgets.mart.reading.fingerprint import FileStatus
 from custdyn_widgets.mart.reading.stored import StoredLedger
 from custdyn_widgets.progress import listener as progress
@@ -157,8 +157,8 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
         return ledger
 
-    for name in ("csv_ledger", "parquet_ledger"):
-        monkeypatch.setattr(files, name, counted(getattr(files, name)))
+    for module, name in ((csv_ledger, "csv_ledger"), (files, "parquet_ledger")):
+        monkeypatch.setattr(module, name, counted(getattr(module, name)))
     return found
 
 

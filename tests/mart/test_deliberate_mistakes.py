@@ -19,8 +19,9 @@ from click.testing import CliRunner
 from hypothesis import given
 
 from custdyn_widgets.cli import main
-from custdyn_widgets.mart import building
+from custdyn_widgets.mart import source_check
 from custdyn_widgets.mart.checking.checked import CheckedMart
+from custdyn_widgets.mart.checking.likely_mistakes import search
 from custdyn_widgets.mart.demo.folder import demo_folder, last_midnight
 from custdyn_widgets.mart.opening import open_mart
 from custdyn_widgets.mart.source_check import check_source
@@ -643,7 +644,8 @@ def test_reports_do_not_search_for_mistakes(
     tmp_path: Path, mart: Frames, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_as(mart, tmp_path, "csv")
-    monkeypatch.setattr(building, "likely_mistakes", None)  # a call would fail
+    for module in (search, source_check):
+        monkeypatch.setattr(module, "likely_mistakes", None)  # a call would fail
     assert open_mart(tmp_path).warnings == ()
     with pytest.raises(TypeError):
         check_source(tmp_path)

@@ -218,7 +218,7 @@ def test_a_fault_in_a_file_does_not_send_the_ledger_to_the_slow_reader(
     assert len(mart.ledger.pieces) > 3
     expected = at_once(read_mart(tmp_path), leave_out_faults=leave_out_faults)
     unwanted = Mock(side_effect=AssertionError("the whole ledger was read at once"))
-    in_parts = replace(mart, ledger=replace(mart.ledger, whole=unwanted))
+    in_parts = mart._replace(ledger=replace(mart.ledger, whole=unwanted))
     assert in_pieces(in_parts, leave_out_faults=leave_out_faults) == expected
 
 

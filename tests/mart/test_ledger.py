@@ -518,7 +518,7 @@ def test_arrays_in_files_become_files_of_the_cache(
 def test_missing_rows_give_no_facts(mart: Path, more: int) -> None:
     source = read_mart(written(mart, ledger(21)))
     longer = replace(source.ledger, count=21 + more)
-    assert in_pieces.build_in_pieces(replace(source, ledger=longer)) is None
+    assert in_pieces.build_in_pieces(source._replace(ledger=longer)) is None
 
 
 @pytest.mark.parametrize("mart", [2**17], indirect=True)
@@ -526,7 +526,7 @@ def test_a_piece_that_ends_early_gives_no_facts(mart: Path) -> None:
     source = read_mart(written(mart, ledger(21)))
     first, *others = source.ledger.pieces
     short = (lambda: islice(first(), 1), *others)
-    assert in_pieces.build_in_pieces(replace(source, ledger=replace(source.ledger, pieces=short))) is None
+    assert in_pieces.build_in_pieces(source._replace(ledger=replace(source.ledger, pieces=short))) is None
 
 
 def test_an_opening_balance_counts_towards_overflow(mart: Path) -> None:

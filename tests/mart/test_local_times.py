@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from custdyn_widgets import Dialect, Source
-from custdyn_widgets.mart.building import _read, check_source
+from custdyn_widgets.mart.building import read_located
 from custdyn_widgets.mart.checking import values
 from custdyn_widgets.mart.checking.checks import check_others
 from custdyn_widgets.mart.checking.local_times import to_utc
@@ -27,6 +27,7 @@ from custdyn_widgets.mart.columns import blanks
 from custdyn_widgets.mart.facts.in_pieces import build_in_pieces
 from custdyn_widgets.mart.located import locate
 from custdyn_widgets.mart.opening import open_mart
+from custdyn_widgets.mart.source_check import check_source
 from custdyn_widgets.mart.sources import resolve_source
 from custdyn_widgets.query import time_zones
 from tests.strategies import clock_changes
@@ -173,7 +174,7 @@ def test_every_kind_of_source_is_read_in_its_zone(form: Callable[[Path], Any], t
 @pytest.mark.parametrize("form", FORMS[:2], ids=["csv", "parquet"])
 def test_a_ledger_read_in_pieces_is_in_the_zone_too(form: Callable[[Path], Any], tmp_path: Path) -> None:
     source = resolve_source(Source(form(tmp_path), dialect=KYIV))
-    stored = _read(locate(source), source)
+    stored = read_located(locate(source), source)
     assert not check_others(stored).faults
     built = build_in_pieces(stored)
     assert built is not None

@@ -20,13 +20,13 @@ import pytest
 
 from custdyn_widgets import Dialect
 from custdyn_widgets.errors import MartError, SourceError
-from custdyn_widgets.mart import building
+from custdyn_widgets.mart import building, source_check
 from custdyn_widgets.mart.checking import checks
 from custdyn_widgets.mart.checking.checked import CheckedMart
 from custdyn_widgets.mart.facts import cache as kept
 from custdyn_widgets.mart.facts.in_pieces import BuiltMart
 from custdyn_widgets.mart.opening import open_mart
-from custdyn_widgets.mart.reading import files
+from custdyn_widgets.mart.reading import csv_files, files
 from custdyn_widgets.mart.reading.stored import StoredLedger, StoredMart, StoredTable
 from custdyn_widgets.mart.schema import MartTable
 from custdyn_widgets.mart.sources import Source
@@ -397,7 +397,7 @@ def test_files_that_change_while_they_are_read_are_read_again(
 def test_a_mart_replaced_between_two_of_its_files_has_no_faults_of_its_own(
     entries: Callable[[], list[Path]], source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, replaced = files.read_csv, iter([True])
+    real, replaced = csv_files.read_csv, iter([True])
 
     def read(path: Path, spec: MartTable, dialect: Dialect) -> StoredTable:
         found = real(path, spec, dialect)
@@ -406,7 +406,7 @@ def test_a_mart_replaced_between_two_of_its_files_has_no_faults_of_its_own(
                 (source / f"{file}.csv").write_text(text.replace("c1", "another"))
         return found
 
-    monkeypatch.setattr(files, "read_csv", read)
+    monkeypatch.setattr(csv_files, "read_csv", read)
     assert amounts(source) == [1_000_000]
     assert len(entries()) == 1
 
@@ -530,7 +530,7 @@ def test_facts_that_an_earlier_version_built_without_a_check_are_not_used(
 def test_a_check_reads_files_again_if_they_change_meanwhile(
     source: Path, monkeypatch: pytest.MonkeyPatch, changes: int
 ) -> None:
-    real, seen = building.check, list[StoredMart]()
+    real, seen = source_check.check, list[StoredMart]()
 
     def check(stored: StoredMart) -> CheckedMart:
         found = real(stored)
@@ -539,10 +539,10 @@ def test_a_check_reads_files_again_if_they_change_meanwhile(
             os.utime(source / "clients.csv", ns=(len(seen), len(seen)))
         return found
 
-    monkeypatch.setattr(building, "check", check)
+    monkeypatch.setattr(source_check, "check", check)
     if changes == 1:
-        building.check_source(source)
+        source_check.check_source(source)
     else:
         with pytest.raises(SourceError, match="kept changing while it was read"):
-            building.check_source(source)
+            source_check.check_source(source)
     assert len(seen) == 2

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -216,7 +215,7 @@ def test_a_float_in_a_sparse_column_a_category_or_a_union_is_told() -> None:
 
 def test_rows_joined_from_batches_have_had_floats_if_one_batch_had() -> None:
     exact, other = (from_frames(tables_with()).tables()["rates"].without_rows() for _ in range(2))
-    floats = replace(other, floats=frozenset({"units_per_base"}))
+    floats = other._replace(floats=frozenset({"units_per_base"}))
     for batches in ([exact, floats], [floats, exact]):
         assert joined_rows(batches).has_floats("units_per_base")
     assert not joined_rows([exact, exact]).has_floats("units_per_base")

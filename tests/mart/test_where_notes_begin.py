@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -323,7 +322,7 @@ def test_the_first_word_for_null_and_a_single_comma_are_told() -> None:
 def test_a_ledger_with_as_many_rows_as_tools_export_is_noted(rows: int, words: str) -> None:
     mart = evidence([START * DAY])
     full = table_of("transactions", 0)
-    full.stored = replace(full.stored, data=pa.table({"at": pa.nulls(rows)}))
+    full.stored = full.stored._replace(data=pa.table({"at": pa.nulls(rows)}))
     full.columns = {"at": np.zeros(rows, np.int64), "amount": np.zeros(rows, np.int64)}
     full.blank = {"at": np.ones(rows, np.bool_), "amount": np.ones(rows, np.bool_)}
     found = list(cut_off(Evidence({"clients": mart.clients, "transactions": full}, (), 0.0)))

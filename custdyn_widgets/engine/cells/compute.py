@@ -57,9 +57,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -80,8 +79,7 @@ _Sums = tuple[FlowSums, StockSums]
 __all__ = ["FLOW_COLUMNS", "STOCK_COLUMNS", "Cells", "Grid", "compute_cells"]
 
 
-@dataclass(frozen=True)
-class Cells:
+class Cells(NamedTuple):
     """The sums behind the rows of a report.
 
     Attributes
@@ -105,7 +103,7 @@ class Cells:
         balances = self.balances
         if balances is not None:
             balances = BalanceFrames(*map(change, balances))
-        return replace(self, stocks=change(self.stocks), flows=change(self.flows), balances=balances)
+        return self._replace(stocks=change(self.stocks), flows=change(self.flows), balances=balances)
 
     @classmethod
     def joined(cls, parts: Sequence[Cells], row_counts: Sequence[int]) -> Cells:
@@ -148,7 +146,7 @@ def compute_cells(facts: Facts, clients: Int64s, grid: Grid) -> Cells:
         one_row = _single(grid, k)._replace(movement=False, balances=False)
         own = _sum_up(facts, clients, one_row).stocks
         own["row"] += k * grid.groups
-        cells = replace(cells, stocks=_with_active_of(own, cells.stocks))
+        cells = cells._replace(stocks=_with_active_of(own, cells.stocks))
     if cells.movement is not None:
         for k in np.union1d(raised, raised[raised + 1 < grid.bucket_count] + 1).tolist():
             rows = slice(k * grid.groups, (k + 1) * grid.groups)
@@ -210,8 +208,8 @@ def _with_opening(cells: Cells, grid: Grid, sums: list[tuple[str, FlowSums, Stoc
         moves = _frame({name: own.balance_columns() for name, own, _ in sums}, BALANCE_FLOW_COLUMNS)
         moves["row"] -= grid.groups
         balances = balance_frames(openings, stocks, moves, utc_days(grid.edges[1:] - 1), grid.groups)
-    return replace(
-        cells, flows=flows, stocks=stocks.reset_index(drop=True), movement=movement, balances=balances
+    return cells._replace(
+        flows=flows, stocks=stocks.reset_index(drop=True), movement=movement, balances=balances
     )
 
 

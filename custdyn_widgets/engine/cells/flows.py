@@ -82,7 +82,7 @@ class FlowTables(NamedTuple):
     sums: DenseSums
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FlowEntries:
     """Counts and sums (as halves) by row, segment and flow class, in arrays of the same length.
 
@@ -101,7 +101,7 @@ class FlowEntries:
     sums: Mapping[str, tuple[int, ...]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Lines:
     """Lines of cells: their keys, and counts and amounts for each combination of line and flow class."""
 

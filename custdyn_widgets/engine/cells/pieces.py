@@ -40,7 +40,7 @@ class Span(NamedTuple):
         return Span(*(of_clients[low:high] for of_clients in self))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Piece:
     """A set of clients that share a currency, with their rows.
 

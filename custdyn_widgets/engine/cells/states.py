@@ -46,7 +46,7 @@ class Moment(NamedTuple):
         return self.last_paid > NOT_YET
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RowStates:
     """Clients at the start and at the end of a row.
 

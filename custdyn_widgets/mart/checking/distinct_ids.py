@@ -15,11 +15,10 @@ import threading
 from bisect import bisect
 from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 import numpy as np
@@ -39,8 +38,7 @@ Keys = npt.NDArray[np.uint64]
 _PART = 2**20  # keys: sorting fewer is not worth a thread
 
 
-@dataclass(frozen=True)
-class EarlierIds:
+class EarlierIds(NamedTuple):
     """The distinct ids of rows that were read earlier.
 
     Attributes

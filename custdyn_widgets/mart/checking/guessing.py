@@ -40,7 +40,7 @@ def have_other_formats(tables: Mapping[str, StoredTable]) -> bool:
     """Return whether the first rows contain numbers or times that are not in the mart's own format."""
     return any(
         len(_unlike(text, plain))
-        for table in (replace(table, data=table.data.slice(0, _SAMPLE)) for table in tables.values())
+        for table in (table._replace(data=table.data.slice(0, _SAMPLE)) for table in tables.values())
         for plain, kinds, known in (
             (_PLAIN_NUMBER, ("amount", "positive"), table.dialect.decimal),
             (_PLAIN_TIME, ("time", "date"), table.dialect.dates),
@@ -87,7 +87,7 @@ def guess_dialects(
             dialect = replace(dialect, dates=order)
             guessed.append(f"dates {shown(order)}")
         if guessed:
-            found[name] = replace(table, dialect=dialect, guessed=(*table.guessed, *guessed))
+            found[name] = table._replace(dialect=dialect, guessed=(*table.guessed, *guessed))
     return found
 
 

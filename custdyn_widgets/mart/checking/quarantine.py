@@ -14,7 +14,8 @@ import io
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -33,8 +34,7 @@ _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 RowsLeftOut = dict[str, Bools]  # for each table, a mask of the rows left out
 
 
-@dataclass(frozen=True)
-class Quarantine:
+class Quarantine(NamedTuple):
     """The warning about the rows left out, and the content of the CSV file that lists them."""
 
     warning: str

@@ -32,7 +32,7 @@ Times = npt.NDArray[np.uint32] | Int64s
 Packages = npt.NDArray[np.int8] | npt.NDArray[np.int16] | Codes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rows:
     """Rows of the ledger.
 

@@ -153,7 +153,7 @@ def _store(folder: Path, entry: CacheEntry) -> None:
         return
     try:
         arrays = {name: getattr(entry.facts, name) for name in ARRAYS}
-        names = {f.name: getattr(entry.facts.names, f.name) for f in fields(Names)}
+        names = {name: getattr(entry.facts.names, name) for name in Names._fields}
         listing = entry.listing.name if entry.listing else None
         content = {"names": names, "warning": entry.warning, "listing": listing}
         texts = {_NAMES: json.dumps(content).encode("ascii")}

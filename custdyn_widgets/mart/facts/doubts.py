@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import Enum
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,8 +21,7 @@ class Doubt(Enum):
     TIMES = "some of its times do not fit in 32 bits"
 
 
-@dataclass(frozen=True)
-class Known:
+class Known(NamedTuple):
     """What earlier passes found out about a ledger.
 
     Attributes
@@ -42,7 +41,7 @@ class Known:
     is_guessed: bool = False
     ids_as_text: bool = False
     repeated: Keys | None = None
-    kept: Int64s = field(default_factory=lambda: np.empty(0, np.int64))
+    kept: Int64s = np.empty(0, np.int64)
     has_early_or_late_times: bool = False
 
     @property
@@ -52,8 +51,7 @@ class Known:
         return self.repeated is None and not any(found_out)
 
 
-@dataclass(frozen=True)
-class OtherTables:
+class OtherTables(NamedTuple):
     """The tables other than the ledger.
 
     Attributes

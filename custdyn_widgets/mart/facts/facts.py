@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -34,8 +34,7 @@ NEVER = np.iinfo(np.int64).max
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Names:
+class Names(NamedTuple):
     """The names for the codes in the arrays, the parents of companies, and the quotes.
 
     Attributes
@@ -62,7 +61,7 @@ class Names:
     base: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Facts:
     """The arrays of a mart: one value per ledger row, or one value per client.
 

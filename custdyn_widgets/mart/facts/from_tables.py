@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -76,8 +76,7 @@ def _of_rows(rows: Merged, exists: Int64s) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True)
-class ClientOrder:
+class ClientOrder(NamedTuple):
     """The order of clients: the rows of their table in order, and each row's place and codes."""
 
     order: Int64s

@@ -8,8 +8,7 @@ ledgers need only one pass, and ledgers with faulty rows need two.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -39,8 +38,7 @@ from custdyn_widgets.mart.reading.stored import Piece, StoredMart, StoredTable
 from custdyn_widgets.mart.schema import TABLES
 
 
-@dataclass(frozen=True)
-class BuiltMart:
+class BuiltMart(NamedTuple):
     """The facts of a mart.
 
     Attributes
@@ -71,7 +69,7 @@ def build_in_pieces(stored: StoredMart, *, leave_out_faults: bool = False) -> Bu
         If the mart has faults, unless `leave_out_faults` is set.
     """
     with read_ahead(stored.ledger, threads()) as ledger:
-        return _built_in_passes(replace(stored, ledger=ledger), leave_out_faults)
+        return _built_in_passes(stored._replace(ledger=ledger), leave_out_faults)
 
 
 def _built_in_passes(stored: StoredMart, leave_out_faults: bool) -> BuiltMart | None:
@@ -82,10 +80,10 @@ def _built_in_passes(stored: StoredMart, leave_out_faults: bool) -> BuiltMart | 
         if done is Doubt.ROWS:
             if stored.ledger.recounted is None:
                 return None
-            stored, known = replace(stored, ledger=stored.ledger.recounted()), Known(known.is_guessed)
+            stored, known = stored._replace(ledger=stored.ledger.recounted()), Known(known.is_guessed)
             continue
         if done is Doubt.TIMES:
-            known = replace(known, has_early_or_late_times=True)
+            known = known._replace(has_early_or_late_times=True)
             continue
         if not known.is_guessed and (done is Doubt.FORMAT or _may_have_other_formats(others, done)):
             stored, known = _in_guessed_format(stored), Known(is_guessed=True)
@@ -132,8 +130,7 @@ def build_with_base(stored: StoredMart, base: Base) -> BuiltMart | None:
     return None if ledger is None else _built(others, ledger, largest, _read(done, largest), None)
 
 
-@dataclass(frozen=True)
-class _Others:
+class _Others(NamedTuple):
     """The tables other than the ledger.
 
     Attributes
@@ -192,7 +189,7 @@ def _in_guessed_format(stored: StoredMart) -> StoredMart:
     ledger = stored.ledger
     if changed := guessed.pop("transactions", None):
         ledger = ledger.with_changes(dialect=changed.dialect, guessed=changed.guessed)
-    return replace(stored, others={**stored.others, **guessed}, ledger=ledger)
+    return stored._replace(others={**stored.others, **guessed}, ledger=ledger)
 
 
 def _all_tables(stored: StoredMart, ledger: StoredTable) -> dict[str, StoredTable]:
@@ -208,9 +205,9 @@ def _settled(stored: StoredMart, others: _Others, done: LedgerPass, known: Known
     if known.repeated is None:
         repeated = done.repeated_ids()
         if repeated is None:
-            return replace(known, ids_as_text=True)
+            return known._replace(ids_as_text=True)
         if len(repeated):
-            return replace(known, repeated=repeated)
+            return known._replace(repeated=repeated)
     if others.tables is not None and not others.mart.faults and not done.doubtful:
         if known.is_guessed or len(known.kept):
             _note_formats(_all_tables(stored, done.no_rows))
@@ -233,7 +230,7 @@ def _settled(stored: StoredMart, others: _Others, done: LedgerPass, known: Known
         kept = np.union1d(known.kept, numbers)
         if len(kept) == len(known.kept):  # another pass would have the same result
             return None
-        return replace(known, kept=kept, has_early_or_late_times=is_wide)
+        return known._replace(kept=kept, has_early_or_late_times=is_wide)
     _note_formats(tables)
     return _built(others, done.sorted(), done.largest, None, left_out)
 
@@ -261,7 +258,7 @@ def _built(
     assert others.tables is not None
     assert others.order is not None
     rows = in_fewest_bits(ledger.rows)
-    ledger = replace(ledger, rows=rows)
+    ledger = ledger._replace(rows=rows)
     opening = others.tables["clients"].columns["opening_balance"][others.order.order]
     if any_overflow(rows.offset, rows.time, rows.amount, opening, largest):
         return None

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -26,8 +25,7 @@ from custdyn_widgets.mart.facts.flow_class import flow_classes
 from custdyn_widgets.mart.positions import positions
 
 
-@dataclass(frozen=True)
-class Ledger:
+class Ledger(NamedTuple):
     """A ledger sorted by client, and the package ids by code."""
 
     rows: Merged

@@ -13,8 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -43,8 +42,7 @@ _NOT_INT64 = 2.0**63  # the smallest positive float that does not fit
 _IN_HEADINGS = (NEAR_HEADING.code, NO_COLUMN.code)
 
 
-@dataclass(frozen=True)
-class _Batch:
+class _Batch(NamedTuple):
     """A summary of a batch.
 
     Attributes
@@ -75,8 +73,7 @@ class _Batch:
     ids_depend_on_batch: bool
 
 
-@dataclass(frozen=True)
-class LedgerPass:
+class LedgerPass(NamedTuple):
     """The result of a pass: the runs, and the rows in doubt."""
 
     stored: StoredLedger
@@ -163,8 +160,7 @@ def in_threads(work: Callable[[Piece], T], pieces: Sequence[Piece]) -> Generator
         pool.shutdown(cancel_futures=True)
 
 
-@dataclass(frozen=True)
-class _LedgerWork:
+class _LedgerWork(NamedTuple):
     """Processes the pieces of a ledger."""
 
     stored: StoredLedger

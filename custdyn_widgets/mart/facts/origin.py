@@ -9,8 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,8 +23,7 @@ from custdyn_widgets.mart.reading.fingerprint import FileStatus
 _ORIGIN, _KEYS = "origin.json", "keys"
 
 
-@dataclass(frozen=True)
-class ReadLedger:
+class ReadLedger(NamedTuple):
     """What is known about a ledger that was read and has no rows in doubt.
 
     Attributes
@@ -43,8 +41,7 @@ class ReadLedger:
     ids: EarlierIds
 
 
-@dataclass(frozen=True)
-class Origin:
+class Origin(NamedTuple):
     """What facts were built from.
 
     Attributes
@@ -74,7 +71,7 @@ class Origin:
             "parts": self.parts,
             "columns": sorted(self.ledger.columns),
             "largest": self.ledger.largest,
-            "ids": {name: value for name, value in vars(ids).items() if name != "keys"},
+            "ids": {name: value for name, value in ids._asdict().items() if name != "keys"},
         }
         return {_ORIGIN: json.dumps(content).encode("ascii")}
 
@@ -87,8 +84,7 @@ class Origin:
         return cls(stored["identity"], tuple(FileStatus(*part) for part in stored["parts"]), ledger)
 
 
-@dataclass(frozen=True)
-class Base:
+class Base(NamedTuple):
     """Facts of some parts of a ledger, to which the rows of the other parts can be added.
 
     Attributes
@@ -140,7 +136,7 @@ def _base(folder: SealedFolder, origin: Origin, parts: Sequence[FileStatus]) -> 
     if _KEYS in folder.sums:
         keys = folder.array(_KEYS)
         folder.verify({_KEYS: keys}, {})
-        ledger = replace(ledger, ids=replace(ledger.ids, keys=np.asarray(keys, np.uint64)))
+        ledger = ledger._replace(ids=ledger.ids._replace(keys=np.asarray(keys, np.uint64)))
     facts = cache.opened_entry(folder).facts
     added = frozenset(part.name for part in parts) - {part.name for part in origin.parts}
     return Base(facts, ledger, added, tuple(parts[: len(origin.parts)]) == origin.parts)

@@ -6,7 +6,7 @@ import csv
 import itertools
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -78,7 +78,7 @@ def read_csv(path: Path, spec: MartTable, dialect: Dialect = NO_DIALECT) -> Stor
     """
     with csv_text(path, dialect) as text:
         layout = layout_of(text, spec, dialect)
-        return replace(_read_rows(text.path, spec, layout), guessed=layout.guessed)
+        return _read_rows(text.path, spec, layout)._replace(guessed=layout.guessed)
 
 
 def layout_of(text: CsvText, spec: MartTable, dialect: Dialect) -> Layout:
@@ -216,7 +216,7 @@ def read_misshapen(lines: Iterable[str], table: StoredTable, layout: Layout) -> 
         column: _texts([row[layout.names.index(name)] for row in rows])
         for column, name in layout.known.items()
     }
-    return replace(table, data=pa.table(columns), misshapen=tuple(misshapen))
+    return table._replace(data=pa.table(columns), misshapen=tuple(misshapen))
 
 
 def _texts(cells: Sequence[str]) -> pa.Array:

@@ -79,7 +79,7 @@ class _CsvFile:
                 return None
             first = 2 + piece.first
             table = StoredTable(self.spec, self.name, data, self.layout.extra, first_row=first)
-            table = replace(table, guessed=self.layout.guessed)
+            table = table._replace(guessed=self.layout.guessed)
             if misshapen:
                 text = io.StringIO(content.decode(errors="replace"), newline="")
                 table = read_misshapen(text, table, self.layout)
@@ -126,7 +126,7 @@ def _in_memory(path: Path, spec: MartTable, dialect: Dialect) -> StoredLedger:
 def _whole(path: Path, spec: MartTable, dialect: Dialect, columns: Sequence[str] | None) -> StoredTable:
     with reporting_unreadable(path):
         table = read_csv(path, spec, dialect)
-    return table if columns is None else replace(table, data=table.data.select(columns))
+    return table if columns is None else table._replace(data=table.data.select(columns))
 
 
 def _ledger(

@@ -6,7 +6,6 @@ views of other files are rejected, because changes to those files would go unnot
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +42,7 @@ def read_duckdb(path: Path, name: str) -> StoredMart:
         _reject_other(path)
         with duckdb.connect(str(path), read_only=True, config=_CLOSED) as connection:
             tables, unread = _read_tables(connection, path)
-            return replace(StoredMart.of(name, tables), unread=unread)
+            return StoredMart.of(name, tables)._replace(unread=unread)
     except (OSError, UnicodeError, duckdb.Error, pa.ArrowException) as error:
         why = getattr(error, "strerror", None) or str(error).partition("\n")[0]
         why = why.replace(str(path.absolute()), path.name).replace(str(path), path.name)

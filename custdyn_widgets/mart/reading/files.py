@@ -7,7 +7,6 @@ read CSV and DuckDB files are imported late, so that a report from Parquet files
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -82,7 +81,7 @@ def read_folder(
                 tables[name] = read_parts(path, parts, partial(read_parquet, spec=spec))
     unread = tuple(_unread(folder, files))
     if ledger is None:
-        return replace(StoredMart.of(source_name(folder), tables), unread=unread)
+        return StoredMart.of(source_name(folder), tables)._replace(unread=unread)
     return StoredMart(source_name(folder), tables, ledger, unread)
 
 

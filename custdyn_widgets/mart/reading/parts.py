@@ -6,7 +6,6 @@ Rows are numbered consecutively across all parts, in the order of the parts' nam
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from itertools import accumulate
 from pathlib import Path
@@ -48,7 +47,7 @@ def _joined_ledger(path: Path, found: Sequence[StoredLedger]) -> StoredLedger:
         for batch in piece():
             misshapen = tuple(row.moved(rows) for row in batch.misshapen)
             first = batch.first_row + rows
-            yield replace(batch, origin=path.name, first_row=first, misshapen=misshapen)
+            yield batch._replace(origin=path.name, first_row=first, misshapen=misshapen)
 
     def recounted() -> StoredLedger:
         return _joined_ledger(path, [part.recounted() if part.recounted else part for part in found])
@@ -114,7 +113,7 @@ def _can_be_joined(first: StoredTable, other: StoredTable) -> bool:
 
 
 def _as_one(batches: Sequence[StoredTable]) -> StoredTable:
-    return replace(batches[0], data=pa.concat_tables([batch.data for batch in batches]))
+    return batches[0]._replace(data=pa.concat_tables([batch.data for batch in batches]))
 
 
 def _joined(origin: str, parts: Sequence[StoredTable]) -> StoredTable:
@@ -133,8 +132,7 @@ def _joined(origin: str, parts: Sequence[StoredTable]) -> StoredTable:
             )
         misshapen += [row.moved(rows) for row in part.misshapen]
         rows += part.data.num_rows
-    return replace(
-        first,
+    return first._replace(
         origin=origin,
         data=pa.table({name: _joined_column(origin, name, parts) for name in names}),
         extra=tuple(dict.fromkeys(name for part in parts for name in part.extra)),
@@ -146,8 +144,7 @@ def _joined(origin: str, parts: Sequence[StoredTable]) -> StoredTable:
 def joined_rows(batches: Sequence[StoredTable]) -> StoredTable:
     """Join rows from several batches of a table; the rows keep their numbers."""
     first = batches[0]
-    return replace(
-        first,
+    return first._replace(
         data=pa.table(
             {name: _joined_column(first.origin, name, batches) for name in first.data.column_names}
         ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from custdyn_widgets.errors import SourceError
-from custdyn_widgets.mart.dialect import Dialect
+from custdyn_widgets.mart.dialect import NO_DIALECT, Dialect
 from custdyn_widgets.mart.nested_views import without_nested_views
 from custdyn_widgets.mart.schema import TABLES, MartTable
 
@@ -41,8 +41,7 @@ class NestedCell(NamedTuple):
     column: str
 
 
-@dataclass(frozen=True)
-class StoredTable:
+class StoredTable(NamedTuple):
     """A table as stored.
 
     Attributes
@@ -78,9 +77,9 @@ class StoredTable:
     first_row: int = 1
     misshapen: tuple[MisshapenRow, ...] = ()
     nested: tuple[NestedCell, ...] = ()
-    dialect: Dialect = field(default_factory=Dialect)
+    dialect: Dialect = NO_DIALECT
     guessed: tuple[str, ...] = ()
-    numbers: npt.NDArray[np.int64] | None = field(default=None, compare=False)
+    numbers: npt.NDArray[np.int64] | None = None
     floats: frozenset[str] = frozenset()
 
     def has_floats(self, column: str) -> bool:
@@ -108,8 +107,7 @@ class StoredTable:
         numbers = np.arange(len(kept)) + self.first_row if self.numbers is None else self.numbers
         numbers = numbers[kept]
         of_rows = set(numbers.tolist()) if self.misshapen or self.nested else set()
-        return replace(
-            self,
+        return self._replace(
             data=without_nested_views(self.data).filter(pa.array(kept)),
             numbers=numbers,
             misshapen=tuple(row for row in self.misshapen if row.number in of_rows),
@@ -120,7 +118,7 @@ class StoredTable:
         """Return the table without its rows."""
         none = np.empty(0, np.int64)
         none_of_data = without_nested_views(self.data.schema.empty_table())
-        return replace(self, data=none_of_data, numbers=none, misshapen=(), nested=())
+        return self._replace(data=none_of_data, numbers=none, misshapen=(), nested=())
 
 
 BATCH = 2**18  # rows: few enough to fit in a processor's cache
@@ -128,7 +126,7 @@ BATCH = 2**18  # rows: few enough to fit in a processor's cache
 Piece = Callable[[], Iterator[StoredTable]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class StoredLedger:
     """The transactions as stored, which may not fit in memory.
 
@@ -163,7 +161,7 @@ class StoredLedger:
         """Create a ledger from a table in memory."""
 
         def whole(columns: Sequence[str] | None) -> StoredTable:
-            return table if columns is None else replace(table, data=table.data.select(columns))
+            return table if columns is None else table._replace(data=table.data.select(columns))
 
         return cls(whole, (lambda: batches(table),), table.data.num_rows, table.first_row)
 
@@ -171,10 +169,10 @@ class StoredLedger:
         """Return the ledger with the given fields changed in every table that it reads."""
 
         def whole(columns: Sequence[str] | None) -> StoredTable:
-            return replace(self.whole(columns), **changes)
+            return self.whole(columns)._replace(**changes)
 
         def piece(read: Piece) -> Iterator[StoredTable]:
-            return (replace(batch, **changes) for batch in read())
+            return (batch._replace(**changes) for batch in read())
 
         def recounted() -> StoredLedger:
             assert self.recounted is not None
@@ -192,8 +190,7 @@ def batches(table: StoredTable) -> Iterator[StoredTable]:
     """Yield a table in batches; a table without rows yields one empty batch."""
     for low in range(0, max(table.data.num_rows, 1), BATCH):
         first = table.first_row + low
-        yield replace(
-            table,
+        yield table._replace(
             data=table.data.slice(low, BATCH),
             first_row=first,
             misshapen=tuple(row for row in table.misshapen if first <= row.number < first + BATCH),
@@ -201,8 +198,7 @@ def batches(table: StoredTable) -> Iterator[StoredTable]:
         )
 
 
-@dataclass(frozen=True)
-class StoredMart:
+class StoredMart(NamedTuple):
     """The name of a source, with its ledger and its other tables.
 
     `unread` contains warnings about tables that may be stored under an unknown name.
@@ -221,13 +217,13 @@ class StoredMart:
 
     def in_dialect(self, dialect: Dialect) -> StoredMart:
         """Return the mart with another dialect for all its tables."""
-        others = {name: replace(table, dialect=dialect) for name, table in self.others.items()}
-        return replace(self, others=others, ledger=self.ledger.with_changes(dialect=dialect))
+        others = {name: table._replace(dialect=dialect) for name, table in self.others.items()}
+        return self._replace(others=others, ledger=self.ledger.with_changes(dialect=dialect))
 
     def named_by_table(self) -> StoredMart:
         """Return the mart with table names instead of file names in messages, for generated files."""
-        others = {name: replace(table, origin=name) for name, table in self.others.items()}
-        return replace(self, others=others, ledger=self.ledger.with_changes(origin="transactions"))
+        others = {name: table._replace(origin=name) for name, table in self.others.items()}
+        return self._replace(others=others, ledger=self.ledger.with_changes(origin="transactions"))
 
     def tables(self) -> dict[str, StoredTable]:
         """Read the whole ledger and return all tables in schema order."""

@@ -135,7 +135,7 @@ def _repeated(mart: SparkMart) -> list[FaultGroup]:
     found = rows.join(repeated_ids(rows), "transaction_id", "leftsemi").where(given)
     count = found.count()
     first = found.orderBy(FILE, ROW).limit(LISTED).toArrow()
-    table = CheckedTable(replace(mart.headings, data=first))
+    table = CheckedTable(mart.headings._replace(data=first))
     faults = [table.fault(i, "transaction_id", fault_kinds.DUPLICATE) for i in range(len(table))]
     places = zip(first.column(FILE).to_pylist(), first.column(ROW).to_pylist(), strict=True)
     numbered = [replace(f, row=before[file] + row + 1) for f, (file, row) in zip(faults, places, strict=True)]
@@ -177,7 +177,7 @@ class FindFaults:
         check = BatchCheck(self.references)
         for data in joined(batches, self.stored.spec):
             known = data.drop_columns([FILE, ROW])
-            _, faults = check.read(replace(self.stored, data=known, first_row=0))
+            _, faults = check.read(self.stored._replace(data=known, first_row=0))
             found = self._by_file(faults, data)
             result = pa.array([pickle.dumps(found, 5)], pa.binary())
             yield pa.RecordBatch.from_arrays([result], ["result"])

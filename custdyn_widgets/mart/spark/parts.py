@@ -10,7 +10,7 @@ from __future__ import annotations
 import gc
 import pickle
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -54,7 +54,7 @@ def references_of(tables: Mapping[str, CheckedTable]) -> dict[str, CheckedTable]
     keys = {other: key for table, _, other, key in REFERENCES if table == "transactions"}
     return {
         name: CheckedTable(
-            replace(table.stored, data=table.stored.data.select([key])), {key: table.columns[key]}
+            table.stored._replace(data=table.stored.data.select([key])), {key: table.columns[key]}
         )
         for name, key in keys.items()
         if (table := tables.get(name)) and key in table.stored.data.column_names
@@ -85,7 +85,7 @@ class CodeRows:
         _freeze_imports(CodeRows)
         check = BatchCheck(self.references)
         for data in joined(batches, self.stored.spec):
-            table, faults = check.read(replace(self.stored, data=data))
+            table, faults = check.read(self.stored._replace(data=data))
             yield _FAULTY if faults else self._coded(table)
 
     def _coded(self, table: CheckedTable) -> pa.RecordBatch:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -100,8 +100,8 @@ def read_on_spark(source: SourceLike) -> SparkMart:
         for name, frame in frames.items():
             progress.step(f"Reading {name}", 0.1)
             origin = name if place.is_written_by_us else f"{name}.parquet"
-            empty = replace(_headings(frame, TABLES[name], origin), dialect=place.dialect)
-            tables[name] = empty if name == "transactions" else replace(empty, data=_rows(frame, empty))
+            empty = _headings(frame, TABLES[name], origin)._replace(dialect=place.dialect)
+            tables[name] = empty if name == "transactions" else empty._replace(data=_rows(frame, empty))
         _reject_fractional_ids(frames["transactions"], place.name)
         changed = _last_changed(frames) if place.last_changed is None else place.last_changed
     ledger = tables.pop("transactions")

@@ -7,7 +7,6 @@ in memory. At the first sign of a fault, the whole mart is checked, so that ever
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +37,7 @@ def check_new_mart(folder: Path, source: Source, name: str) -> None:
     MartError
         If it has faults that the source does not quarantine or that cannot be quarantined.
     """
-    stored = replace(read_mart(folder), name=name).in_dialect(source.mart_dialect)
+    stored = read_mart(folder)._replace(name=name).in_dialect(source.mart_dialect)
     if _has_no_faults(stored):
         return
     mart = check(stored)

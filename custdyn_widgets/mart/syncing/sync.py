@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,7 +71,7 @@ class SyncResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as a JSON object."""
-        return {"source": self.name, **asdict(self.record)}
+        return {"source": self.name, **self.record._asdict()}
 
 
 def sync_source(name: str, engine: Engine | None = None) -> SyncResult:
