@@ -105,7 +105,7 @@ def test_an_error_follows_the_batches_before_it(fails_after: int) -> None:
 
 
 def test_no_more_is_read_ahead_than_fits_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_ROWS", 3)
+    monkeypatch.setattr(module, "_ROWS", 6)
     pieces = Pieces()
     with read_ahead(pieces.ledger(), 2) as ledger:
         for piece in ledger.pieces:
@@ -128,7 +128,7 @@ def test_reading_ahead_never_imports_pandas(mart: Callable[[Path], Path], tmp_pa
 def test_pieces_that_nobody_wants_are_closed_and_their_errors_ignored(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "_ROWS", 4)
+    monkeypatch.setattr(module, "_ROWS", 8)
     pieces = Pieces(fails_after=1)
     with read_ahead(pieces.ledger(), 2):
         while pieces.begun < 2:

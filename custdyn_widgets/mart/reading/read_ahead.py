@@ -15,14 +15,15 @@ from dataclasses import replace
 
 from custdyn_widgets.mart.reading.stored import Piece, StoredLedger, StoredTable
 
-_ROWS = 2**20  # per piece: as many as are read while pandas is imported, and few enough to fit in memory
+_ROWS = 2**21  # in all: as many as two cores read while pandas is imported, and few enough to fit in memory
 
 
 @contextmanager
 def read_ahead(ledger: StoredLedger, threads: int) -> Iterator[StoredLedger]:
     """Yield a ledger while the first batches of its first pieces are read, one piece in each thread."""
     with ThreadPoolExecutor(threads) as pool:
-        ahead = [_ReadAhead(piece, pool) for piece in ledger.pieces[:threads]]
+        first = ledger.pieces[:threads]
+        ahead = [_ReadAhead(piece, pool, _ROWS // len(first)) for piece in first]
         try:
             yield replace(ledger, pieces=(*ahead, *ledger.pieces[threads:]))
         finally:
@@ -33,9 +34,9 @@ def read_ahead(ledger: StoredLedger, threads: int) -> Iterator[StoredLedger]:
 class _ReadAhead:
     """A piece that is already being read. Only its first reader gets the batches read so far."""
 
-    def __init__(self, piece: Piece, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, piece: Piece, pool: ThreadPoolExecutor, rows: int) -> None:
         self._piece, self._is_wanted = piece, True
-        self._begun: Future[_Begun] | None = pool.submit(_Begun, piece, lambda: self._is_wanted)
+        self._begun: Future[_Begun] | None = pool.submit(_Begun, piece, rows, lambda: self._is_wanted)
         self._lock = threading.Lock()
 
     def __call__(self) -> Iterator[StoredTable]:
@@ -58,13 +59,13 @@ class _ReadAhead:
 class _Begun:
     """The first batches of a piece, or the error that ended them, and an iterator over the others."""
 
-    def __init__(self, piece: Piece, is_wanted: Callable[[], bool]) -> None:
+    def __init__(self, piece: Piece, most: int, is_wanted: Callable[[], bool]) -> None:
         self._first: deque[StoredTable] = deque()
         self._error: Exception | None = None
         self._others = iter(piece())
         try:
             rows = 0
-            while rows < _ROWS and is_wanted() and (batch := next(self._others, None)) is not None:
+            while rows < most and is_wanted() and (batch := next(self._others, None)) is not None:
                 self._first.append(batch)
                 rows += batch.data.num_rows
         except Exception as error:
