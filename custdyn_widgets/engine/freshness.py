@@ -24,7 +24,7 @@ from custdyn_widgets.report import format_instant
 from custdyn_widgets.text import format_instant_utc
 
 _HOUR_S = 3_600
-_MIN_DAYS = 7  # with transactions on fewer days, no pause counts as unusual
+_MIN_DAYS = 7  # with transactions on fewer days, no gap counts as unusual
 _MIN_DAYS_OF_USE, _NEARLY_EVERY = 28, 0.9  # the minimum number and share of days with a kind of use
 _FEW_ROWS, _FIRST_ROWS = 1 << 16, 1 << 20  # usually enough to find every kind of use on a day
 _ROWS_AT_ONCE = 1 << 20  # limits the memory needed
@@ -48,10 +48,10 @@ def data_gaps(mart: OpenedMart, interval: ResolvedInterval, time_group: str | No
     day, otherwise by up to a day or the length of the interval so far, whichever is less. A transaction
     dated after the data was written does not show that the data is complete.
 
-    The time from the last transaction to the report's end is compared with the longest earlier pause. Pauses
+    The time from the last transaction to the report's end is compared with the longest earlier gap. Gaps
     next to stray transactions are ignored. Transactions at the beginning or end of the data are strays if
     they are on no more than three days, and on no more than a tenth of all days with transactions, and are
-    set apart by a pause more than twice as long as any pause between the other days. Without this rule, a
+    set apart by a gap more than twice as long as any gap between the other days. Without this rule, a
     single test call made long before all other transactions could hide the fact that the data ends early.
 
     Up to three transactions at the end, after a day without any, are strays too if the first is at least a
@@ -126,7 +126,7 @@ def _ending(facts: Facts, place: int, daily: Daily, end: int, written: int) -> _
 
 
 def _pause_warning(what: str, found: _Ending, end: int, zone: str) -> str:
-    """Return the warning; strays at the beginning are named only if the pause after them is as long."""
+    """Return the warning; strays at the beginning are named only if the gap after them is as long."""
     since = (end - found.last) // DAY_S
     others = np.setdiff1d(found.daily.days, without_strays(found.daily).days)
     is_beside = len(others) and end - found.last <= found.daily.longest_pause(found.strays) + DAY_S
@@ -135,7 +135,7 @@ def _pause_warning(what: str, found: _Ending, end: int, zone: str) -> str:
     begin = f"Apart from {one} {_dates(found.stray_days)}, {what}" if found.strays else f"T{what[1:]}"
     return (
         f"{begin} is from {_clock(found.last, zone)}, {since:,} day{'' if since == 1 else 's'} before the "
-        f"report's end at {_clock(end, zone)}, and no earlier pause was this long{beside}. Check that the "
+        f"report's end at {_clock(end, zone)}, and no earlier gap was this long{beside}. Check that the "
         "data is complete."
     )
 

@@ -12,8 +12,8 @@ from custdyn_widgets.mart import Int64s
 
 DAY_S = 86_400
 MOST_STRAYS = 3  # the maximum number of stray days at either end, and of stray transactions at the end
-# At most one in `_DAYS_PER_STRAY` days has strays. The pause next to them is more than `_APART` times as long
-# as any pause between the other days.
+# At most one in `_DAYS_PER_STRAY` days has strays. The gap next to them is more than `_APART` times as long
+# as any gap between the other days.
 _DAYS_PER_STRAY, _APART = 10, 2
 _RECENT_DAYS = 28  # days with transactions, from which the usual number is estimated
 _STRAY_SHARE = 0.1  # the maximum share of the usual number of transactions that may be strays
@@ -71,12 +71,12 @@ def _counted(times: npt.NDArray[np.integer]) -> Daily:
 
 
 def without_strays(daily: Daily) -> Daily:
-    """Return the days, except for a few at either end that a long pause sets apart."""
+    """Return the days, except for a few at either end that a long gap sets apart."""
     most = _most_days(daily)
     if not most:
         return daily
-    pauses = np.diff(daily.days)
-    is_long = pauses > _APART * pauses[most:-most].max()
+    gaps = np.diff(daily.days)
+    is_long = gaps > _APART * gaps[most:-most].max()
     before, after = np.flatnonzero(is_long[:most]), np.flatnonzero(is_long[-most:])
     begin = int(before[-1]) + 1 if len(before) else 0
     return daily.part(begin, len(daily) - most + int(after[0]) if len(after) else len(daily))

@@ -30,7 +30,7 @@ def report_text(
         The width of the terminal. Groups of columns that do not fit side by side are placed one below
         the other, and row labels are repeated. If None, all groups are side by side.
     max_rows, limit_note
-        The maximum number of rows, without the Total, and the note on omitted rows, as for `table_view`.
+        The maximum number of rows, not counting the Total, and the note on omitted rows, as for `table_view`.
     """
     head = report_heading(report)
     if report.message:

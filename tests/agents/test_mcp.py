@@ -263,7 +263,7 @@ def test_names_from_data_are_one_short_line_each(session: Session) -> None:
 
 
 def test_no_secret_leaves_the_server(session: Session) -> None:
-    assert "The answer was withheld because it contains" in session.bad("secret")
+    assert "The result was withheld because it contains" in session.bad("secret")
     assert "Nothing was published" in session.bad("secret frozen")
     for text in (*(text for _, text in session.answers.values()), session.stderr):
         assert SECRET not in text

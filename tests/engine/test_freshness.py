@@ -74,7 +74,7 @@ def test_data_that_ends_twelve_days_early_is_told_on_the_clock_of_the_query() ->
     [gap] = found.data_gaps
     assert gap == (
         "The last transaction in the data is from 2022-01-20 00:50:00 +01:00, 11 days before the report's "
-        "end at 2022-02-01 00:00:00 +01:00, and no earlier pause was this long. Check that the data "
+        "end at 2022-02-01 00:00:00 +01:00, and no earlier gap was this long. Check that the data "
         "is complete."
     )
     assert gap in found.warnings
@@ -282,7 +282,7 @@ def test_a_kind_of_use_that_ends_early_while_refills_go_on_is_told_by_its_name(k
     [gap] = gaps_of(with_use(kind, 3))
     assert gap == (
         f"The last transaction of kind {kind} is from 2022-01-28 22:00:00 UTC, 3 days before the report's "
-        "end at 2022-02-01 00:00:00 UTC, and no earlier pause was this long. Check that the data is "
+        "end at 2022-02-01 00:00:00 UTC, and no earlier gap was this long. Check that the data is "
         "complete."
     )
 

@@ -104,7 +104,7 @@ def test_the_warning_names_the_strays_without_which_it_would_not_be_told() -> No
     [gap] = gaps(ledger([date(2026, 3, 1), date(2026, 5, 20), *DAILY]))
     assert gap == (
         "The last transaction in the data is from 2026-10-19 12:00:00 UTC, 12 days before the report's end "
-        "at 2026-11-01 00:00:00 UTC, and no earlier pause was this long, except next to stray transactions "
+        "at 2026-11-01 00:00:00 UTC, and no earlier gap was this long, except next to stray transactions "
         "(UTC dates: 2026-03-01, 2026-05-20). Check that the data is complete."
     )
     [gap] = gaps(ledger([date(2026, 5, 27), *DAILY]))
