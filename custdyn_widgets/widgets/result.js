@@ -427,20 +427,31 @@ function toolbar(...parts) {
 // A chart is below the table, often out of view, and grows when drawn, and JupyterLab scrolls when it lays out its cells
 // again. So the chart is kept in view until the user does something else.
 function follow(chart) {
+  unfollow();
   const show = () => chart.scrollIntoView({ block: "nearest" });
   const growing = new ResizeObserver(show);
-  const gestures = ["wheel", "touchmove"];
-  const events = [...gestures, "keydown", "pointerdown"];
+  const events = ["wheel", "touchmove", "pointerdown", "keydown", "focusin"];
   const stop = (event) => {
-    if (event && !gestures.includes(event.type) && chart.contains(event.target)) return; // composing a Blank Chart
+    if (event && isComposing(event, chart)) return;
     growing.disconnect();
     removeEventListener("scroll", show, true);
     for (const event of events) removeEventListener(event, stop, true);
   };
+  unfollow = stop;
   growing.observe(chart);
   addEventListener("scroll", show, true);
   for (const event of events) addEventListener(event, stop, true);
   setTimeout(stop, 60_000); // the first chart waits for the drawing library, for long on a busy machine
+}
+
+let unfollow = () => {}; // two charts that are followed would scroll against each other
+
+// Returns whether an event is part of composing a Blank Chart; scrolling and leaving the chart are not.
+function isComposing(event, chart) {
+  if (!chart.contains(event.target) || event.type === "wheel" || event.type === "touchmove") return false;
+  if (event.type !== "keydown") return true;
+  if (event.key.startsWith("Page") || event.ctrlKey || event.metaKey) return false; // also finding text
+  return !/^(Arrow|Home$|End$| $)/.test(event.key) || event.target.matches("input, select, textarea");
 }
 
 // Copies text that is not on screen.

@@ -79,7 +79,7 @@ def test_the_warning_names_the_strays_and_says_what_the_end_is() -> None:
     assert gap == (
         "Apart from a stray transaction (UTC date: 2026-10-29), the last transaction in the data is from "
         "2026-10-19 23:24:00 UTC, 12 days before the report's end at 2026-11-01 00:00:00 UTC, and no earlier "
-        "pause was this long. Check that the data is complete."
+        "gap was this long. Check that the data is complete."
     )
 
 

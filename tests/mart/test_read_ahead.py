@@ -110,7 +110,7 @@ def test_no_more_is_read_ahead_than_fits_in_memory(monkeypatch: pytest.MonkeyPat
     with read_ahead(pieces.ledger(), 2) as ledger:
         for piece in ledger.pieces:
             next(piece())
-        assert pieces.read == 6
+        assert 4 <= pieces.read <= 6  # a piece that no thread has begun to read is not read ahead
 
 
 @pytest.mark.parametrize("mart", [*MARTS.values()], ids=[*MARTS])

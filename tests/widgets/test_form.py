@@ -243,7 +243,7 @@ def test_the_currencies_are_those_of_the_data_and_its_own_choice(form: QueryForm
 
 
 def test_data_that_cannot_choose_a_currency_ask_for_one() -> None:
-    form = QueryForm(replace(NAMES, base="", quotes={}))
+    form = QueryForm(NAMES._replace(base="", quotes={}))
     currency = control(form, "Currency")
     assert currency.error.startswith("Currency is required")
     assert form.query() is None
@@ -379,7 +379,7 @@ def test_a_value_that_the_data_does_not_have_is_named_and_stops_the_query(form: 
 
 def test_new_data_mark_what_is_gone_and_offer_what_is_new(form: QueryForm) -> None:
     form.load(replace(DEFAULT, company=("Acme",), currency="GBP"))
-    form.set_names(replace(NAMES, companies=("Beta", "Zeta"), currencies=("EUR",), quotes={}))
+    form.set_names(NAMES._replace(companies=("Beta", "Zeta"), currencies=("EUR",), quotes={}))
     assert control(form, "Company").options == [["Beta", "Beta"], ["Zeta", "Zeta"], ["(none)", "(none)"]]
     assert "'Acme'" in control(form, "Company").error
     assert ["GBP", "GBP (not in the data)"] in control(form, "Currency").options
@@ -388,7 +388,7 @@ def test_new_data_mark_what_is_gone_and_offer_what_is_new(form: QueryForm) -> No
 
 
 def test_every_hostile_name_can_be_filtered_by_and_is_shown_printable() -> None:
-    form = QueryForm(replace(NAMES, tags=tuple(PAYLOADS)))
+    form = QueryForm(NAMES._replace(tags=tuple(PAYLOADS)))
     search = add_filter(form, "client_tags")
     for value, label in search.options:
         assert value.encode()

@@ -68,7 +68,7 @@ def build_in_pieces(stored: StoredMart, *, leave_out_faults: bool = False) -> Bu
     MartError
         If the mart has faults, unless `leave_out_faults` is set.
     """
-    with read_ahead(stored.ledger, max(threads() - 1, 1)) as ledger:  # one core is left for this thread
+    with read_ahead(stored.ledger, threads()) as ledger:
         return _built_in_passes(stored._replace(ledger=ledger), leave_out_faults)
 
 

@@ -6,7 +6,7 @@ read CSV and DuckDB files are imported late, so that a report from Parquet files
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -70,15 +70,12 @@ def read_folder(
             continue
         done = sum(sizes[table] for table in tables) / max(sum(sizes.values()), 1)
         progress.step(f"Reading {path.name}", 0.4 * done)
+        if is_ledger:
+            ledger = _read_csv_ledger(path, parts, dialect)
+            continue
+        read = _csv_reader(dialect) if is_csv else read_parquet
         with reporting_unreadable(path):
-            if is_ledger:
-                ledger = _read_csv_ledger(path, parts, dialect)
-            elif is_csv:
-                from custdyn_widgets.mart.reading.csv_files import read_csv
-
-                tables[name] = read_parts(path, parts, partial(read_csv, spec=spec, dialect=dialect))
-            else:
-                tables[name] = read_parts(path, parts, partial(read_parquet, spec=spec))
+            tables[name] = read_parts(path, parts, partial(read, spec=spec))
     unread = tuple(_unread(folder, files))
     if ledger is None:
         return StoredMart.of(source_name(folder), tables)._replace(unread=unread)
@@ -89,7 +86,14 @@ def _read_csv_ledger(path: Path, parts: list[Path], dialect: Dialect) -> StoredL
     from custdyn_widgets.mart.reading.csv_ledger import csv_ledger
 
     of_file = partial(csv_ledger, spec=TABLES["transactions"], dialect=dialect, small=parts != [path])
-    ledger = parts_ledger(path, parts, of_file)
-    if not ledger.is_uniform:
-        ledger.whole(None)  # raises
+    with reporting_unreadable(path):
+        ledger = parts_ledger(path, parts, of_file)
+        if not ledger.is_uniform:
+            ledger.whole(None)  # raises
     return ledger
+
+
+def _csv_reader(dialect: Dialect) -> Callable[..., StoredTable]:
+    from custdyn_widgets.mart.reading.csv_files import read_csv
+
+    return partial(read_csv, dialect=dialect)

@@ -15,13 +15,16 @@ from dataclasses import replace
 
 from custdyn_widgets.mart.reading.stored import Piece, StoredLedger, StoredTable
 
-_ROWS = 2**21  # in all: as many as two cores read while pandas is imported, and few enough to fit in memory
+_ROWS = 2**21  # about as many as are read while pandas is imported, and few enough to fit in memory
 
 
 @contextmanager
 def read_ahead(ledger: StoredLedger, threads: int) -> Iterator[StoredLedger]:
-    """Yield a ledger while the first batches of its first pieces are read, one piece in each thread."""
-    with ThreadPoolExecutor(threads) as pool:
+    """Yield a ledger while the first batches of its first pieces, one for each thread, are read.
+
+    One thread fewer reads them, so that the calling thread has a core of its own.
+    """
+    with ThreadPoolExecutor(max(threads - 1, 1)) as pool:
         first = ledger.pieces[:threads]
         ahead = [_ReadAhead(piece, pool, _ROWS // len(first)) for piece in first]
         try:
@@ -41,7 +44,7 @@ class _ReadAhead:
 
     def __call__(self) -> Iterator[StoredTable]:
         begun = self._taken()
-        return begun.result().batches() if begun else self._piece()
+        return self._piece() if begun is None or begun.cancel() else begun.result().batches()
 
     def close(self) -> None:
         """Free what was read if nobody wanted it."""

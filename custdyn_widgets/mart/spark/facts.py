@@ -22,7 +22,7 @@ T = TypeVar("T")
 _NO_TEXT = ("id_text", "name_text", "tag")  # not needed by tasks
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SparkFacts(Facts):
     """Facts whose rows are on a Spark cluster and are accessible only through `each`.
 
