@@ -595,7 +595,7 @@ def test_a_click_checks_nothing_that_was_checked_when_it_was_changed(
     checks.clear()
     button(form, "Query").click()
     button(form, "Save Query").click()
-    form.set_names(replace(NAMES))
+    form.set_names(NAMES._replace())
     assert asked == [FULL, FULL]
     assert checks == []
 
