@@ -71,7 +71,7 @@ class ChartEditor:
 
     def take_focus(self) -> None:
         """Focus the columns, because keyboard users would otherwise have to move through the entire table."""
-        self._y.wants_focus = True
+        self._y.take_focus()
 
     def is_shown(self) -> bool:
         """Return whether the controls are shown."""

@@ -427,7 +427,6 @@ function toolbar(...parts) {
 // A chart is below the table, often out of view, and grows when drawn, and JupyterLab scrolls when it lays out its cells
 // again. So the chart is kept in view until the user does something else.
 function follow(chart) {
-  unfollow();
   const show = () => chart.scrollIntoView({ block: "nearest" });
   const growing = new ResizeObserver(show);
   const events = ["wheel", "touchmove", "pointerdown", "keydown", "focusin"];
@@ -437,21 +436,24 @@ function follow(chart) {
     removeEventListener("scroll", show, true);
     for (const event of events) removeEventListener(event, stop, true);
   };
-  unfollow = stop;
   growing.observe(chart);
   addEventListener("scroll", show, true);
   for (const event of events) addEventListener(event, stop, true);
   setTimeout(stop, 60_000); // the first chart waits for the drawing library, for long on a busy machine
 }
 
-let unfollow = () => {}; // two charts that are followed would scroll against each other
-
 // Returns whether an event is part of composing a Blank Chart; scrolling and leaving the chart are not.
 function isComposing(event, chart) {
-  if (!chart.contains(event.target) || event.type === "wheel" || event.type === "touchmove") return false;
-  if (event.type !== "keydown") return true;
-  if (event.key.startsWith("Page") || event.ctrlKey || event.metaKey) return false; // also finding text
-  return !/^(Arrow|Home$|End$| $)/.test(event.key) || event.target.matches("input, select, textarea");
+  const { type, target, key = "" } = event; // keys that a password manager presses have no names
+  // A click beside a control focuses the notebook's cell around the chart, and returning to the window focuses what had
+  // the focus before.
+  if (type === "focusin") return chart.contains(target) || target.contains(chart) || !event.relatedTarget;
+  if (!chart.contains(target)) return false;
+  if (type === "wheel" || type === "touchmove") return Boolean(target.closest(".custdyn-popup"));
+  if (type !== "keydown") return true;
+  const isSearch = key === "F3" || ((event.ctrlKey || event.metaKey) && !event.altKey && /^[fg]$/i.test(key));
+  if (isSearch || key.startsWith("Page")) return false;
+  return !/^(Arrow|Home$|End$| $)/.test(key) || Boolean(target.closest("input, select, textarea, .custdyn-chips"));
 }
 
 // Copies text that is not on screen.

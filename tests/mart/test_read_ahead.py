@@ -108,6 +108,8 @@ def test_no_more_is_read_ahead_than_fits_in_memory(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(module, "_ROWS", 6)
     pieces = Pieces()
     with read_ahead(pieces.ledger(), 2) as ledger:
+        while not pieces.begun:
+            time.sleep(0.001)
         for piece in ledger.pieces:
             next(piece())
         assert 4 <= pieces.read <= 6  # a piece that no thread has begun to read is not read ahead

@@ -71,6 +71,9 @@ def any_overflow(
     """
     counts = np.diff(offset)
     suspects = np.flatnonzero(_may_be_large(counts, largest, opening))
+    if len(suspects):
+        sizes = _sums_of_sizes(offset, amount)
+        suspects = suspects[sizes[suspects] + np.abs(opening[suspects].astype(np.float64)) >= _SAFE]
     ends = np.cumsum(counts[suspects])
     begin = 0
     while begin < len(suspects):  # limits the number of transactions processed at once
@@ -82,6 +85,21 @@ def any_overflow(
             return True
         begin = end
     return False
+
+
+def _sums_of_sizes(offset: Int64s, amount: Int64s) -> npt.NDArray[np.float64]:
+    """Return the sum of the absolute amounts of each client, whose rows are consecutive."""
+    sums = np.zeros(len(offset) - 1)
+    filled = np.flatnonzero(np.diff(offset))
+    begin = 0
+    while begin < len(filled):  # limits the memory needed
+        last = offset[filled[begin]] + _AT_ONCE
+        end = max(begin + 1, int(np.searchsorted(offset[filled + 1], last, "right")))
+        some, first = filled[begin:end], offset[filled[begin]]
+        sizes = np.abs(amount[first : offset[some[-1] + 1]].astype(np.float64))
+        sums[some] = np.add.reduceat(sizes, offset[some] - first)
+        begin = end
+    return sums
 
 
 def might_overflow(rows: Int64s, largest: int, opening: Int64s) -> bool:

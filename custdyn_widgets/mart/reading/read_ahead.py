@@ -22,7 +22,7 @@ _ROWS = 2**21  # about as many as are read while pandas is imported, and few eno
 def read_ahead(ledger: StoredLedger, threads: int) -> Iterator[StoredLedger]:
     """Yield a ledger while the first batches of its first pieces, one for each thread, are read.
 
-    One thread fewer reads them, so that the calling thread has a core of its own.
+    One thread fewer reads them, but at least one, so that the calling thread has a core of its own.
     """
     with ThreadPoolExecutor(max(threads - 1, 1)) as pool:
         first = ledger.pieces[:threads]
@@ -30,12 +30,15 @@ def read_ahead(ledger: StoredLedger, threads: int) -> Iterator[StoredLedger]:
         try:
             yield replace(ledger, pieces=(*ahead, *ledger.pieces[threads:]))
         finally:
-            for piece in ahead:
+            for piece in reversed(ahead):  # so that no thread begins another one
                 piece.close()
 
 
 class _ReadAhead:
-    """A piece that is already being read. Only its first reader gets the batches read so far."""
+    """A piece that is read ahead, unless a reader comes first.
+
+    Only its first reader gets the batches read so far.
+    """
 
     def __init__(self, piece: Piece, pool: ThreadPoolExecutor, rows: int) -> None:
         self._piece, self._is_wanted = piece, True
