@@ -8,12 +8,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from custdyn_widgets.errors import QueryError
-from custdyn_widgets.mart import OpenedMart, SourceLike, open_mart
+from custdyn_widgets.mart import import_library
 from custdyn_widgets.query import ReportQuery, parse_as_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from custdyn_widgets.mart import OpenedMart, SourceLike
     from custdyn_widgets.report import Report
 
 ENGINES = ("local", "spark")
@@ -84,6 +85,10 @@ def _open(source: SourceLike, engine: str) -> OpenedMart:
         from custdyn_widgets.mart import open_on_spark  # imported late: rarely needed
 
         return open_on_spark(source)
+    for library in ("numpy", "pyarrow.compute"):
+        import_library(library)
+    from custdyn_widgets.mart import open_mart  # imported late: loads Arrow
+
     return open_mart(source)
 
 
@@ -112,7 +117,7 @@ def report_lines(
     """
     asked = query if isinstance(query, ReportQuery) else ReportQuery.from_dict(query)
     instant = parse_as_of(as_of)
-    mart = open_mart(source)
+    mart = _open(source, "local")
     from custdyn_widgets.engine.plan import plan_report  # imported late: slow to load
     from custdyn_widgets.engine.rows import labelled_lines
 

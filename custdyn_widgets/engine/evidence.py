@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +25,9 @@ import pandas as pd
 from custdyn_widgets.engine.cells.by_client import Contributions, client_contributions
 from custdyn_widgets.engine.plan import Plan
 from custdyn_widgets.engine.rows import row_labels
-from custdyn_widgets.snapshots import Evidence
+
+if TYPE_CHECKING:
+    from custdyn_widgets.snapshots import Evidence
 
 MAX_CONTRIBUTIONS = 5_000_000  # about 25 MB; a report with more has no evidence
 _TAG_BYTES, _DIGEST_BYTES = 8, 4
@@ -45,6 +47,8 @@ class EvidenceMaker:
 
     def __call__(self) -> Evidence | None:
         """Return evidence with a new nonce; None if the report is too large."""
+        from custdyn_widgets.snapshots import Evidence  # imported late: only needed for publishing
+
         nonce = secrets.token_hex(16)
         found = digests(self._plan, nonce)
         return None if found is None else Evidence(nonce, _to_parquet(found))

@@ -16,7 +16,6 @@ from custdyn_widgets.engine.cells.balances import BalanceFrames
 from custdyn_widgets.engine.cells.compute import Cells, compute_cells
 from custdyn_widgets.engine.cells.grid import utc_days
 from custdyn_widgets.engine.cells.movement import MOVEMENT_COLUMNS
-from custdyn_widgets.engine.cells.states import movement_of_states
 from custdyn_widgets.engine.conversion import LINE_COLUMNS, add_up_rows
 from custdyn_widgets.engine.groups import UNGROUPED, label_headings
 from custdyn_widgets.engine.lines import ConvertedCells, Lines, compute_lines
@@ -140,6 +139,8 @@ def _line_of_total(plan: Plan, lines: Lines, whole: Bucket) -> Lines:
     else:
         cells = compute_cells(plan.facts, plan.selection.clients, grid)
     if plan.has_movement:
+        from custdyn_widgets.engine.cells.states import movement_of_states  # imported late: rarely needed
+
         counts = movement_of_states(plan.facts, plan.selection.clients, grid)
         cells = cells._replace(movement=pd.DataFrame(counts, columns=list(MOVEMENT_COLUMNS)))
     return Lines([whole], ConvertedCells(cells, plan.rates, 1), np.zeros(1, np.int64))

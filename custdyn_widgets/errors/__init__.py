@@ -1,55 +1,5 @@
 """Errors that users can act on, and how their messages quote values and mask passwords."""
 
-from custdyn_widgets.errors.kinds import (
-    CustDynError,
-    ExportError,
-    FieldError,
-    MartError,
-    QueryError,
-    RateError,
-    SavedQueryChangedError,
-    SavedQueryError,
-    SavedQueryExistsError,
-    SettingsError,
-    SnapshotDamagedError,
-    SnapshotError,
-    SnapshotNewerError,
-    SnapshotNotFoundError,
-    SnapshotUnknownError,
-    SourceError,
-)
-from custdyn_widgets.errors.runs import NotDueError, RunError, StillRunningError
-from custdyn_widgets.errors.urls import ADDRESS, has_password, is_address, mask_passwords
-from custdyn_widgets.errors.whole_values import mask_given, mask_value
-from custdyn_widgets.errors.wording import hint, nearest, shown
+import lazy_loader
 
-__all__ = [
-    "ADDRESS",
-    "CustDynError",
-    "ExportError",
-    "FieldError",
-    "MartError",
-    "NotDueError",
-    "QueryError",
-    "RateError",
-    "RunError",
-    "SavedQueryChangedError",
-    "SavedQueryError",
-    "SavedQueryExistsError",
-    "SettingsError",
-    "SnapshotDamagedError",
-    "SnapshotError",
-    "SnapshotNewerError",
-    "SnapshotNotFoundError",
-    "SnapshotUnknownError",
-    "SourceError",
-    "StillRunningError",
-    "has_password",
-    "hint",
-    "is_address",
-    "mask_given",
-    "mask_passwords",
-    "mask_value",
-    "nearest",
-    "shown",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

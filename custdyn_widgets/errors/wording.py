@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterable, Sequence
 
 from custdyn_widgets.errors.urls import mask_passwords
-from custdyn_widgets.errors.whole_values import mask_value
 
 _SHOWN_VALUE = 80
 _SEARCHED = 4_000  # characters at the start of a value that are searched for passwords
@@ -22,7 +20,7 @@ def shown(value: object) -> str:
     """
     if isinstance(value, str):
         # Escaping never shortens text, so the text can be cut first.
-        value = mask_value(value, _SEARCHED)[:_SHOWN_VALUE]
+        value = _masked_text(value)[:_SHOWN_VALUE]
         text = repr(value) if value.isprintable() else ascii(value)
     else:
         try:
@@ -40,14 +38,25 @@ def _masked(value: object) -> object:
     if type(value) is dict:
         return {_masked(key): _masked(item) for key, item in value.items()}
     if isinstance(value, (bytes, bytearray)):
-        return type(value)(mask_value(value.decode("latin-1"), _SEARCHED), "latin-1")
+        return type(value)(_masked_text(value.decode("latin-1")), "latin-1")
     if isinstance(value, os.PathLike):
-        return value if mask_value(str(value)) == str(value) else mask_value(str(value))
-    return mask_value(value, _SEARCHED) if isinstance(value, str) else value
+        masked = _masked_text(str(value), None)
+        return value if masked == str(value) else masked
+    return _masked_text(value) if isinstance(value, str) else value
+
+
+def _masked_text(text: str, searched: int | None = _SEARCHED) -> str:
+    from custdyn_widgets.errors.whole_values import (
+        mask_value,
+    )  # imported late: its patterns take long to compile
+
+    return mask_value(text, searched)
 
 
 def nearest(value: object, allowed: Iterable[str], count: int = 3) -> list[str]:
     """Return the allowed values closest to the given one, best first, ignoring case."""
+    import difflib  # imported late: only needed for mistakes
+
     by_folded: dict[str, str] = {}
     for name in allowed:
         by_folded.setdefault(name.casefold()[:200], name)

@@ -2,9 +2,11 @@ from .columns import Bools, Int64s
 from .demo.folder import demo_folder, last_midnight
 from .demo.mart import demo_query
 from .dialect import DIALECT_FIELDS, Dialect
-from .facts.by_client import Packages, Times, threads
+from .facts.by_client import Packages, Times
 from .facts.facts import NEVER, Facts, Names
 from .facts.flow_class import PACKAGE_FEE, PAID, FlowClass, Flows
+from .facts.threads import threads
+from .libraries import import_library
 from .mapping.adding import add_database, add_source, check_new_name
 from .mapping.drafting import draft_mapping
 from .mapping.sql_file import shipped_mapping, shipped_systems
@@ -48,6 +50,7 @@ __all__ = [
     "draft_database",
     "draft_mapping",
     "grants_for",
+    "import_library",
     "last_midnight",
     "last_synced",
     "named_sources",

@@ -22,11 +22,9 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, Union, get_args
 from custdyn_widgets import settings
 from custdyn_widgets.errors import SettingsError, SourceError, nearest, shown
 from custdyn_widgets.mart.database_url import check_url
-from custdyn_widgets.mart.demo.folder import demo_folder
 from custdyn_widgets.mart.dialect import Dialect
 from custdyn_widgets.mart.objects.address import is_object_address, object_address
 from custdyn_widgets.mart.refused_addresses import reject_url
-from custdyn_widgets.mart.sources_file import read_sources_file
 from custdyn_widgets.mart.synced import RECORD, read_record, synced_folder
 from custdyn_widgets.query import time_zone_data
 
@@ -248,6 +246,8 @@ def named_sources() -> dict[str, Source]:
     path = settings.load().sources
     if path is None or not path.is_file():
         return {}
+    from custdyn_widgets.mart.sources_file import read_sources_file  # imported late: not everybody has one
+
     return {name: _source(path, name, given) for name, given in read_sources_file(path).items()}
 
 
@@ -272,6 +272,8 @@ def _path(data: object, *, is_text: bool) -> Path:
     except (OSError, ValueError, RuntimeError):  # too long, or `~` with an unknown user
         raise SourceError.not_found(str(data), "is not the path of a folder") from None
     if str(data) == "demo" and not exists:
+        from custdyn_widgets.mart.demo.folder import demo_folder  # imported late: real data needs none
+
         return demo_folder()
     if is_text and not exists and (named := named_sources()):
         close = nearest(data, named, 1)

@@ -255,5 +255,7 @@ def _run_error(error: Exception, cell: _CurrentCell) -> RunError:
 
 
 _OWN_ERRORS = frozenset(
-    name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, CustDynError)
+    name
+    for name in errors.__all__
+    if isinstance(kind := getattr(errors, name), type) and issubclass(kind, CustDynError)
 )

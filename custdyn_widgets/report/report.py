@@ -13,11 +13,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
 from custdyn_widgets.query import ReportQuery
-from custdyn_widgets.report.cohorts import CohortTriangle
-from custdyn_widgets.snapshots import Evidence
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from custdyn_widgets.report.cohorts import CohortTriangle
+    from custdyn_widgets.snapshots import Evidence
 
 Value = int | Decimal | None
 Unit = Literal["count", "money", "rate", "percent", "points"]

@@ -25,7 +25,7 @@ from custdyn_widgets import Dialect, Source
 from custdyn_widgets.errors import CustDynError, MartError
 from custdyn_widgets.mart import building
 from custdyn_widgets.mart.checking import distinct_ids
-from custdyn_widgets.mart.facts import cache, ledger_pass, merging
+from custdyn_widgets.mart.facts import cache, merging, threads
 from custdyn_widgets.mart.opening import open_mart
 from custdyn_widgets.mart.reading import csv_ledger, files
 from custdyn_widgets.mart.reading.fingerprint import FileStatus
@@ -589,7 +589,7 @@ def test_beside_a_part_without_rows_a_repeated_id_is_a_fault(
     mart: Mart, ids: list[list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Spark writes such parts."""
-    monkeypatch.setattr(ledger_pass, "threads", lambda: 1)
+    monkeypatch.setattr(threads, "threads", lambda: 1)
     for name, own in enumerate(ids):
         mart.add(str(name), [transaction(n, transaction_id=one) for n, one in enumerate(own)])
     assert outcome(mart.folder)[0] is MartError

@@ -463,8 +463,7 @@ def test_plain_files_are_read_in_place(tmp_path: Path, monkeypatch: pytest.Monke
     def unwanted(*_: object) -> None:
         raise AssertionError("a plain mart needs no guess and no copy")
 
-    monkeypatch.setattr("custdyn_widgets.mart.checking.checks.guess_dialects", unwanted)
-    monkeypatch.setattr("custdyn_widgets.mart.facts.in_pieces.guess_dialects", unwanted)
+    monkeypatch.setattr("custdyn_widgets.mart.checking.guessing.guess_dialects", unwanted)
     monkeypatch.setattr("custdyn_widgets.mart.reading.csv_text.NamelessFile", unwanted)
     assert faults(folder(tmp_path)) == []
     open_mart(folder(tmp_path))

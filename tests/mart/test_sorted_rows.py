@@ -14,12 +14,12 @@ import pyarrow as pa
 import pytest
 
 from custdyn_widgets.mart.checking.checks import check
-from custdyn_widgets.mart.facts import by_client, from_tables, large_arrays, merging
+from custdyn_widgets.mart.facts import by_client, from_tables, large_arrays, merging, threads
 from custdyn_widgets.mart.facts.by_client import Rows, SortedRuns
 from custdyn_widgets.mart.facts.facts import Facts
 from custdyn_widgets.mart.facts.from_tables import ClientOrder
 from custdyn_widgets.mart.facts.ledger import no_ledger, package_ids, whole_ledger
-from custdyn_widgets.mart.facts.ledger_pass import in_threads
+from custdyn_widgets.mart.facts.threads import in_threads, map_in_threads
 from custdyn_widgets.mart.reading.frames import from_frames
 from custdyn_widgets.mart.reading.stored import StoredTable
 from tests.mart.test_ledger import CLIENTS, ledger, same
@@ -106,17 +106,17 @@ def test_blocks_may_be_done_in_any_order(client_count: int, monkeypatch: pytest.
     assert found[0] == found[1]
 
 
-@pytest.mark.parametrize(("cores", "threads"), [(1, 1), (3, 3), (64, 4)])
+@pytest.mark.parametrize(("cores", "count"), [(1, 1), (3, 3), (64, 4)])
 def test_threads_are_as_many_as_the_cores_of_this_process_up_to_four(
-    cores: int, threads: int, monkeypatch: pytest.MonkeyPatch
+    cores: int, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     of_process = {0: set(range(cores))}  # 0 is this process
     monkeypatch.setattr(os, "sched_getaffinity", of_process.__getitem__)
-    assert by_client.threads() == threads
+    assert threads.threads() == count
 
 
 def test_when_a_reader_stops_early_pieces_not_yet_begun_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("custdyn_widgets.mart.facts.ledger_pass.threads", lambda: 1)
+    monkeypatch.setattr(threads, "threads", lambda: 1)
     begun: list[int] = []
 
     def piece(number: int) -> Callable[[], Iterator[StoredTable]]:
@@ -136,6 +136,40 @@ def test_when_a_reader_stops_early_pieces_not_yet_begun_are_not_read(monkeypatch
     assert len(begun) <= 3
     assert [t.name for t in threading.enumerate() if t.name.startswith("ThreadPoolExecutor")] == []
     assert threading.active_count() <= before + 1  # the timer
+
+
+def test_batches_are_worked_on_in_threads_with_few_read_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "threads", lambda: 2)
+    read: list[int] = []
+    both = threading.Barrier(2)
+
+    def batches() -> Iterator[Any]:
+        for number in range(20):
+            read.append(number)
+            yield number
+
+    def work(batch: Any) -> int:
+        if batch < 2:
+            both.wait(60)
+        return -int(batch)
+
+    results = map_in_threads(work, batches())
+    for number in range(20):
+        assert next(results) == -number
+        assert len(read) <= number + 4
+    assert list(results) == []
+
+
+def test_an_error_while_reading_a_batch_ends_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "threads", lambda: 2)
+
+    def batches() -> Iterator[Any]:
+        yield 1
+        raise OSError("gone")
+
+    with pytest.raises(OSError, match="gone"):
+        list(map_in_threads(lambda batch: batch, batches()))
+    assert [t.name for t in threading.enumerate() if t.name.startswith("ThreadPoolExecutor")] == []
 
 
 # What is put into files does not stay in memory

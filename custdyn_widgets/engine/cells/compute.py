@@ -69,7 +69,6 @@ from custdyn_widgets.engine.cells.flows import BALANCE_FLOW_COLUMNS, FLOW_COLUMN
 from custdyn_widgets.engine.cells.grid import Grid, utc_days
 from custdyn_widgets.engine.cells.movement import MOVEMENT_COLUMNS
 from custdyn_widgets.engine.cells.pieces import Piece, Span, parts
-from custdyn_widgets.engine.cells.states import movement_of_states
 from custdyn_widgets.engine.cells.stocks import STOCK_COLUMNS, StockSums
 from custdyn_widgets.engine.cells.sums import Sums
 from custdyn_widgets.mart import Facts, Int64s, threads
@@ -148,6 +147,8 @@ def compute_cells(facts: Facts, clients: Int64s, grid: Grid) -> Cells:
         own["row"] += k * grid.groups
         cells = cells._replace(stocks=_with_active_of(own, cells.stocks))
     if cells.movement is not None:
+        from custdyn_widgets.engine.cells.states import movement_of_states
+
         for k in np.union1d(raised, raised[raised + 1 < grid.bucket_count] + 1).tolist():
             rows = slice(k * grid.groups, (k + 1) * grid.groups)
             cells.movement.iloc[rows] = movement_of_states(facts, clients, _single(grid, k))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import compress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -13,9 +13,11 @@ from custdyn_widgets.errors import MartError, shown
 from custdyn_widgets.mart.checking.fault_kinds import NULL_OF_MYSQL, null_of_mysql
 from custdyn_widgets.mart.checking.faults import EXAMPLES, Fault, FaultKind, group_faults
 from custdyn_widgets.mart.checking.notes import Note
-from custdyn_widgets.mart.checking.summary import CheckSummary
 from custdyn_widgets.mart.columns import Bools, Codes
 from custdyn_widgets.mart.reading.stored import StoredTable
+
+if TYPE_CHECKING:
+    from custdyn_widgets.mart.checking.summary import CheckSummary
 
 # Arrow writes the years -32767 to 32767 correctly.
 _ARROW_YEARS = 30_000
@@ -110,6 +112,8 @@ class CheckedMart:
 
     def summary(self, examples: int | None = EXAMPLES) -> CheckSummary:
         """Return a summary of the check, with up to `examples` faults of each kind; None means all."""
+        from custdyn_widgets.mart.checking.summary import CheckSummary  # imported late: a report needs none
+
         sizes = {name: len(table) for name, table in self.tables.items()}
         return CheckSummary(self.name, sizes, group_faults(self.faults, examples), self.notes)
 

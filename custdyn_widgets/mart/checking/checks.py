@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -24,13 +23,9 @@ from custdyn_widgets.mart.checking.checked import CheckedMart, CheckedTable
 from custdyn_widgets.mart.checking.distinct_ids import duplicates
 from custdyn_widgets.mart.checking.faults import Fault
 from custdyn_widgets.mart.checking.guessed_formats import guessed_dialects
-from custdyn_widgets.mart.checking.guessing import (
-    guess_dialects,
-    have_other_formats,
-    may_have_other_formats,
-)
 from custdyn_widgets.mart.checking.headings import extra_columns, near_misses
 from custdyn_widgets.mart.checking.notes import Note
+from custdyn_widgets.mart.checking.other_formats import have_other_formats, may_have_other_formats
 from custdyn_widgets.mart.checking.quotes import wrong_quotes
 from custdyn_widgets.mart.checking.references import (
     REFERENCES,
@@ -42,6 +37,7 @@ from custdyn_widgets.mart.checking.references import (
 )
 from custdyn_widgets.mart.checking.written_forms import iso_times, plain_numbers
 from custdyn_widgets.mart.dialect import Dialect
+from custdyn_widgets.mart.libraries import import_library
 from custdyn_widgets.mart.positions import PositionLookup, positions
 from custdyn_widgets.mart.reading.stored import StoredMart, StoredTable
 from custdyn_widgets.mart.schema import Kind, MartColumn
@@ -52,13 +48,13 @@ def check(stored: StoredMart) -> CheckedMart:
 
     This does not search for likely mistakes; `check_source` does.
     """
-    _import_pandas()
+    import_library("pandas")  # pyarrow would do so when it converts a list; but it would ignore Ctrl-C
     tables = stored.tables()
     unusual = have_other_formats(tables)
     if unusual:  # guess the format first: recording a fault for each value would be slow
-        tables = {**tables, **guess_dialects(tables)}
+        tables = {**tables, **_in_guessed_dialects(tables)}
     mart = check_tables(stored.name, tables)
-    if not unusual and may_have_other_formats(mart.faults) and (guessed := guess_dialects(tables)):
+    if not unusual and may_have_other_formats(mart.faults) and (guessed := _in_guessed_dialects(tables)):
         tables = {**tables, **guessed}
         mart = check_tables(stored.name, tables)
     mart.notes += guessed_dialects(tables)
@@ -66,14 +62,15 @@ def check(stored: StoredMart) -> CheckedMart:
     return mart
 
 
-def _import_pandas() -> None:
-    """Import pandas, which pyarrow would do as soon as it converts a list; but it would ignore Ctrl-C."""
-    import_module("pandas")
+def _in_guessed_dialects(tables: dict[str, StoredTable]) -> dict[str, StoredTable]:
+    from custdyn_widgets.mart.checking.guessing import guess_dialects  # imported late: rarely needed
+
+    return guess_dialects(tables)
 
 
 def check_others(stored: StoredMart) -> CheckedMart:
     """Check all tables except the transactions."""
-    _import_pandas()
+    import_library("pandas")  # pyarrow would do so when it converts a list; but it would ignore Ctrl-C
     return check_tables(stored.name, stored.others)
 
 
@@ -193,7 +190,7 @@ def _read_column(table: CheckedTable, spec: MartColumn, array: pa.Array) -> Iter
     yield from (table.fault(i, spec.name, fault_kinds.NOT_TEXT) for i in nested)
     blank[nested] = True  # already reported, so these values are not looked up in other tables
     text = table.columns[spec.name] = _text_of(array, blank)
-    not_text = np.flatnonzero(~blank & ~columns.to_bools(text.is_valid()))
+    not_text = _not_text(text, blank)
     yield from (table.fault(int(i), spec.name, fault_kinds.NOT_TEXT) for i in not_text)
     blank[not_text] = True
     if spec.choices:
@@ -244,6 +241,13 @@ def _text_of(array: pa.Array, blank: columns.Bools) -> pa.Array:
     if pa.types.is_dictionary(text.type) or text.null_count == blank.sum():
         return text  # in a dictionary, a blank gets the position -1, like a null
     return pc.if_else(pa.array(blank), None, text)
+
+
+def _not_text(text: pa.Array, blank: columns.Bools) -> columns.Int64s:
+    """Return the positions of the nulls in a column as text that are not blanks."""
+    if not text.null_count:
+        return np.zeros(0, np.int64)
+    return np.flatnonzero(~blank & columns.to_bools(text.is_null()))
 
 
 def _decoded(value: object) -> str | None:

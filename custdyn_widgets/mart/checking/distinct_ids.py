@@ -27,7 +27,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from custdyn_widgets.mart.columns import Bools, as_numbers, as_text, decoded, is_uuid, plain, to_bools
-from custdyn_widgets.mart.facts.by_client import threads
+from custdyn_widgets.mart.facts.threads import threads
 from custdyn_widgets.mart.reading.stored import Piece
 from custdyn_widgets.mart.text_lookup import text_bytes
 

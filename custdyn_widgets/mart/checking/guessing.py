@@ -8,7 +8,7 @@ the format remains ambiguous, an error names the setting.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -17,42 +17,25 @@ import pyarrow.compute as pc
 
 from custdyn_widgets.errors import shown
 from custdyn_widgets.mart import columns
-from custdyn_widgets.mart.checking.faults import Fault
 from custdyn_widgets.mart.checking.format_errors import ambiguous_date, ambiguous_number, mixed
 from custdyn_widgets.mart.checking.forms import Dates, Forms
+from custdyn_widgets.mart.checking.other_formats import (
+    PLAIN_NUMBER,
+    PLAIN_TIME,
+    matching,
+    not_plain,
+    text_columns,
+)
 from custdyn_widgets.mart.checking.written_forms import DATE_PATTERNS, SERIAL_PATTERN, number_pattern
 from custdyn_widgets.mart.dialect import DateOrder, DecimalMark
 from custdyn_widgets.mart.reading.stored import StoredTable
 
-_CODES = ("not_an_amount", "not_a_time", "not_a_date", "spreadsheet_days")
-_PLAIN_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)$"
-_PLAIN_TIME = r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?(Z|[+-]\d\d(:?\d\d(:?\d\d)?)?)?)?$"
-_SAMPLE = 1000  # rows
 T = TypeVar("T")
 _IN_GROUPS = r"\d[^\d.,]+\d|,.*\.|,.*,"  # if the decimal separator is a point, these separate thousands
 
 
 # Calls a function on each batch of a table, and yields the results in order.
 EachBatch = Callable[[Callable[[StoredTable], T]], Iterable[T]]
-
-
-def have_other_formats(tables: Mapping[str, StoredTable]) -> bool:
-    """Return whether the first rows contain numbers or times that are not in the mart's own format."""
-    return any(
-        len(_unlike(text, plain))
-        for table in (table._replace(data=table.data.slice(0, _SAMPLE)) for table in tables.values())
-        for plain, kinds, known in (
-            (_PLAIN_NUMBER, ("amount", "positive"), table.dialect.decimal),
-            (_PLAIN_TIME, ("time", "date"), table.dialect.dates),
-        )
-        if known is None
-        for _, text in _text_columns(table, *kinds)
-    )
-
-
-def may_have_other_formats(faults: Iterable[Fault]) -> bool:
-    """Return whether any faulty values may be numbers or times in another format."""
-    return any(fault.kind.code in _CODES for fault in faults)
 
 
 def guess_dialects(
@@ -96,7 +79,7 @@ def _reading(table: StoredTable, each_batch: EachBatch[Any] | None) -> EachBatch
 
     A table without text has no formats to detect, so it is not read.
     """
-    has_text = any(True for _ in _text_columns(table, "amount", "positive", "time", "date"))
+    has_text = any(True for _ in text_columns(table, "amount", "positive", "time", "date"))
     if each_batch and has_text:
         return each_batch
     return lambda function: [function(table)]
@@ -117,29 +100,6 @@ def _seen(batches: Iterable[tuple[dict[str, Dates], Forms]]) -> tuple[Forms, For
             columns_of_dates.setdefault(name, Dates()).join(of_column)
         numbers.join(others)
     return _date_forms(columns_of_dates), numbers
-
-
-def _text_columns(table: StoredTable, *kinds: str) -> Iterator[tuple[str, pa.Array]]:
-    """Yield the text columns that should contain values of the given kinds."""
-    for spec in table.spec.columns:
-        if spec.kind in kinds and spec.name in table.data.column_names:
-            column = columns.decoded(columns.plain(table.data.column(spec.name)))
-            if columns.is_text(column.type):
-                yield spec.name, column
-
-
-def _unlike(text: pa.Array, plain: str) -> pa.Array:
-    """Return the values that are neither blank nor in the mart's own format."""
-    return _matching(text, r"\S", unlike=[plain])
-
-
-def _matching(text: pa.Array, *patterns: str, unlike: Sequence[str] = ()) -> pa.Array:
-    """Return the values that match all patterns in `patterns` and none in `unlike`."""
-    for pattern in patterns:
-        text = text.filter(pc.match_substring_regex(text, pattern))
-    for pattern in unlike:
-        text = text.filter(pc.invert(pc.match_substring_regex(text, pattern)))
-    return text
 
 
 # Numbers
@@ -170,11 +130,11 @@ def _guess_decimals(
 def _other_number_forms(table: StoredTable) -> Forms:
     forms = Forms()
     point, comma = number_pattern("."), number_pattern(",")
-    for name, text in _text_columns(table, "amount", "positive"):
-        other = _unlike(text, _PLAIN_NUMBER)
-        forms.add("comma", name, _matching(other, comma, unlike=[point]))
-        forms.add("grouped", name, _matching(other, point, _IN_GROUPS))
-        forms.doubt(name, _matching(other, ",", comma, point))
+    for name, text in text_columns(table, "amount", "positive"):
+        other = not_plain(text, PLAIN_NUMBER)
+        forms.add("comma", name, matching(other, comma, unlike=[point]))
+        forms.add("grouped", name, matching(other, point, _IN_GROUPS))
+        forms.doubt(name, matching(other, ",", comma, point))
     return forms
 
 
@@ -182,10 +142,10 @@ def _plain_number_forms(table: StoredTable) -> Forms:
     """Return the forms of numbers with a point: a decimal point, or one that may separate thousands."""
     forms = Forms()
     point, comma = number_pattern("."), number_pattern(",")
-    for name, text in _text_columns(table, "amount", "positive"):
+    for name, text in text_columns(table, "amount", "positive"):
         pointed = text.filter(pc.fill_null(pc.match_substring(text, "."), False))
-        forms.add("point", name, _matching(pointed, point, unlike=[comma]))
-        forms.doubt(name, _matching(pointed, comma, point))
+        forms.add("point", name, matching(pointed, point, unlike=[comma]))
+        forms.doubt(name, matching(pointed, comma, point))
     return forms
 
 
@@ -230,12 +190,12 @@ def _date_forms(by_column: Mapping[str, Dates]) -> Forms:
 def _dates(table: StoredTable) -> dict[str, Dates]:
     """Return the forms of dates by column."""
     found = {}
-    for name, text in _text_columns(table, "time", "date"):
-        other = _unlike(text, _PLAIN_TIME)
-        serials, short = _matching(other, SERIAL_PATTERN), _matching(other, DATE_PATTERNS["DMY"])
+    for name, text in text_columns(table, "time", "date"):
+        other = not_plain(text, PLAIN_TIME)
+        serials, short = matching(other, SERIAL_PATTERN), matching(other, DATE_PATTERNS["DMY"])
         values = len(text) - int(columns.blanks(text).sum())
         dates = found[name] = Dates(others=len(serials) + len(short), values=values)
-        dates.forms.add("YMD", name, _matching(other, DATE_PATTERNS["YMD"]))
+        dates.forms.add("YMD", name, matching(other, DATE_PATTERNS["YMD"]))
         dates.short.add("YMD", name, serials)
         parts = pc.extract_regex(short, DATE_PATTERNS["DMY"])
         day, month = (parts.field(part).cast(pa.int32()) for part in ("day", "month"))

@@ -12,7 +12,6 @@ large pages.
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
@@ -23,6 +22,7 @@ import numpy.typing as npt
 from custdyn_widgets.mart.columns import Bools, Codes, Int64s
 from custdyn_widgets.mart.facts.flow_class import PAID, Flows
 from custdyn_widgets.mart.facts.large_arrays import LargeArrays
+from custdyn_widgets.mart.facts.threads import threads
 
 # The maximum number of blocks: a block number has 8 bits.
 _BLOCKS = 2**8
@@ -150,11 +150,6 @@ class SortedRuns:
                 pass
         out.offset[-1] = count
         return out
-
-
-def threads() -> int:
-    """Return the number of worker threads: one per core, but at most 4, because each uses memory."""
-    return min(len(os.sched_getaffinity(0)), 4)
 
 
 def fit_uint32(seconds: Times) -> bool:

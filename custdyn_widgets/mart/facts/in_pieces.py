@@ -18,20 +18,21 @@ from custdyn_widgets.mart.checking.balances import any_overflow
 from custdyn_widgets.mart.checking.checked import CheckedMart, CheckedTable
 from custdyn_widgets.mart.checking.checks import check_others, check_tables
 from custdyn_widgets.mart.checking.guessed_formats import guessed_dialects
-from custdyn_widgets.mart.checking.guessing import guess_dialects, may_have_other_formats
+from custdyn_widgets.mart.checking.other_formats import may_have_other_formats
 from custdyn_widgets.mart.checking.quarantine import (
     Quarantine,
     leave_out_faulty_rows,
     others_without_faulty_rows,
 )
 from custdyn_widgets.mart.checking.values import MICROS
-from custdyn_widgets.mart.facts.by_client import fit_uint32, in_fewest_bits, threads
+from custdyn_widgets.mart.facts.by_client import fit_uint32, in_fewest_bits
 from custdyn_widgets.mart.facts.doubts import Doubt, Known, OtherTables
 from custdyn_widgets.mart.facts.facts import Facts
 from custdyn_widgets.mart.facts.from_tables import ClientOrder, facts_of, packages_of
 from custdyn_widgets.mart.facts.ledger import Ledger
-from custdyn_widgets.mart.facts.ledger_pass import LedgerPass, in_threads, read_ledger
+from custdyn_widgets.mart.facts.ledger_pass import LedgerPass, read_ledger
 from custdyn_widgets.mart.facts.origin import Base, ReadLedger
+from custdyn_widgets.mart.facts.threads import in_threads, threads
 from custdyn_widgets.mart.reading.parts import joined_rows
 from custdyn_widgets.mart.reading.read_ahead import read_ahead
 from custdyn_widgets.mart.reading.stored import Piece, StoredMart, StoredTable
@@ -175,6 +176,8 @@ def _may_have_other_formats(others: _Others, done: LedgerPass | Doubt) -> bool:
 
 def _in_guessed_format(stored: StoredMart) -> StoredMart:
     """Return a mart to be read in the formats detected in its values."""
+    from custdyn_widgets.mart.checking.guessing import guess_dialects  # imported late: rarely needed
+
     pieces = stored.ledger.pieces
 
     def each_batch(function: Callable[[StoredTable], Any]) -> Iterator[Any]:

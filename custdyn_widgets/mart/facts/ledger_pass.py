@@ -10,8 +10,7 @@ and whether a balance exceeds an int64.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from typing import Any, NamedTuple, TypeVar
 
@@ -27,15 +26,16 @@ from custdyn_widgets.mart.checking.checks import BatchCheck
 from custdyn_widgets.mart.checking.distinct_ids import DistinctIds, EarlierIds, Keys
 from custdyn_widgets.mart.checking.fault_kinds import NEAR_HEADING, NO_COLUMN
 from custdyn_widgets.mart.checking.faults import Fault
-from custdyn_widgets.mart.checking.guessing import have_other_formats, may_have_other_formats
+from custdyn_widgets.mart.checking.other_formats import have_other_formats, may_have_other_formats
 from custdyn_widgets.mart.checking.values import MICROS
 from custdyn_widgets.mart.columns import Bools, Int64s
-from custdyn_widgets.mart.facts.by_client import Packages, SortedRuns, fit_uint32, in_uint32, threads
+from custdyn_widgets.mart.facts.by_client import Packages, SortedRuns, fit_uint32, in_uint32
 from custdyn_widgets.mart.facts.doubts import Doubt, Known, OtherTables
 from custdyn_widgets.mart.facts.large_arrays import LargeArrays
 from custdyn_widgets.mart.facts.ledger import Ledger, coded_rows, package_ids, type_of_codes
+from custdyn_widgets.mart.facts.threads import in_threads, map_in_threads, threads
 from custdyn_widgets.mart.positions import positions
-from custdyn_widgets.mart.reading.stored import Piece, StoredLedger, StoredTable
+from custdyn_widgets.mart.reading.stored import StoredLedger, StoredTable
 
 T = TypeVar("T")
 _NOT_INT64 = 2.0**63  # the smallest positive float that does not fit
@@ -138,7 +138,7 @@ def read_ledger(
     )
     work = _LedgerWork(stored, others, known, runs, BatchCheck(others.tables), ids)
     found: list[_Batch] = []
-    with closing(in_threads(work.process, stored.pieces)) as results:
+    with closing(work.process_all()) as results:
         for done, batches in enumerate(results, start=1):
             if isinstance(batches, Doubt):
                 return batches
@@ -150,14 +150,14 @@ def read_ledger(
     return LedgerPass(stored, found, runs, ids)
 
 
-def in_threads(work: Callable[[Piece], T], pieces: Sequence[Piece]) -> Generator[T]:
-    """Yield the result for each piece in order; when closed, cancel the pieces not yet started."""
-    pool = ThreadPoolExecutor(threads())
-    try:
-        for future in [pool.submit(work, piece) for piece in pieces]:
-            yield future.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+def _until_doubt(batches: Iterable[_Batch | Doubt]) -> list[_Batch] | Doubt:
+    """Return all batches, or the first doubt."""
+    found = []
+    for batch in batches:
+        if isinstance(batch, Doubt):
+            return batch
+        found.append(batch)
+    return found
 
 
 class _LedgerWork(NamedTuple):
@@ -170,22 +170,29 @@ class _LedgerWork(NamedTuple):
     check: BatchCheck
     ids: DistinctIds
 
-    def process(self, piece: Piece) -> list[_Batch] | Doubt:
-        """Add the rows of a piece to the runs, except those in doubt."""
-        found = []
-        for stored in piece():
-            table, faults = self.check.read(stored)
-            if stored.first_row - self.stored.first_row + len(table) > self.stored.count:
-                return Doubt.ROWS
-            if faults and not self.known.is_guessed and have_other_formats({"transactions": stored}):
-                return Doubt.FORMAT
-            seconds = table.columns["at"] // MICROS
-            if not self.known.has_early_or_late_times and _has_early_or_late_times(table, seconds, faults):
-                return Doubt.TIMES
-            if self.known.repeated is None:
-                self.ids.add(stored.first_row, table.columns["transaction_id"])
-            found.append(self._added(stored, table, seconds, faults))
-        return found
+    def process_all(self) -> Generator[list[_Batch] | Doubt]:
+        """Yield the result for each piece: its batches, or why it must be read in another way."""
+        pieces = self.stored.pieces
+        if len(pieces) >= threads():
+            yield from in_threads(lambda piece: _until_doubt(map(self._process_batch, piece())), pieces)
+            return
+        for piece in pieces:  # this thread reads them
+            with closing(map_in_threads(self._process_batch, piece())) as batches:
+                yield _until_doubt(batches)
+
+    def _process_batch(self, stored: StoredTable) -> _Batch | Doubt:
+        """Add the rows of a batch to the runs, except those in doubt."""
+        table, faults = self.check.read(stored)
+        if stored.first_row - self.stored.first_row + len(table) > self.stored.count:
+            return Doubt.ROWS
+        if faults and not self.known.is_guessed and have_other_formats({"transactions": stored}):
+            return Doubt.FORMAT
+        seconds = table.columns["at"] // MICROS
+        if not self.known.has_early_or_late_times and _has_early_or_late_times(table, seconds, faults):
+            return Doubt.TIMES
+        if self.known.repeated is None:
+            self.ids.add(stored.first_row, table.columns["transaction_id"])
+        return self._added(stored, table, seconds, faults)
 
     def _added(
         self, stored: StoredTable, table: CheckedTable, seconds: Int64s, faults: list[Fault]

@@ -16,10 +16,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from custdyn_widgets.mart.columns import Int64s
-from custdyn_widgets.mart.facts.by_client import Merged, Packages, Times, last_paid, threads
+from custdyn_widgets.mart.facts.by_client import Merged, Packages, Times, last_paid
 from custdyn_widgets.mart.facts.facts import Facts
 from custdyn_widgets.mart.facts.large_arrays import LargeArrays
 from custdyn_widgets.mart.facts.ledger import Ledger, type_of_codes
+from custdyn_widgets.mart.facts.threads import threads
 from custdyn_widgets.mart.positions import positions
 
 _BLOCK = 2**16  # rows: few enough to fit in a processor's cache

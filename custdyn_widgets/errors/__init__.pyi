@@ -1,0 +1,53 @@
+from .kinds import (
+    CustDynError,
+    ExportError,
+    FieldError,
+    MartError,
+    QueryError,
+    RateError,
+    SavedQueryChangedError,
+    SavedQueryError,
+    SavedQueryExistsError,
+    SettingsError,
+    SnapshotDamagedError,
+    SnapshotError,
+    SnapshotNewerError,
+    SnapshotNotFoundError,
+    SnapshotUnknownError,
+    SourceError,
+)
+from .runs import NotDueError, RunError, StillRunningError
+from .urls import ADDRESS, has_password, is_address, mask_passwords
+from .whole_values import mask_given, mask_value
+from .wording import hint, nearest, shown
+
+__all__ = [
+    "ADDRESS",
+    "CustDynError",
+    "ExportError",
+    "FieldError",
+    "MartError",
+    "NotDueError",
+    "QueryError",
+    "RateError",
+    "RunError",
+    "SavedQueryChangedError",
+    "SavedQueryError",
+    "SavedQueryExistsError",
+    "SettingsError",
+    "SnapshotDamagedError",
+    "SnapshotError",
+    "SnapshotNewerError",
+    "SnapshotNotFoundError",
+    "SnapshotUnknownError",
+    "SourceError",
+    "StillRunningError",
+    "has_password",
+    "hint",
+    "is_address",
+    "mask_given",
+    "mask_passwords",
+    "mask_value",
+    "nearest",
+    "shown",
+]
