@@ -37,8 +37,10 @@ def board() -> None:
     save(SavedQuery(title="Board", query=QUERY), "mine", over=None)
 
 
-def made(store: Store, month: int, query: ReportQuery = QUERY, saved_query: str = "board") -> str:
-    instant = f"2026-{month:02}-01T00:00:00Z"
+def made(
+    store: Store, month: int, query: ReportQuery = QUERY, saved_query: str = "board", year: int = 2026
+) -> str:
+    instant = f"{year}-{month:02}-01T00:00:00Z"
     about = {"as_of": instant, "generated_at": instant, "query": query.to_dict(), "saved_query": saved_query}
     return store.publish(about, FILES)
 
@@ -116,7 +118,7 @@ def test_a_renamed_saved_query_keeps_its_address(store: Store) -> None:
     save(SavedQuery(title="Directors", query=QUERY), "mine", over=None)
     assert address_of("directors", "--was", "board") == link
     assert "Revoked" not in custdyn("queries", "delete", "board", "--yes").stderr
-    newest = made(store, 12, saved_query="directors")
+    newest = made(store, 12, saved_query="directors", year=2099)  # newer than the address
     assert f"It now leads to {newest}" in custdyn("queries", "address", "directors").stderr
     refused = custdyn("queries", "address", "directors", "--was", "nothing")
     assert (refused.exit_code, refused.stdout) == (1, "")
