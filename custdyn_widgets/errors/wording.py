@@ -45,12 +45,11 @@ def _masked(value: object) -> object:
     return _masked_text(value) if isinstance(value, str) else value
 
 
-def _masked_text(text: str, searched: int | None = _SEARCHED) -> str:
-    from custdyn_widgets.errors.whole_values import (
-        mask_value,
-    )  # imported late: its patterns take long to compile
+def _masked_text(text: str, limit: int | None = _SEARCHED) -> str:
+    # Imported late: compiling its patterns is slow.
+    from custdyn_widgets.errors.whole_values import mask_value
 
-    return mask_value(text, searched)
+    return mask_value(text, limit)
 
 
 def nearest(value: object, allowed: Iterable[str], count: int = 3) -> list[str]:

@@ -16,10 +16,10 @@ def import_library(name: str) -> None:
     if name in sys.modules or not gc.isenabled() or gc.get_freeze_count():
         import_module(name)
         return
-    gc.disable()
     try:
+        gc.disable()
         import_module(name)
-    finally:
         gc.freeze()
         gc.unfreeze()
+    finally:
         gc.enable()

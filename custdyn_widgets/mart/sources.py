@@ -246,7 +246,7 @@ def named_sources() -> dict[str, Source]:
     path = settings.load().sources
     if path is None or not path.is_file():
         return {}
-    from custdyn_widgets.mart.sources_file import read_sources_file  # imported late: not everybody has one
+    from custdyn_widgets.mart.sources_file import read_sources_file  # imported late: few users have one
 
     return {name: _source(path, name, given) for name, given in read_sources_file(path).items()}
 
@@ -272,7 +272,7 @@ def _path(data: object, *, is_text: bool) -> Path:
     except (OSError, ValueError, RuntimeError):  # too long, or `~` with an unknown user
         raise SourceError.not_found(str(data), "is not the path of a folder") from None
     if str(data) == "demo" and not exists:
-        from custdyn_widgets.mart.demo.folder import demo_folder  # imported late: real data needs none
+        from custdyn_widgets.mart.demo.folder import demo_folder  # imported late: only needed for the demo
 
         return demo_folder()
     if is_text and not exists and (named := named_sources()):

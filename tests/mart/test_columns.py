@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from custdyn_widgets.mart import columns, text_lookup
-from custdyn_widgets.mart.columns import as_numbers, as_text, blanks, plain
+from custdyn_widgets.mart.columns import as_numbers, as_text, blanks, plain, to_bools
 from custdyn_widgets.mart.positions import PositionLookup, positions
 
 WORDS = ["", " ", "\t", "a", " a", "!", "é", "\u00a0", "\u2003 ", "\u3000x", "\x0b", None]
@@ -188,3 +188,15 @@ def test_floats_are_ids_without_a_point_if_all_are_whole() -> None:
     assert as_text(pa.array([float("nan")])).to_pylist() == [None]
     assert as_numbers(pa.array([1.0])) is None
     assert as_numbers(pa.array([2**63], pa.uint64())) is None
+
+
+@pytest.mark.parametrize("offset", range(18))
+@pytest.mark.parametrize("length", [0, 1, 7, 8, 9, 17])
+def test_a_mask_is_the_same_from_any_part_of_an_array(offset: int, length: int) -> None:
+    values = [(n * n) % 5 < 2 for n in range(40)]
+    part = values[offset : offset + length]
+    mask = to_bools(pa.array(values).slice(offset, length))
+    assert (mask.tolist(), mask.dtype.kind, mask.flags.writeable) == (part, "b", True)
+    nulls = pa.array(["a" if value else None for value in values]).slice(offset, length)
+    assert to_bools(nulls.is_valid()).tolist() == part
+    assert to_bools(nulls.is_null()).tolist() == [not value for value in part]

@@ -146,8 +146,8 @@ def compute_cells(facts: Facts, clients: Int64s, grid: Grid) -> Cells:
         own = _sum_up(facts, clients, one_row).stocks
         own["row"] += k * grid.groups
         cells = cells._replace(stocks=_with_active_of(own, cells.stocks))
-    if cells.movement is not None:
-        from custdyn_widgets.engine.cells.states import movement_of_states
+    if cells.movement is not None and len(raised):
+        from custdyn_widgets.engine.cells.states import movement_of_states  # imported late: rarely needed
 
         for k in np.union1d(raised, raised[raised + 1 < grid.bucket_count] + 1).tolist():
             rows = slice(k * grid.groups, (k + 1) * grid.groups)

@@ -1,4 +1,4 @@
-"""One pass over a ledger: its pieces are read, checked and sorted by client, in parallel.
+"""One pass over a ledger: its rows are read, checked and sorted by client in several threads.
 
 Each batch is added to the runs and then freed. Only the rows in doubt are kept as stored: those with
 faults, those that refer to rows left out of other tables, and those whose ids need another pass. The
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import closing
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -33,11 +33,10 @@ from custdyn_widgets.mart.facts.by_client import Packages, SortedRuns, fit_uint3
 from custdyn_widgets.mart.facts.doubts import Doubt, Known, OtherTables
 from custdyn_widgets.mart.facts.large_arrays import LargeArrays
 from custdyn_widgets.mart.facts.ledger import Ledger, coded_rows, package_ids, type_of_codes
-from custdyn_widgets.mart.facts.threads import in_threads, map_in_threads, threads
+from custdyn_widgets.mart.facts.threads import in_threads, map_in_threads
 from custdyn_widgets.mart.positions import positions
 from custdyn_widgets.mart.reading.stored import StoredLedger, StoredTable
 
-T = TypeVar("T")
 _NOT_INT64 = 2.0**63  # the smallest positive float that does not fit
 _IN_HEADINGS = (NEAR_HEADING.code, NO_COLUMN.code)
 
@@ -172,13 +171,14 @@ class _LedgerWork(NamedTuple):
 
     def process_all(self) -> Generator[list[_Batch] | Doubt]:
         """Yield the result for each piece: its batches, or why it must be read in another way."""
-        pieces = self.stored.pieces
-        if len(pieces) >= threads():
-            yield from in_threads(lambda piece: _until_doubt(map(self._process_batch, piece())), pieces)
+        if len(self.stored.pieces) != 1:
+            yield from in_threads(
+                lambda piece: _until_doubt(map(self._process_batch, piece())), self.stored.pieces
+            )
             return
-        for piece in pieces:  # this thread reads them
-            with closing(map_in_threads(self._process_batch, piece())) as batches:
-                yield _until_doubt(batches)
+        [piece] = self.stored.pieces  # one thread would not use all cores: read here, check in threads
+        with closing(map_in_threads(self._process_batch, piece())) as batches:
+            yield _until_doubt(batches)
 
     def _process_batch(self, stored: StoredTable) -> _Batch | Doubt:
         """Add the rows of a batch to the runs, except those in doubt."""

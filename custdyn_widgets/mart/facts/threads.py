@@ -1,4 +1,4 @@
-"""Working on the pieces or batches of a ledger in several threads, with their results in order."""
+"""Processing the pieces or batches of a ledger in several threads; results come in order."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ def in_threads(work: Callable[[Piece], T], pieces: Sequence[Piece]) -> Generator
 
 
 def map_in_threads(work: Callable[[StoredTable], T], batches: Iterable[StoredTable]) -> Generator[T]:
-    """Yield the result for each batch in order; read only a few batches ahead."""
+    """Yield the result for each batch in order; at most `threads() + 2` batches are in memory.
+
+    An error while reading is raised at once, before the results of batches that are still being processed.
+    """
     pool = ThreadPoolExecutor(threads())
     begun: deque[Future[T]] = deque()
     try:

@@ -1,0 +1,43 @@
+"""Large libraries are imported without collecting garbage; afterwards, it is collected as before."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from pathlib import Path
+
+import pytest
+
+from custdyn_widgets.mart.libraries import import_library
+
+SEEN = "import gc\nIS_ENABLED = gc.isenabled()\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return tmp_path
+
+
+def test_no_garbage_is_collected_during_the_import(folder: Path) -> None:
+    (folder / "large_library_1.py").write_text(SEEN)
+    import_library("large_library_1")
+    assert not sys.modules["large_library_1"].IS_ENABLED
+    assert (gc.isenabled(), gc.get_freeze_count()) == (True, 0)
+
+
+def test_garbage_is_collected_again_after_a_failed_import(folder: Path) -> None:
+    (folder / "large_library_2.py").write_text("raise ImportError('broken')\n")
+    with pytest.raises(ImportError, match="broken"):
+        import_library("large_library_2")
+    assert (gc.isenabled(), gc.get_freeze_count()) == (True, 0)
+
+
+def test_what_the_user_chose_remains(folder: Path) -> None:
+    (folder / "large_library_3.py").write_text(SEEN)
+    gc.disable()
+    try:
+        import_library("large_library_3")
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
