@@ -85,6 +85,7 @@ def _open(source: SourceLike, engine: str) -> OpenedMart:
         from custdyn_widgets.mart import open_on_spark  # imported late: rarely needed
 
         return open_on_spark(source)
+    # These come first, while the stack is shallow: deep in one, CPython may map memory for each call.
     for library in ("numpy", "pyarrow.compute"):
         import_library(library)
     from custdyn_widgets.mart import open_mart  # imported late: loads Arrow
