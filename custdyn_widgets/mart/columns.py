@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from typing import Any
 
@@ -171,20 +172,21 @@ def to_bools(column: pa.Array) -> Bools:
     return np.unpackbits(packed, count=end - start // 8 * 8, bitorder="little")[start % 8 :].view(np.bool_)
 
 
-def as_numbers(column: pa.Array) -> pa.Array | None:
+def as_numbers(column: pa.Array, *, unsigned: bool = False) -> pa.Array | None:
     """Return integers or decimals as int64, or None if a value is not whole or does not fit.
 
-    UUIDs, which are numbers of 128 bits, are returned unchanged. For other types, the result is None.
+    With `unsigned`, numbers that do not fit in an int64 may become uint64. UUIDs, which are numbers of 128
+    bits, are returned unchanged. For other types, the result is None.
     """
     kind = column.type
     if is_uuid(kind):
         return column
     if not (pa.types.is_integer(kind) or (pa.types.is_decimal(kind) and kind.scale >= 0)):
         return None
-    try:
-        return column.cast(pa.int64())
-    except pa.ArrowInvalid:
-        return None
+    for numbers in (pa.int64(), pa.uint64()) if unsigned else (pa.int64(),):
+        with contextlib.suppress(pa.ArrowInvalid):
+            return column.cast(numbers)
+    return None
 
 
 def of_rows(column: pa.DictionaryArray, of_values: npt.NDArray[Any], of_null: object) -> npt.NDArray[Any]:

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
@@ -174,6 +175,8 @@ IDS: dict[str, Callable[[int], Any]] = {
     "rising without zeros": lambda i: f"t{i}",
     "text": lambda i: f"t{i * 37 % 100}",
     "numbers": lambda i: i * 37 % 100,
+    "rising past 2^63": lambda i: Decimal(2**63 - 30 + i),
+    "numbers around 2^63": lambda i: Decimal(2**63 - 50 + i * 37 % 100),
 }
 
 
@@ -417,7 +420,7 @@ def test_hashes_of_another_version_of_duckdb_are_not_compared(
     monkeypatch.setattr(distinct_ids, "_hash_version", lambda: "another")
     read.clear()
     outcome(mart.folder)
-    are_hashed = ids == "text" or (mart.form == "csv" and ids == "numbers")  # the others rise
+    are_hashed = ids == "text" or (mart.form == "csv" and ids.startswith("numbers"))  # the others rise
     assert read == (["2", "1", "2"] if are_hashed else ["2"])
 
 

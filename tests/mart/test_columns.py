@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from uuid import UUID
 
 import pyarrow as pa
@@ -187,7 +188,29 @@ def test_floats_are_ids_without_a_point_if_all_are_whole() -> None:
     assert as_text(pa.array([1.0, 2.5])).to_pylist() == ["1", "2.5"]
     assert as_text(pa.array([float("nan")])).to_pylist() == [None]
     assert as_numbers(pa.array([1.0])) is None
-    assert as_numbers(pa.array([2**63], pa.uint64())) is None
+
+
+@pytest.mark.parametrize("kind", [pa.uint64(), pa.decimal128(20, 0), pa.decimal128(22, 2)])
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([1, 2**63 - 1], pa.int64()),
+        ([1, 2**63, None], pa.uint64()),
+        ([2**64 - 1], pa.uint64()),
+        ([-1, 2**63], None),
+        ([2**64], None),
+    ],
+)
+def test_ids_too_large_for_an_int64_are_unsigned_if_they_may_be(
+    kind: pa.DataType, values: list[int | None], expected: pa.DataType | None
+) -> None:
+    if expected is None and kind == pa.uint64():
+        return
+    column = pa.array([None if value is None else Decimal(value) for value in values]).cast(kind)
+    numbers = as_numbers(column, unsigned=True)
+    assert (None if numbers is None else numbers.type) == expected
+    assert numbers is None or numbers.to_pylist() == values
+    assert (as_numbers(column) is None) == (expected != pa.int64())
 
 
 @pytest.mark.parametrize("offset", range(18))

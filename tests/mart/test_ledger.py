@@ -243,11 +243,42 @@ def test_an_unknown_number_is_a_fault(known: list[str], unknown: int, mart: Path
     assert f"row 9, client_id: '{unknown}' is not in clients.parquet" in error_both_ways(folder)
 
 
+@pytest.mark.parametrize("kind", [pa.uint64(), pa.decimal128(20, 0), pa.decimal128(38, 10)])
+@pytest.mark.parametrize("order", [1, 7])
+@pytest.mark.parametrize("first", [2**63 - 20, 2**64 - 1, 0])
+def test_ids_past_2_63_need_one_pass(
+    mart: Path, kind: pa.DataType, order: int, first: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [2**63 - 20 + i * order % 40 for i in range(40)]
+    ids[0] = first
+    column = pa.array(map(Decimal, ids), pa.decimal128(20)).cast(kind)
+    passes = Mock(side_effect=read_ledger)
+    monkeypatch.setattr(in_pieces, "read_ledger", passes)
+    both_ways(written(mart, ledger(40).set_column(0, "transaction_id", column)))
+    assert passes.call_count == 1
+
+
+@pytest.mark.parametrize("kind", [pa.uint64(), pa.decimal128(20, 0)])
+@pytest.mark.parametrize("again", [1, 20])
+def test_a_duplicate_id_past_2_63_is_found(mart: Path, kind: pa.DataType, again: int) -> None:
+    ids = [2**63 - 10 + i for i in range(21)]
+    ids[again] = ids[19]
+    column = pa.array(map(Decimal, ids), pa.decimal128(20)).cast(kind)
+    folder = written(mart, ledger(21).set_column(0, "transaction_id", column))
+    assert f"transaction_id: '{2**63 + 9}' occurs more" in error_both_ways(folder)
+
+
+def test_a_negative_id_differs_from_the_unsigned_one_with_the_same_bits(mart: Path) -> None:
+    ids = [3, -1, 2, *range(2**64 - 6, 2**64)]
+    column = pa.array(map(Decimal, ids), pa.decimal128(20))
+    both_ways(written(mart, ledger(9).set_column(0, "transaction_id", column)))
+
+
 @given(
     ids=st.lists(st.integers(0, 60), max_size=40),
     sizes=st.lists(st.integers(1, 7), min_size=40, max_size=40),
     order=st.randoms(use_true_random=False),
-    kind=st.sampled_from(["numbers", "padded", "unpadded", "as text", "two orders"]),
+    kind=st.sampled_from(["numbers", "numbers past 2^63", "padded", "unpadded", "as text", "two orders"]),
     ascending=st.booleans(),
 )
 def test_ids_differ_exactly_if_none_occurs_twice(
@@ -257,12 +288,14 @@ def test_ids_differ_exactly_if_none_occurs_twice(
     unpadded = [str(i) for i in ids]
     values: list[Any] = {
         "numbers": ids,
+        "numbers past 2^63": [2**63 - 30 + i for i in ids],
         "padded": [f"{i:03}" for i in ids],
         "unpadded": unpadded,
         "as text": sorted(unpadded) if ascending else unpadded,
         "two orders": [*sorted(unpadded[:20]), *unpadded[20:]],
     }[kind]
-    column = pa.array(values, pa.int64() if kind == "numbers" else pa.string())
+    types = {"numbers": pa.int64(), "numbers past 2^63": pa.uint64()}
+    column = pa.array(values, types.get(kind, pa.string()))
     batches, begin = [], 0
     for size in sizes:
         data = pa.table({"transaction_id": column.slice(begin, size)})

@@ -146,9 +146,10 @@ def _read_table(stored: StoredTable, faults: list[Fault], *, in_batches: bool = 
             array = pa.nulls(len(table), pa.list_(pa.string()) if spec.kind == "tags" else pa.large_string())
         else:
             array = columns.plain(stored.data.column(spec.name), uuids=in_batches and spec.kind == "id")
-        spec = spec._replace(unique=spec.unique and not in_batches)
-        numbers = columns.as_numbers(array) if in_batches and spec.kind == "id" else None
+        in_numbers = in_batches and spec.kind == "id"
+        numbers = columns.as_numbers(array, unsigned=spec.unique) if in_numbers else None
         if numbers is None:
+            spec = spec._replace(unique=spec.unique and not in_batches)
             faults.extend(_read_column(table, spec, array))
         else:
             table.columns[spec.name] = numbers

@@ -103,7 +103,7 @@ class DistinctIds:
         self._hashes = _Hashes()
 
     def add(self, first_row: int, ids: pa.Array) -> None:
-        """Add a batch of ids, as text, int64 or UUIDs."""
+        """Add a batch of ids, as text, int64, uint64 or UUIDs."""
         ids = self._comparable(ids)
         if not len(ids):
             return
@@ -193,7 +193,7 @@ class DistinctIds:
                 continue
             if any(first_row == batch.first_row for first_row, _, _ in self._rising):
                 column = plain(batch.data.column("transaction_id"))
-                numbers = as_numbers(column)
+                numbers = as_numbers(column, unsigned=True)
                 ids = as_text(decoded(column)) if numbers is None else numbers
                 self._add_keys(self._keys, batch.first_row, self._comparable(ids))
 
@@ -264,7 +264,7 @@ def _orders(ids: pa.Array) -> frozenset[str]:
 
 
 def _id_at(ids: pa.Array, position: int) -> Any:
-    """Return an int64 or text id as it is, and a UUID as text."""
+    """Return a numeric or text id as it is, and a UUID as text."""
     found = ids[position].as_py()
     return str(found) if isinstance(found, UUID) else found
 
