@@ -5,6 +5,9 @@ Each command imports what it needs when it runs, so that `custdyn --help` starts
 
 from __future__ import annotations
 
+import atexit
+import gc
+
 import click
 
 from custdyn_widgets import __version__
@@ -61,3 +64,4 @@ _COMMANDS = {
 @click.option("--debug", is_flag=True, help="Show a traceback when something fails.")
 def main(debug: bool) -> None:
     """Report on customers: activity, balances, refills, spending, and revenue from packages."""
+    atexit.register(gc.freeze)  # otherwise all objects are searched for garbage at exit, which takes 0.1 s

@@ -568,6 +568,17 @@ def test_help_is_there_at_once_and_names_every_command() -> None:
         assert f"\n  {command} " in done.stdout
 
 
+def test_no_garbage_is_collected_when_a_command_ends() -> None:
+    code = (
+        "import atexit, gc\n"
+        "from custdyn_widgets.cli import main\n"
+        "atexit.register(lambda: print(len(gc.get_objects())))  # called last\n"
+        f"main(['check', {str(SMALL)!r}])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout.splitlines()[-1]) < 1000
+
+
 def _lazy_groups(group: click.Group) -> Iterator[LazyGroup]:
     if isinstance(group, LazyGroup):
         yield group

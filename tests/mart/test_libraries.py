@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from pathlib import Path
 
@@ -41,3 +42,17 @@ def test_what_the_user_chose_remains(folder: Path) -> None:
         assert not gc.isenabled()
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("chosen", [None, "20"])
+def test_idle_threads_of_openblas_sleep_at_once_unless_the_user_chose_otherwise(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, chosen: str | None
+) -> None:
+    monkeypatch.delenv("OPENBLAS_THREAD_TIMEOUT", raising=False)
+    if chosen:
+        monkeypatch.setenv("OPENBLAS_THREAD_TIMEOUT", chosen)
+    name = f"large_library_of_threads_{chosen}"
+    (folder / f"{name}.py").write_text("import os\nSEEN = os.environ['OPENBLAS_THREAD_TIMEOUT']\n")
+    import_library(name)
+    assert sys.modules[name].SEEN == (chosen or "4")
+    assert os.environ.get("OPENBLAS_THREAD_TIMEOUT") == chosen
