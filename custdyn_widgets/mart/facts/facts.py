@@ -116,10 +116,12 @@ class Facts:
 
     @cached_property
     def flow_classes(self) -> Bools:
-        """Whether each `FlowClass` occurs in any row; the first use reads all rows."""
+        """Whether each `FlowClass` occurs in any row; the first use may read all rows."""
         found = np.zeros(len(FlowClass), np.bool_)
         for first in range(0, len(self.flow), _ROWS_AT_ONCE):
-            found[self.flow[first : first + _ROWS_AT_ONCE]] = True
+            rows = self.flow[first : first + _ROWS_AT_ONCE]
+            for missing in np.flatnonzero(~found).tolist():
+                found[missing] = (rows == missing).any()
         return found
 
     def each(self, work: Callable[[Facts, Int64s], T], clients: Int64s) -> list[tuple[Int64s, T]]:
