@@ -62,6 +62,6 @@ _COMMANDS = {
 @click.group(cls=CommandGroup, lazy=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="custdyn")
 @click.option("--debug", is_flag=True, help="Show a traceback when something fails.")
-def main(debug: bool) -> None:
+def main(debug: bool) -> None:  # noqa: ARG001 (read from the context)
     """Report on customers: activity, balances, refills, spending, and revenue from packages."""
     atexit.register(gc.freeze)  # otherwise all objects are searched for garbage at exit, which takes 0.1 s

@@ -54,5 +54,5 @@ def test_idle_threads_of_openblas_sleep_at_once_unless_the_user_chose_otherwise(
     name = f"large_library_of_threads_{chosen}"
     (folder / f"{name}.py").write_text("import os\nSEEN = os.environ['OPENBLAS_THREAD_TIMEOUT']\n")
     import_library(name)
-    assert sys.modules[name].SEEN == (chosen or "4")
+    assert (chosen or "4") == sys.modules[name].SEEN
     assert os.environ.get("OPENBLAS_THREAD_TIMEOUT") == chosen
