@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from fractions import Fraction
 from uuid import UUID
 
 import pyarrow as pa
@@ -12,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from custdyn_widgets.mart import columns, text_lookup
-from custdyn_widgets.mart.columns import as_numbers, as_text, blanks, plain, to_bools
+from custdyn_widgets.mart.columns import as_numbers, as_text, blanks, plain, scaled, to_bools
 from custdyn_widgets.mart.positions import PositionLookup, positions
 
 WORDS = ["", " ", "\t", "a", " a", "!", "é", "\u00a0", "\u2003 ", "\u3000x", "\x0b", None]
@@ -211,6 +212,55 @@ def test_ids_too_large_for_an_int64_are_unsigned_if_they_may_be(
     assert (None if numbers is None else numbers.type) == expected
     assert numbers is None or numbers.to_pylist() == values
     assert (as_numbers(column) is None) == (expected != pa.int64())
+
+
+_NEAR_POWERS = st.builds(
+    lambda base, exponent, near, sign: sign * (base**exponent + near),
+    st.sampled_from([2, 10]),
+    st.integers(0, 37) | st.integers(60, 66),
+    st.integers(-2, 2),
+    st.sampled_from([1, -1]),
+)
+
+
+@given(
+    values=st.lists(st.none() | st.integers(-(10**9), 10**9) | _NEAR_POWERS, min_size=1, max_size=4),
+    whole=st.booleans(),
+    scale=st.integers(0, 38),
+    places=st.sampled_from([0, 6]),
+    start=st.integers(0, 1),
+)
+@example([2**64 + 1], False, 1, 0, 0)  # neither whole nor small, but both lower halves might be
+@example([2**63 - 1, -(2**63), None], True, 10, 0, 0)
+@example([2**63], True, 10, 0, 0)
+@example([2**63 - 1], True, 20, 0, 0)
+def test_scaled_decimals_are_exact_or_none(
+    values: list[int | None], whole: bool, scale: int, places: int, start: int
+) -> None:
+    if whole:  # a multiple of what it will be divided by
+        values = [None if value is None else value * 10 ** max(scale - places, 0) for value in values]
+    values = [value if value is None or abs(value) < 10**38 else 0 for value in values]
+    unscaled = pa.array([None if value is None else Decimal(value) for value in values], pa.decimal128(38, 0))
+    column = pa.Array.from_buffers(pa.decimal128(38, scale), len(values), unscaled.buffers())[start:]
+    exact = [Fraction(value or 0) * 10**places / 10**scale for value in values[start:]]
+    found = scaled(column, places)
+    fit = all(value.denominator == 1 and -(2**63) <= value < 2**63 for value in exact)
+    assert (None if found is None else found.tolist()) in ([exact] if fit and scale < 20 else [exact, None])
+    assert found is None or fit
+
+
+def test_decimals_of_a_negative_scale_are_scaled() -> None:
+    unscaled = pa.array([Decimal(3), Decimal(0)], pa.decimal128(38, 0)).buffers()
+    assert scaled(pa.Array.from_buffers(pa.decimal128(38, -2), 2, unscaled), 6).tolist() == [3 * 10**8, 0]
+    assert scaled(pa.Array.from_buffers(pa.decimal128(38, -20), 2, unscaled).slice(1), 6) is None
+
+
+@given(st.lists(st.none() | st.integers(-(2**63), 2**63 - 1)), st.sampled_from([0, 6]))
+def test_scaled_integers_are_exact_or_none(values: list[int | None], places: int) -> None:
+    found = scaled(pa.array(values, pa.int64()), places)
+    exact = [(value or 0) * 10**places for value in values]
+    fit = all(-(2**63) <= value < 2**63 for value in exact)
+    assert (None if found is None else found.tolist()) == (exact if fit else None)
 
 
 @pytest.mark.parametrize("offset", range(18))

@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from custdyn_widgets.mart import columns
-from custdyn_widgets.mart.checking import epochs, fault_kinds, values
+from custdyn_widgets.mart.checking import amounts, epochs, fault_kinds, values
 
 
 def _amounts(items: list[object], kind: pa.DataType | None = None) -> tuple[list[int], dict[int, str]]:
@@ -22,7 +22,7 @@ def _amounts(items: list[object], kind: pa.DataType | None = None) -> tuple[list
 
 
 def _amounts_of(column: pa.Array) -> tuple[list[int], dict[int, str]]:
-    read, faults = values.amounts(column, columns.blanks(column))
+    read, faults = amounts.amounts(column, columns.blanks(column))
     return read.tolist(), faults
 
 
@@ -52,19 +52,19 @@ def test_a_plain_decimal_is_read_exactly(text: str, millionths: int) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("1e5", values.EXPONENT),
-        ("-1E-3", values.EXPONENT),
-        ("1.0000001", values.TOO_PRECISE),
-        ("9223372036854.775808", values.TOO_LARGE),
-        ("1" * 60, values.TOO_LARGE),
-        ("nan", values.NOT_A_NUMBER),
-        ("-Infinity", values.NOT_A_NUMBER),
-        (" 1", values.NOT_AN_AMOUNT),
-        ("1,5", values.NOT_AN_AMOUNT),
-        ("1_000", values.NOT_AN_AMOUNT),
-        ("٣", values.NOT_AN_AMOUNT),
-        ("-", values.NOT_AN_AMOUNT),
-        (".", values.NOT_AN_AMOUNT),
+        ("1e5", fault_kinds.EXPONENT),
+        ("-1E-3", fault_kinds.EXPONENT),
+        ("1.0000001", fault_kinds.TOO_PRECISE),
+        ("9223372036854.775808", fault_kinds.TOO_LARGE),
+        ("1" * 60, fault_kinds.TOO_LARGE),
+        ("nan", fault_kinds.NOT_A_NUMBER),
+        ("-Infinity", fault_kinds.NOT_A_NUMBER),
+        (" 1", fault_kinds.NOT_AN_AMOUNT),
+        ("1,5", fault_kinds.NOT_AN_AMOUNT),
+        ("1_000", fault_kinds.NOT_AN_AMOUNT),
+        ("٣", fault_kinds.NOT_AN_AMOUNT),
+        ("-", fault_kinds.NOT_AN_AMOUNT),
+        (".", fault_kinds.NOT_AN_AMOUNT),
     ],
 )
 def test_an_unreadable_amount_is_a_fault_and_its_neighbours_are_read(text: str, why: str) -> None:
@@ -75,7 +75,7 @@ def test_a_blank_amount_is_not_a_fault_and_reads_as_zero() -> None:
     column = pa.array(["1", "", None, "  "])
     blank = columns.blanks(column)
     assert blank.tolist() == [False, True, True, True]
-    assert values.amounts(column, blank)[0].tolist() == [1_000_000, 0, 0, 0]
+    assert amounts.amounts(column, blank)[0].tolist() == [1_000_000, 0, 0, 0]
 
 
 @pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
@@ -90,9 +90,9 @@ def test_blank_cells_in_the_middle_of_a_file_do_not_disturb_their_neighbours(kin
 
 def test_integers_and_decimals_of_any_scale_are_amounts() -> None:
     assert _amounts([3, -4]) == ([3_000_000, -4_000_000], {})
-    assert _amounts([2**64 - 1], pa.uint64()) == ([0], {0: values.TOO_LARGE})
+    assert _amounts([2**64 - 1], pa.uint64()) == ([0], {0: fault_kinds.TOO_LARGE})
     assert _amounts([Decimal("1.5"), Decimal("2")]) == ([1_500_000, 2_000_000], {})
-    assert _amounts([Decimal("0.0000001")])[1] == {0: values.TOO_PRECISE}
+    assert _amounts([Decimal("0.0000001")])[1] == {0: fault_kinds.TOO_PRECISE}
 
 
 @given(st.integers(-(10**17), 10**17))
@@ -110,7 +110,7 @@ def test_a_float_is_read_as_the_decimal_it_is_nearest_to(millionths: int) -> Non
 def test_a_float_that_is_no_decimal_of_six_places_is_a_fault() -> None:
     read, faults = _amounts([0.1, 1 / 3, float("inf"), 1e300], pa.float64())
     assert read[0] == 100_000
-    assert faults == {1: values.TOO_PRECISE, 2: values.NOT_A_NUMBER, 3: values.TOO_LARGE}
+    assert faults == {1: fault_kinds.TOO_PRECISE, 2: fault_kinds.NOT_A_NUMBER, 3: fault_kinds.TOO_LARGE}
 
 
 def test_times_with_and_without_an_offset_may_share_a_column() -> None:
@@ -157,7 +157,7 @@ def test_a_timestamp_of_any_unit_and_zone_is_its_instant(unit: str) -> None:
     ],
 )
 def test_an_invalid_time_is_a_fault(text: str) -> None:
-    assert _times(pa.array([text, "2021-01-01"]))[1] == {0: values.NOT_A_TIME}
+    assert _times(pa.array([text, "2021-01-01"]))[1] == {0: fault_kinds.NOT_A_TIME}
 
 
 def test_dates_are_days_since_1970() -> None:
@@ -171,11 +171,11 @@ def test_dates_are_days_since_1970() -> None:
 
 def test_quotes_are_exact_and_above_zero() -> None:
     column = pa.array(["0.82", "0", "-1", "1e3", "NaN"])
-    quotes, faults = values.positives(column, columns.blanks(column))
+    quotes, faults = amounts.positives(column, columns.blanks(column))
     assert quotes[0] == Decimal("0.82")
     assert sorted(faults) == [1, 2, 3, 4]
     floats = pa.array([0.1])
-    assert values.positives(floats, columns.blanks(floats))[0] == [Decimal("0.1")]
+    assert amounts.positives(floats, columns.blanks(floats))[0] == [Decimal("0.1")]
 
 
 def test_whole_numbers_are_read_as_text_even_as_floats() -> None:
@@ -189,7 +189,7 @@ def test_a_million_good_values_and_a_thousand_bad_ones_give_a_thousand_faults() 
     texts = np.full(1_000_000, "12.345678", dtype=object)
     texts[::1000] = "bad"
     column = pa.array(texts)
-    read, faults = values.amounts(column, columns.blanks(column))
+    read, faults = amounts.amounts(column, columns.blanks(column))
     assert list(faults) == list(range(0, 1_000_000, 1000))
     assert read[1] == 12_345_678
 
@@ -259,6 +259,6 @@ def test_columns_of_other_types_have_neither_times_nor_amounts() -> None:
     column = pa.array([True, None])
     assert _times(column) == ([0, 0], {0: fault_kinds.NOT_A_TIME})
     assert _amounts_of(column) == ([0, 0], {0: fault_kinds.NOT_AN_AMOUNT})
-    assert values.positives(column, columns.blanks(column)) == (
+    assert amounts.positives(column, columns.blanks(column)) == (
         [Decimal(1), Decimal(1)], {0: fault_kinds.NOT_AN_AMOUNT}
     )  # fmt: skip

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from custdyn_widgets import progress
 from custdyn_widgets.errors import nearest
 from custdyn_widgets.mart import columns
-from custdyn_widgets.mart.checking import fault_kinds, values
+from custdyn_widgets.mart.checking import amounts, fault_kinds, values
 from custdyn_widgets.mart.checking.balances import balance_faults
 from custdyn_widgets.mart.checking.checked import CheckedMart, CheckedTable
 from custdyn_widgets.mart.checking.distinct_ids import duplicates
@@ -227,9 +227,9 @@ def _read_values(
 
 
 _READERS: Mapping[Kind, Callable[[pa.Array, columns.Bools], tuple[Any, values.Faults]]] = {
-    "amount": values.amounts,
+    "amount": amounts.amounts,
     "date": values.dates,
-    "positive": values.positives,
+    "positive": amounts.positives,
 }
 
 

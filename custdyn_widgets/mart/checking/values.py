@@ -13,7 +13,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -24,16 +23,10 @@ import pyarrow.compute as pc
 
 from custdyn_widgets.mart.checking.epochs import not_a_time, outside_calendar
 from custdyn_widgets.mart.checking.fault_kinds import (
-    EXPONENT,
     INFINITE_TIME,
     NOT_A_DATE,
-    NOT_A_NUMBER,
     NOT_A_TIME,
-    NOT_AN_AMOUNT,
-    NOT_POSITIVE,
     OUTSIDE_CALENDAR,
-    TOO_LARGE,
-    TOO_PRECISE,
 )
 from custdyn_widgets.mart.checking.faults import FaultKind
 from custdyn_widgets.mart.checking.local_times import to_utc
@@ -43,20 +36,14 @@ Faults = dict[int, FaultKind]
 
 MICROS = 1_000_000
 DAY = 86_400 * MICROS
-PLACES = 6
 _SLICE = 4096
 _PER_SECOND = {"s": 1, "ms": 1000, "us": MICROS}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 _LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
-_PLAIN_DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)", re.ASCII)
 _DATE_THEN_TIME = re.compile(r"\d{4}-?(\d{2}-?\d{2}|W\d{2}(-?\d)?)([T ].+)?", re.ASCII)
 _INFINITE = 2**63 - 1  # infinity in DuckDB, and the latest time in pandas; the negative is the earliest time
-_INT64 = range(-(2**63), 2**63)
-_LONGEST = 64  # the longest amount to read with Arrow, which returns wrong numbers for more than 127 digits
 _INSTANTS = pa.timestamp("us", "UTC")
-_HUGE = 1e13  # more millionths than fit in an int64
-_EXACT_FLOAT = 2.0**32  # below this, doubles are closer together than decimals with 6 places
 
 
 def times(column: pa.Array, blank: Bools, zone: str = "UTC") -> tuple[Int64s, Faults]:
@@ -82,7 +69,7 @@ def times(column: pa.Array, blank: Bools, zone: str = "UTC") -> tuple[Int64s, Fa
     if not is_text(kind):
         return _no_times(column, blank)
     by_arrow, by_value = partial(_times_by_arrow, zone=zone), partial(_read_time, zone=ZoneInfo(zone))
-    micros, faults = _by_slices(column, blank, by_arrow, by_value)
+    micros, faults = by_slices(column, blank, by_arrow, by_value)
     micros, outside = _in_micros(micros, "us")
     return micros, faults | outside
 
@@ -93,23 +80,14 @@ def _in_micros(units: Int64s, unit: str) -> tuple[Int64s, Faults]:
         infinite = np.flatnonzero((units == _INFINITE) | (units == -_INFINITE))
         return units // 1000, dict.fromkeys(infinite.tolist(), INFINITE_TIME)
     scale = {"us": 1, "ms": 1000, "s": MICROS}[unit]
-    outside = np.flatnonzero((units < _FIRST // scale) | (units > _LAST // scale))
-    if len(outside):
+    first, last = _FIRST // scale, _LAST // scale
+    faults: Faults = {}
+    if units.min(initial=first) < first or units.max(initial=last) > last:
+        outside = np.flatnonzero((units < first) | (units > last))
         units = units.copy()
         units[outside] = 0
-    return units * scale, dict.fromkeys(outside.tolist(), OUTSIDE_CALENDAR)
-
-
-def amounts(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
-    """Return amounts as int64 millionths; accept decimals, integers, text and floats."""
-    kind = column.type
-    if pa.types.is_floating(kind):
-        return _float_amounts(column, blank)
-    if pa.types.is_integer(kind):
-        column = column.cast(pa.decimal128(38, 0) if kind != pa.uint64() else pa.decimal128(20, 0))
-    elif not (is_text(kind) or pa.types.is_decimal(kind)):
-        return _wrong_type(column, blank, NOT_AN_AMOUNT)
-    return _by_slices(column, blank, _amounts_by_arrow, _read_amount)
+        faults = dict.fromkeys(outside.tolist(), OUTSIDE_CALENDAR)
+    return units if scale == 1 else units * scale, faults
 
 
 def dates(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
@@ -121,37 +99,7 @@ def dates(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
     return micros // DAY, dict.fromkeys(faults, NOT_A_DATE)
 
 
-def positives(column: pa.Array, blank: Bools) -> tuple[list[Decimal], Faults]:
-    """Return quotes as exact decimals; values that are not plain decimals above 0 are faults."""
-    quotes: list[Decimal] = []
-    faults: Faults = {}
-    kind = column.type
-    if pa.types.is_temporal(kind) or pa.types.is_nested(kind):  # Python cannot represent every date
-        return [Decimal(1)] * len(column), _wrong_type(column, blank, NOT_AN_AMOUNT)[1]
-    for i, value in enumerate(column.to_pylist()):
-        quote = Decimal(1) if blank[i] else _exact(value)
-        if quote is None:
-            faults[i] = NOT_AN_AMOUNT
-        elif quote <= 0:
-            faults[i] = NOT_POSITIVE
-        quotes.append(quote or Decimal(1))
-    return quotes, faults
-
-
-def _exact(value: object) -> Decimal | None:
-    """Return a value as an exact number; a float becomes the shortest decimal that converts back to it."""
-    if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
-        number = Decimal(value)
-    elif isinstance(value, float):
-        number = Decimal(repr(value))
-    elif isinstance(value, str) and _PLAIN_DECIMAL.fullmatch(value):
-        number = Decimal(value)
-    else:
-        return None
-    return number if number.is_finite() else None
-
-
-def _wrong_type(column: pa.Array, blank: Bools, why: FaultKind) -> tuple[Int64s, Faults]:
+def wrong_type(column: pa.Array, blank: Bools, why: FaultKind) -> tuple[Int64s, Faults]:
     """Return zeros, and a fault for every value, for a column of an unsupported type."""
     return np.zeros(len(column), np.int64), {int(i): why for i in np.flatnonzero(~blank)}
 
@@ -159,7 +107,7 @@ def _wrong_type(column: pa.Array, blank: Bools, why: FaultKind) -> tuple[Int64s,
 def _no_times(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
     """Return zeros, and a fault for every value, for a column that contains neither text nor times."""
     kind = column.type
-    zeros, faults = _wrong_type(column, blank, NOT_A_TIME)
+    zeros, faults = wrong_type(column, blank, NOT_A_TIME)
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         numbers = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False).tolist()
         faults = {i: not_a_time(numbers[i]) for i in faults}
@@ -173,7 +121,7 @@ def _filled(column: pa.Array) -> Int64s:
     return np.asarray(integers.to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
-def _by_slices(
+def by_slices(
     column: pa.Array,
     blank: Bools,
     read_slice: Callable[[pa.Array], Int64s],
@@ -220,69 +168,3 @@ def _read_time(value: str, zone: ZoneInfo) -> int | FaultKind:
         return (at - _EPOCH) // timedelta(microseconds=1)
     except (ValueError, OverflowError):
         return NOT_A_TIME
-
-
-def _amounts_by_arrow(column: pa.Array) -> Int64s:
-    if is_text(column.type) and (
-        pc.any(pc.match_substring(column, "e", ignore_case=True)).as_py()
-        or (pc.max(pc.binary_length(column)).as_py() or 0) > _LONGEST
-    ):
-        raise pa.ArrowInvalid("an exponent, or a number that is too long for Arrow")
-    return _millionths(column)
-
-
-def _millionths(column: pa.Array) -> Int64s:
-    kind = column.type
-    fits = pa.types.is_decimal128(kind) and kind.scale == PLACES
-    decimals = column if fits else column.cast(pa.decimal128(38, PLACES))
-    # Millionths as little-endian 128-bit integers: they fit in 64 bits if the upper half repeats the sign.
-    halves = np.frombuffer(decimals.buffers()[1], np.int64, 2 * len(decimals), 16 * decimals.offset)
-    low, high = halves[0::2], halves[1::2]
-    if decimals.null_count:
-        valid = decimals.is_valid().to_numpy(zero_copy_only=False)
-        low, high = np.where(valid, low, 0), np.where(valid, high, 0)
-    if not np.array_equal(high, low >> 63):
-        raise OverflowError
-    return np.ascontiguousarray(low)
-
-
-def _read_amount(value: str | Decimal) -> int | FaultKind:
-    if isinstance(value, str):
-        if not _PLAIN_DECIMAL.fullmatch(value):
-            return _why_not_an_amount(value)
-        value = Decimal(value)
-    numerator, denominator = value.as_integer_ratio()
-    millionths, rest = divmod(numerator * MICROS, denominator)
-    if rest:
-        return TOO_PRECISE
-    return millionths if millionths in _INT64 else TOO_LARGE
-
-
-def _why_not_an_amount(value: str) -> FaultKind:
-    text = value.strip().lstrip("+-").casefold()
-    if text in ("nan", "inf", "infinity"):
-        return NOT_A_NUMBER
-    return EXPONENT if re.fullmatch(r"[\d.]+e[+-]?\d+", text) else NOT_AN_AMOUNT
-
-
-def _float_amounts(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
-    """Read each float as the nearest decimal with up to 6 places.
-
-    Below 2**32, at most one such decimal converts to a given double: the nearest multiple of 10**-6, which
-    IEEE division reproduces exactly. From 2**32 on, use the shortest decimal that converts back to the
-    double.
-    """
-    floats = np.where(blank, 0.0, column.cast(pa.float64()).to_numpy(zero_copy_only=False))
-    small = np.abs(floats) < _EXACT_FLOAT
-    out = np.rint(np.where(small, floats, 0.0) * MICROS).astype(np.int64)
-    faults: Faults = {int(i): TOO_PRECISE for i in np.flatnonzero(small & (out / MICROS != floats))}
-    faults |= dict.fromkeys(np.flatnonzero(~np.isfinite(floats)).tolist(), NOT_A_NUMBER)
-    huge = np.flatnonzero(np.isfinite(floats) & (np.abs(floats) > _HUGE))
-    faults |= dict.fromkeys(huge.tolist(), TOO_LARGE)
-    large = np.flatnonzero(~small & (np.abs(floats) <= _HUGE))
-    if len(large):
-        shortest = pa.array(floats[large]).cast(pa.large_string())
-        none = np.zeros(len(large), np.bool_)
-        out[large], found = _by_slices(shortest, none, _millionths, lambda text: _read_amount(Decimal(text)))
-        faults |= {int(large[i]): kind for i, kind in found.items()}
-    return out, faults

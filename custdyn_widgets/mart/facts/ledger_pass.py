@@ -241,7 +241,8 @@ class _LedgerWork(NamedTuple):
             return positions(table.columns["package_id"], packages)
         codes = positions(self.others.tables["packages"].columns["package_id"], packages)
         of_table = np.append(codes, -1).astype(type_of_codes(self.others.packages))
-        return of_table.take(table.codes["package_id"], mode="wrap")  # -1 (none) selects the last code
+        places = table.codes["package_id"].view(np.uint32)
+        return of_table.take(places, mode="clip")  # -1 (none), now the largest number, selects the last code
 
 
 def _has_early_or_late_times(table: CheckedTable, seconds: Int64s, faults: list[Fault]) -> bool:
