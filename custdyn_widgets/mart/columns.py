@@ -223,7 +223,7 @@ def _scaled_decimals(column: pa.Array, exponent: int) -> Int64s | None:
         return None
     shifted = low.view(np.uint64) >> np.uint64(places) | (high << (64 - places)).view(np.uint64)
     # Modulo 2**64, multiplying by the inverse of 5**n divides by it.
-    found: Int64s = (shifted * np.uint64(pow(5**places, -1, 2**64))).view(np.int64)
+    found = (shifted * np.uint64(pow(5**places, -1, 2**64))).view(np.int64)
     # If the quotient is not whole or does not fit, the product differs by a multiple of 2**(64 + n).
     difference = high * 2.0**64 + low.view(np.uint64) - found * 10.0**places
     return found if (np.abs(difference) < 2.0 ** (63 + places)).all() else None
@@ -236,7 +236,8 @@ def _multiplied(numbers: Int64s, places: int) -> Int64s | None:
     most = (2**63 - 1) // 10**places
     if not most or numbers.min(initial=0) < -most or numbers.max(initial=0) > most:
         return None
-    return numbers * 10**places
+    found: Int64s = numbers * 10**places
+    return found
 
 
 def of_rows(column: pa.DictionaryArray, of_values: npt.NDArray[Any], of_null: object) -> npt.NDArray[Any]:
