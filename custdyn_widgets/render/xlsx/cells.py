@@ -16,13 +16,14 @@ from openpyxl import Workbook
 from openpyxl.cell.cell import Cell
 from openpyxl.styles import Alignment, Border, Font, PatternFill, Side
 from openpyxl.styles.cell_style import StyleArray
+from openpyxl.worksheet.cell_range import CellRange
 
 from custdyn_widgets.text import replace_not_xml
 
 TEXT_LIMIT = 32_767  # UTF-16 units in a cell; openpyxl silently truncates longer text
 
 _FONT = "Calibri"
-_SIZE = 11
+SIZE = 11  # points; the font size of most cells
 _TALLEST = 409  # points; the format's maximum row height
 _SHADE = PatternFill("solid", fgColor="E4EBF3")
 _LINES: dict[str | None, Side] = {
@@ -79,7 +80,7 @@ def styled_cell(
     sheet: Any,
     *,
     bold: bool = False,
-    size: int = _SIZE,
+    size: int = SIZE,
     color: str = "1B2733",
     shade: bool = False,
     fill: str = "",
@@ -113,11 +114,21 @@ def styled_cell(
     return cell
 
 
-def set_height(sheet: Any, row: int, text: str, width: float, size: int = _SIZE) -> None:
-    """Set the height of a row, before it is written, to fit text wrapped at `width` characters.
+def set_height(sheet: Any, row: int, text: str, width: float) -> None:
+    """Set the height of a row, before it is written, to fit text wrapped at `width` characters."""
+    letters = max(1, int(width / 1.15))
+    set_lines(sheet, row, sum(max(1, -(-len(line) // letters)) for line in text.splitlines() or [""]))
+
+
+def set_lines(sheet: Any, row: int, lines: int, size: int = SIZE) -> None:
+    """Set the height of a row, before it is written, to fit so many lines.
 
     Otherwise, programs that rely on the file's row heights would draw the lines on top of each other.
     """
-    lines = sum(max(1, -(-len(line) // max(1, int(width / 1.15)))) for line in text.splitlines() or [""])
-    if lines > 1 or size > _SIZE:
+    if lines > 1 or size > SIZE:
         sheet.row_dimensions[row].height = min(lines * size * 1.37, _TALLEST)
+
+
+def merge(sheet: Any, top: int, left: int, bottom: int, right: int) -> None:
+    """Merge the cells of a rectangle; rows and columns are counted from 1."""
+    sheet.merged_cells.add(CellRange(min_row=top, min_col=left, max_row=bottom, max_col=right))

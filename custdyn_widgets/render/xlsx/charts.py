@@ -11,7 +11,8 @@ from openpyxl.utils import get_column_letter
 
 from custdyn_widgets.render.xlsx.chart_data import Drawing, report_drawings, write_data
 from custdyn_widgets.render.xlsx.native_chart import HEIGHT, WIDTH, native_chart
-from custdyn_widgets.render.xlsx.table import print_one_page_wide, write_title
+from custdyn_widgets.render.xlsx.page_setup import print_one_page_wide
+from custdyn_widgets.render.xlsx.title import write_title
 from custdyn_widgets.report import Report, partial_notes
 
 DATA_SHEET = "Chart data"

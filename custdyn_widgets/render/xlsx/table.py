@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Iterable, Iterator
 from datetime import date
 from decimal import Decimal
@@ -11,10 +10,12 @@ from typing import Any
 
 from openpyxl.cell.cell import Cell
 from openpyxl.utils import get_column_letter
-from openpyxl.worksheet.cell_range import CellRange
 
 from custdyn_widgets import progress
-from custdyn_widgets.render.xlsx.cells import put_text, set_height, styled_cell, text_cell
+from custdyn_widgets.render.xlsx.cells import put_text, set_height, styled_cell
+from custdyn_widgets.render.xlsx.headings import heading_width, write_headings
+from custdyn_widgets.render.xlsx.page_setup import divide_columns, print_divided
+from custdyn_widgets.render.xlsx.title import room_for, write_title
 from custdyn_widgets.report import (
     ASTERISK_NOTE,
     Column,
@@ -39,66 +40,32 @@ _FIRST_SAFE_DATE = date(1900, 3, 1)  # spreadsheets disagree about the serial nu
 _STEP = 5_000  # rows between progress messages
 _ALWAYS_EXACT = 2**33  # below this, adjacent doubles are less than 10⁻⁶ apart
 _LABEL_WIDTHS = (9, 44)
-_TITLE_SIZE = 15
-_BUTTON = 2  # characters at the end of a heading that a filter button covers
-_A4 = 9
-_MOST_COLUMNS_ON_A_PAGE = 30
-_COLUMNS_ON_A_PAGE = 20
+# Widths relative to a digit, in the bold letters of the Total and with a substitute for Calibri.
+_BOLD = 1.1
+_WIDTHS = {",": 0.65, ".": 0.65, "-": 0.7, "%": 1.6}
+_EDGES = 1.0  # characters: the space beside a number
 
 
 def write_table(sheet: Any, report: Report) -> None:
     """Write the sheet. The Total is in the row below the others."""
     view = table_view(report, partial_note=ASTERISK_NOTE)
     notes = _notes(report, view)
-    heading = 2 + len(notes)
-    first, last, labels = heading + 2, heading + 1 + len(report.rows), len(report.headings)
-    for index, width in enumerate(_widths(report, view), 1):
+    heading, labels = 2 + len(notes), len(report.headings)
+    first, last = heading + 2, heading + 1 + len(report.rows)
+    widths = list(_widths(report, view))
+    for index, width in enumerate(widths, 1):
         sheet.column_dimensions[get_column_letter(index)].width = width
+    pages = divide_columns(widths, labels, [labels + start for start in sorted(view.group_starts)])
+    room = room_for(notes, widths, pages)
     sheet.freeze_panes = f"{get_column_letter(labels + 1)}{first}"
-    print_one_page_wide(sheet, heading_rows=f"{heading}:{heading + 1}")
-    _spread_over_pages(sheet, report)
-    write_title(sheet, report.title, notes)
-    _write_headings(sheet, view, heading)
+    rows = last + (report.total is not None)
+    print_divided(sheet, pages, max(len(widths), room.columns), rows, headings=(heading, heading + 1))
+    write_title(sheet, report.title, notes, room)
+    write_headings(sheet, view, heading, widths, pages.starts)
     _write_rows(sheet, report, view, first)
-    end = last + (report.total is not None)
-    last_column = get_column_letter(labels + len(report.columns))
-    sheet.print_area = f"A1:{last_column}{end}"
     if report.rows and report.headings:
         # The filter excludes the Total, so that it stays in place when the rows are sorted.
-        sheet.auto_filter.ref = f"A{heading + 1}:{last_column}{last}"
-
-
-def _spread_over_pages(sheet: Any, report: Report) -> None:
-    """Spread a table with many columns over several pages; on one page, it would be too small to read."""
-    count = len(report.columns)
-    if count <= _MOST_COLUMNS_ON_A_PAGE:
-        return
-    sheet.page_setup.fitToWidth = math.ceil(count / _COLUMNS_ON_A_PAGE)
-    if report.headings:
-        sheet.print_title_cols = f"A:{get_column_letter(len(report.headings))}"
-
-
-def write_title(sheet: Any, title: str, notes: Iterable[str]) -> None:
-    """Write the first rows of a sheet: its title, then a row for each note."""
-    set_height(sheet, 1, "", 1, _TITLE_SIZE)
-    sheet.append([text_cell(sheet, title, bold=True, size=_TITLE_SIZE)])
-    for note in notes:
-        sheet.append([text_cell(sheet, note, color="52606D")])
-
-
-def print_one_page_wide(sheet: Any, heading_rows: str | None = None) -> None:
-    """Set up a sheet to print on landscape A4, one page wide, with its heading rows on every page."""
-    sheet.page_setup.orientation = "landscape"
-    sheet.page_setup.paperSize = _A4
-    sheet.page_setup.fitToWidth = 1
-    sheet.page_setup.fitToHeight = 0
-    sheet.sheet_properties.pageSetUpPr.fitToPage = True
-    margins = sheet.page_margins
-    margins.left = margins.right = margins.top = 0.35
-    margins.bottom, margins.header, margins.footer = 0.6, 0.2, 0.3
-    sheet.oddFooter.center.text = "Customer Dynamics – &A – page &P of &N"
-    if heading_rows:
-        sheet.print_title_rows = heading_rows
+        sheet.auto_filter.ref = f"A{heading + 1}:{get_column_letter(len(widths))}{last}"
 
 
 def money_format(currency: str) -> str:
@@ -142,33 +109,6 @@ def _notes(report: Report, view: TableView) -> list[str]:
     if view.warnings:
         notes.append(f"Warnings: {len(view.warnings)}. See the Info sheet.")
     return notes
-
-
-def _write_headings(sheet: Any, view: TableView, row: int) -> None:
-    """Write the two heading rows: groups span their columns, and label headings span both rows."""
-    style: dict[str, Any] = {"bold": True, "shade": True}
-    upper = [text_cell(sheet, text, **style) for text in view.headings]
-    indent = _BUTTON if view.rows and view.headings else 0
-    lower = [styled_cell(sheet, **style, bottom="thin") for _ in view.headings]
-    for index in range(1, len(upper) + 1):
-        _merge(sheet, row, index, row + 1, index)
-    for group in view.groups:
-        first = len(upper) + 1
-        upper.append(text_cell(sheet, group.name, **style, align="center", left="thin"))
-        upper.extend(styled_cell(sheet, **style) for _ in range(group.span - 1))
-        if group.span > 1:
-            _merge(sheet, row, first, row, first + group.span - 1)
-    for index, column in enumerate(view.columns):
-        border = _left_border(view, index)
-        lower.append(
-            text_cell(sheet, column.label, **style, align="right", indent=indent, bottom="thin", left=border)
-        )
-    sheet.append(upper)
-    sheet.append(lower)
-
-
-def _merge(sheet: Any, top: int, left: int, bottom: int, right: int) -> None:
-    sheet.merged_cells.add(CellRange(min_row=top, min_col=left, max_row=bottom, max_col=right))
 
 
 def _left_border(view: TableView, index: int) -> str | None:
@@ -245,12 +185,13 @@ def _widths(report: Report, view: TableView) -> Iterator[float]:
     for group in view.groups:
         for index, column in zip(group.positions, group.columns, strict=True):
             values = [row.values[index] for row in view.all_rows()]
-            heading_width = max(len(column.label) + _BUTTON, -(-len(group.name) // group.span))
-            yield 1.1 * max(_shown_width(values, column, report.currency), heading_width) + 2
+            number_width = _shown_width(values, column, report.currency)
+            yield max(number_width, heading_width(column.label, group))
 
 
-def _shown_width(values: Iterable[Value], column: Column, currency: str) -> int:
-    """Return the length of a column's longest number in characters."""
+def _shown_width(values: Iterable[Value], column: Column, currency: str) -> float:
+    """Return the width, in characters, that a column's longest number needs."""
     numbers = [value for value in values if value is not None]
     extremes = [min(numbers), max(numbers)] if numbers else []
-    return max((len(format_value(value, column, currency)) for value in extremes), default=0)
+    texts = [format_value(value, column, currency) for value in extremes]
+    return _EDGES + max((sum(_WIDTHS.get(sign, _BOLD) for sign in text) for text in texts), default=0)

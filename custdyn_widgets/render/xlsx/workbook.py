@@ -15,7 +15,8 @@ from custdyn_widgets.errors import ExportError
 from custdyn_widgets.render.xlsx.cells import set_height, text_cell
 from custdyn_widgets.render.xlsx.charts import DATA_SHEET, write_charts
 from custdyn_widgets.render.xlsx.cohorts import write_cohorts
-from custdyn_widgets.render.xlsx.table import print_one_page_wide, write_table
+from custdyn_widgets.render.xlsx.page_setup import print_one_page_wide
+from custdyn_widgets.render.xlsx.table import write_table
 from custdyn_widgets.report import Report, info_rows
 
 ROW_LIMIT = 100_000
@@ -75,7 +76,7 @@ def _write_texts(sheet: Any, headings: tuple[str, str], rows: list[tuple[str, st
     sheet.column_dimensions["B"].width = _TEXT_WIDTH
     sheet.sheet_view.showGridLines = False
     sheet.freeze_panes = "A2"
-    print_one_page_wide(sheet, heading_rows="1:1")
+    print_one_page_wide(sheet, headings=(1, 1))
     sheet.append([text_cell(sheet, text, bold=True, shade=True, bottom="thin") for text in headings])
     for index, (name, text) in enumerate(rows, 2):
         set_height(sheet, index, text, _TEXT_WIDTH)

@@ -1,0 +1,82 @@
+"""The two-level headings of the Report sheet: their widths, heights and cells."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any
+
+from custdyn_widgets.render.xlsx.cells import merge, set_lines, styled_cell, text_cell
+from custdyn_widgets.report import ColumnGroup, TableView
+
+_EDGES = 1.5  # characters: the space beside a text
+_BOLD = 1.15  # width of a bold letter relative to a digit
+_MOST_LINES = 3
+_MOST_LETTERS = 40  # in a line; a longer word is split
+
+
+def heading_width(label: str, group: ColumnGroup) -> float:
+    """Return the width, in characters, that a column needs for its label, wrapped, and its group's name."""
+    letters = max((min(len(word), _MOST_LETTERS) for word in label.split()), default=1)
+    while letters < _MOST_LETTERS and len(_wrapped(label, letters)) > _MOST_LINES:
+        letters += 1
+    share = min(-(-len(group.name) // group.span), _MOST_LETTERS)
+    return _BOLD * max(letters, share) + _EDGES
+
+
+def write_headings(
+    sheet: Any, view: TableView, row: int, widths: Sequence[float], starts: Sequence[int]
+) -> None:
+    """Write the two heading rows: groups span their columns, and label headings span both rows.
+
+    A group whose columns continue on another page, as `starts` says, has its name on each of them.
+    """
+    labels = len(view.headings)
+    style: dict[str, Any] = {"bold": True, "shade": True}
+    upper = [text_cell(sheet, text, **style) for text in view.headings]
+    lower = [styled_cell(sheet, **style, bottom="thin") for _ in view.headings]
+    for position in range(1, labels + 1):
+        merge(sheet, row, position, row + 1, position)
+    lines = [1]
+    for group in view.groups:
+        for part in _parts(group, labels, starts):
+            left = "thin" if part[0] == labels + group.first else None
+            upper.append(text_cell(sheet, group.name, **style, align="center", wrap=True, left=left))
+            upper.extend(styled_cell(sheet, **style) for _ in part[1:])
+            lines.append(_lines(group.name, sum(widths[position] for position in part)))
+            if len(part) > 1:
+                merge(sheet, row, part[0] + 1, row, part[-1] + 1)
+    set_lines(sheet, row, max(lines))
+    set_lines(sheet, row + 1, _label_lines(view, widths[labels:]))
+    style |= {"align": "right", "wrap": True}
+    for index, column in enumerate(view.columns):
+        left = "thin" if index in view.group_starts else None
+        lower.append(text_cell(sheet, column.label, **style, bottom="thin", left=left))
+    sheet.append(upper)
+    sheet.append(lower)
+
+
+def _parts(group: ColumnGroup, labels: int, starts: Sequence[int]) -> Iterator[range]:
+    """Yield the sheet's columns of a group, counted from 0, those of each page together."""
+    first = labels + group.first
+    end = first + group.span
+    yield from (range(*ends) for ends in pairwise([first, *(s for s in starts if first < s < end), end]))
+
+
+def _label_lines(view: TableView, widths: Sequence[float]) -> int:
+    """Return the number of lines that the labels of the number columns need.
+
+    Filter buttons have a line of their own below the labels: beside them, they would widen every column.
+    """
+    lines = [_lines(column.label, width) for column, width in zip(view.columns, widths, strict=True)]
+    return max(lines, default=1) + bool(view.rows and view.headings)
+
+
+def _lines(text: str, width: float) -> int:
+    """Return the number of lines of a heading in columns of this width together."""
+    return len(_wrapped(text, max(1, int(round((width - _EDGES) / _BOLD, 1)))))
+
+
+def _wrapped(text: str, letters: int) -> list[str]:
+    return textwrap.wrap(text, letters, break_on_hyphens=False)

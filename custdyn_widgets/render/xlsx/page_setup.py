@@ -1,0 +1,156 @@
+"""How sheets are printed: on landscape A4, one page wide unless the text would be too small to read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from openpyxl.utils import get_column_letter
+
+from custdyn_widgets.render.xlsx.cells import SIZE
+
+_A4 = 9
+_ROOM = 150.0  # characters of full size that fit between the margins
+# The same where Calibri is missing and its substitute is wider. Pages must suit both, because columns that
+# do not fit would get a page of their own.
+_SURE_ROOM = 113.0
+# Points; a table that would be smaller on one page is spread over several. The usual columns are on one page
+# even with amounts of millions and long names.
+_SMALLEST = 5.5
+_SPREAD_SIZES = (9.0, 8.5, 8.0, 7.5, 7.0)  # points; as in a report's PDF
+
+
+@dataclass(frozen=True)
+class Pages:
+    """How the columns of a sheet are divided between pages.
+
+    Attributes
+    ----------
+    size
+        The font size on paper, in points.
+    parts
+        The positions of the columns of each page, without those repeated.
+    repeated
+        The number of columns, from the first, that are repeated on every page after the first.
+    """
+
+    size: float
+    parts: tuple[range, ...]
+    repeated: int = 0
+
+    @property
+    def starts(self) -> tuple[int, ...]:
+        """The position of each page's first column."""
+        return tuple(part.start for part in self.parts)
+
+
+def divide_columns(widths: Sequence[float], labels: int, groups: Iterable[int]) -> Pages:
+    """Return how columns are divided between pages: one page if it is readable, otherwise as few as possible.
+
+    With several pages, the font is the largest that needs no further page. A group of columns is divided only
+    if it is too wide for a page. The label columns are repeated as far as they leave half the page free.
+
+    Parameters
+    ----------
+    widths
+        The widths of the columns, in characters.
+    labels
+        The number of columns, from the first, that name the rows.
+    groups
+        The positions of the columns with which groups begin, in ascending order.
+    """
+    whole = SIZE * min(1.0, _ROOM / max(sum(widths), 1.0))
+    if whole >= _SMALLEST:
+        return Pages(whole, (range(len(widths)),))
+    rooms = [_SURE_ROOM * SIZE / size for size in _SPREAD_SIZES]
+    repeated = next(n for n in range(labels, -1, -1) if sum(widths[:n]) <= max(rooms) / 2)
+    units = [range(*ends) for ends in pairwise([*range(labels), *groups, len(widths)])]
+    found = [_page_starts(widths, units, repeated, room) for room in rooms]
+    best = min(range(len(found)), key=lambda index: len(found[index]))
+    parts = tuple(range(*ends) for ends in pairwise([*found[best], len(widths)]))
+    return Pages(_SPREAD_SIZES[best], parts, repeated)
+
+
+def _page_starts(widths: Sequence[float], units: Iterable[range], repeated: int, room: float) -> list[int]:
+    """Return the positions of the columns with which pages begin."""
+    starts, used, again = [0], 0.0, sum(widths[:repeated])
+    for unit in units:
+        for part in _halved(widths, unit, room - again):
+            needed = sum(widths[part.start : part.stop])
+            if used + needed > room and part.start > max(starts[-1], repeated):
+                starts.append(part.start)
+                used = again
+            used += needed
+    return starts
+
+
+def _halved(widths: Sequence[float], unit: range, room: float) -> Iterator[range]:
+    """Yield a unit of columns, halved as often as needed until its parts fit."""
+    if len(unit) <= 1 or sum(widths[unit.start : unit.stop]) <= room:
+        yield unit
+        return
+    middle = (len(unit) + 1) // 2
+    yield from _halved(widths, unit[:middle], room)
+    yield from _halved(widths, unit[middle:], room)
+
+
+def print_one_page_wide(sheet: Any, headings: tuple[int, int] | None = None) -> None:
+    """Set up a sheet to print on landscape A4, one page wide.
+
+    `headings` are the first and the last of its heading rows, which are repeated on every page.
+    """
+    _set_up(sheet, headings)
+    sheet.page_setup.fitToWidth = 1
+    sheet.page_setup.fitToHeight = 0
+    sheet.sheet_properties.pageSetUpPr.fitToPage = True
+
+
+def print_divided(
+    sheet: Any, pages: Pages, columns: int, rows: int, headings: tuple[int, int] | None = None
+) -> None:
+    """Set up a sheet to print its first rows and columns, with the columns divided between pages.
+
+    Each page has the heading rows and the repeated columns. What is above the headings is only on the first.
+
+    Parameters
+    ----------
+    sheet
+        The sheet.
+    pages
+        The division of the table's columns.
+    columns, rows
+        How many columns and rows to print; there may be more columns than the table has.
+    headings
+        The first and the last of the heading rows.
+    """
+    if len(pages.parts) == 1:
+        print_one_page_wide(sheet, headings)
+        sheet.print_area = _area(range(columns), 1, rows)
+        return
+    _set_up(sheet, headings)
+    # An area for each page across, at a fixed scale: programs ignore column breaks if they fit to pages, and
+    # with breaks alone they would repeat the beginnings of the title and the notes in the repeated columns.
+    sheet.page_setup.scale = math.ceil(100 * pages.size / SIZE)
+    first, *others = pages.parts
+    top = headings[0] if headings else 1
+    sheet.print_area = [_area(first, 1, rows), *(_area(part, top, rows) for part in others)]
+    if pages.repeated:
+        sheet.print_title_cols = f"A:{get_column_letter(pages.repeated)}"
+
+
+def _area(columns: range, top: int, bottom: int) -> str:
+    return f"{get_column_letter(columns.start + 1)}{top}:{get_column_letter(columns.stop)}{bottom}"
+
+
+def _set_up(sheet: Any, headings: tuple[int, int] | None) -> None:
+    sheet.page_setup.orientation = "landscape"
+    sheet.page_setup.paperSize = _A4
+    margins = sheet.page_margins
+    margins.left = margins.right = 0.25
+    margins.top, margins.bottom, margins.header, margins.footer = 0.35, 0.6, 0.2, 0.3
+    sheet.oddFooter.center.text = "Customer Dynamics – &A – page &P of &N"
+    if headings:
+        sheet.print_title_rows = f"{headings[0]}:{headings[1]}"
