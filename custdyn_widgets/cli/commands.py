@@ -64,4 +64,5 @@ _COMMANDS = {
 @click.option("--debug", is_flag=True, help="Show a traceback when something fails.")
 def main(debug: bool) -> None:  # noqa: ARG001 (read from the context)
     """Report on customers: activity, balances, refills, spending, and revenue from packages."""
-    atexit.register(gc.freeze)  # otherwise all objects are searched for garbage at exit, which takes 0.1 s
+    atexit.unregister(gc.freeze)  # in case a program calls this again
+    atexit.register(gc.freeze)  # otherwise, all objects are searched for garbage at exit, which takes 0.1 s

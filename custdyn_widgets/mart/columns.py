@@ -19,7 +19,7 @@ Codes = npt.NDArray[np.int32]
 Int64s = npt.NDArray[np.int64]
 
 _LARGE = 2**31  # bytes: the maximum size of a string array
-_MOST_DIVIDED = 20  # decimal places: with more, a double would not be precise enough to check a quotient
+_MOST_REMOVED = 20  # decimal places: with more, doubles would not be precise enough to check a quotient
 _UUID_STARTS = (0, 4, 9, 14, 19, 24, 28, 32)  # of groups of four digits in 8-4-4-4-12
 _UUID_GROUPS = np.dtype(
     {"names": [f"at_{start}" for start in _UUID_STARTS], "formats": ["<u4"] * 8, "offsets": _UUID_STARTS}
@@ -195,8 +195,8 @@ def as_numbers(column: pa.Array, *, unsigned: bool = False) -> pa.Array | None:
 def scaled(column: pa.Array, places: int) -> Int64s | None:
     """Return integers or decimals multiplied by 10**`places` as int64, with 0 for nulls.
 
-    The result is None if a product is not whole or does not fit, and in some other rare cases. Arrow's casts
-    are exact, too, but take more than ten times as long.
+    The result is None if a product is not whole or does not fit, or if more than 20 decimal places have to be
+    removed. Arrow's casts are also exact, but take more than ten times as long.
     """
     kind = column.type
     if pa.types.is_decimal128(kind):
@@ -219,12 +219,13 @@ def _scaled_decimals(column: pa.Array, exponent: int) -> Int64s | None:
         fits = np.array_equal(high, low >> 63)  # the upper half repeats the sign
         return _multiplied(np.ascontiguousarray(low), exponent) if fits else None
     places = -exponent
-    if places > _MOST_DIVIDED or (low & ((1 << places) - 1)).any():  # 10**n is 2**n * 5**n
+    if places > _MOST_REMOVED or (low & ((1 << places) - 1)).any():  # must divide by 2**places
         return None
     shifted = low.view(np.uint64) >> np.uint64(places) | (high << (64 - places)).view(np.uint64)
-    # Modulo 2**64, multiplying by the inverse of 5**n divides by it.
+    # Then divide by 5**places: modulo 2**64, this is multiplying by its inverse.
     found = (shifted * np.uint64(pow(5**places, -1, 2**64))).view(np.int64)
-    # If the quotient is not whole or does not fit, the product differs by a multiple of 2**(64 + n).
+    # If the quotient is not whole or does not fit, the product differs from the value by a multiple of
+    # 2**(64 + places), which is more than the rounding errors of doubles.
     difference = high * 2.0**64 + low.view(np.uint64) - found * 10.0**places
     return found if (np.abs(difference) < 2.0 ** (63 + places)).all() else None
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 
-_TIMEOUT = "OPENBLAS_THREAD_TIMEOUT"  # the exponent of 2 cycles
+_TIMEOUT = "OPENBLAS_THREAD_TIMEOUT"  # n: idle threads wait for 2**n cycles before they sleep
 
 
 def import_library(name: str) -> None:
@@ -39,11 +39,12 @@ def _import_without_collecting(name: str) -> None:
 
 @contextmanager
 def _idle_threads_sleep() -> Iterator[None]:
-    """Let the threads that OpenBLAS starts when NumPy is imported sleep at once, unless a user set otherwise.
+    """Let idle threads sleep at once, unless the user chose how long they wait.
 
-    Otherwise, each of them would first occupy a core for 0.1 s, waiting for work.
+    Importing NumPy starts threads of OpenBLAS. Otherwise, each of them would first occupy a core for 0.1 s,
+    waiting for work.
     """
-    if _TIMEOUT in os.environ:
+    if _TIMEOUT in os.environ or "numpy" in sys.modules:
         yield
         return
     os.environ[_TIMEOUT] = "4"  # the shortest

@@ -54,6 +54,7 @@ class _NumberPositions:
 
     def positions(self, values: pa.Array) -> Codes:
         """Return the position of each int64 among the known strings, or -1 if not found."""
+        assert values.type != pa.uint64(), "large numbers would become negative"
         valid = to_bools(values.is_valid()) if values.null_count else None
         numbers = np.asarray(pc.fill_null(values, 0).to_numpy(zero_copy_only=False), np.int64)
         if self._table is not None:

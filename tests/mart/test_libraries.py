@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 
+import numpy
 import pytest
 
 from custdyn_widgets.mart.libraries import import_library
@@ -48,6 +49,7 @@ def test_what_the_user_chose_remains(folder: Path) -> None:
 def test_idle_threads_of_openblas_sleep_at_once_unless_the_user_chose_otherwise(
     folder: Path, monkeypatch: pytest.MonkeyPatch, chosen: str | None
 ) -> None:
+    monkeypatch.delitem(sys.modules, "numpy", raising=False)
     monkeypatch.delenv("OPENBLAS_THREAD_TIMEOUT", raising=False)
     if chosen:
         monkeypatch.setenv("OPENBLAS_THREAD_TIMEOUT", chosen)
@@ -56,3 +58,13 @@ def test_idle_threads_of_openblas_sleep_at_once_unless_the_user_chose_otherwise(
     import_library(name)
     assert (chosen or "4") == sys.modules[name].SEEN
     assert os.environ.get("OPENBLAS_THREAD_TIMEOUT") == chosen
+
+
+def test_the_environment_does_not_change_if_numpy_is_imported_already(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "numpy", numpy)
+    monkeypatch.delenv("OPENBLAS_THREAD_TIMEOUT", raising=False)
+    (folder / "large_library_4.py").write_text("import os\nSEEN = 'OPENBLAS_THREAD_TIMEOUT' in os.environ\n")
+    import_library("large_library_4")
+    assert sys.modules["large_library_4"].SEEN is False

@@ -38,7 +38,7 @@ def amounts(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
     if pa.types.is_integer(kind):
         if (found := scaled(column, _PLACES)) is not None:
             return found, {}
-        column = column.cast(pa.decimal128(38, 0) if kind != pa.uint64() else pa.decimal128(20, 0))
+        column = column.cast(pa.decimal128(20, 0))
     elif not (is_text(kind) or pa.types.is_decimal(kind)):
         return wrong_type(column, blank, NOT_AN_AMOUNT)
     return by_slices(column, blank, _amounts_by_arrow, _read_amount)

@@ -38,7 +38,8 @@ class CheckedTable:
     columns
         The values of each column: a large-string array for text, an int64 array for times (µs), dates
         (days) and amounts (millionths), a list of Decimal for quotes, and a list array of strings for tags.
-        In a batch of the ledger, ids may also be int64 or UUIDs. An absent column is filled with blanks.
+        In a batch of the ledger, ids may also be int64 or UUIDs, and transaction ids uint64. An absent column
+        is filled with blanks.
     blank
         For each column, a mask of the values that are missing because they are blank or faulty.
     codes

@@ -147,6 +147,7 @@ def _read_table(stored: StoredTable, faults: list[Fault], *, in_batches: bool = 
         else:
             array = columns.plain(stored.data.column(spec.name), uuids=in_batches and spec.kind == "id")
         in_numbers = in_batches and spec.kind == "id"
+        # Only ids that are not looked up in another table may be uint64.
         numbers = columns.as_numbers(array, unsigned=spec.unique) if in_numbers else None
         if numbers is None:
             spec = spec._replace(unique=spec.unique and not in_batches)

@@ -2,8 +2,8 @@
 
 Ids usually rise from row to row, which proves that they are distinct. Text ids may rise in either of two
 orders: alphabetically, or shorter ones first, so that T10 follows T9. If ids do not rise, each is converted
-to a 64-bit key, and the keys are sorted: a numeric id is its own key, and the key of a text id is its hash.
-Ids with distinct keys are distinct. UUIDs are in the same order as their text, whose hash is their key.
+to a 64-bit key, and the keys are sorted: the key of a numeric id is its 64 bits, and that of a text id is its
+hash. Ids with distinct keys are distinct. UUIDs are in the same order as their text, whose hash is their key.
 
 Rows can be added to a ledger later without reading its ids again, because the greatest id or the keys are
 stored.
@@ -129,7 +129,7 @@ class DistinctIds:
         return repeated is not None and not len(repeated)
 
     def repeated(self, pieces: Iterable[Piece]) -> Keys | None:
-        """Return the sorted keys that occur more than once; different text ids may share a key.
+        """Return the sorted keys that occur more than once; different ids may share a key.
 
         Batches that were added before the ids stopped increasing are read again from `pieces`. The result is
         None if some ids are numbers and others are text: 1 and "1" have different keys. It is also None if
