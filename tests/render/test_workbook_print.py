@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openpyxl.utils import get_column_letter, range_boundaries
 
-from custdyn_widgets.render.xlsx.page_setup import Pages, divide_columns
+from custdyn_widgets.render.xlsx.page_setup import Pages, divide_columns, print_divided
 from custdyn_widgets.render.xlsx.workbook import to_xlsx
 from custdyn_widgets.report.cohorts import CohortTriangle
 from custdyn_widgets.report.report import Column, Report, Row
@@ -153,7 +153,8 @@ def test_a_very_wide_table_prints_a_page_for_each_few_groups_with_names_and_head
     sheet = opened(report)["Report"]
     row = next(cells[1].row for cells in sheet.iter_rows() if cells[1].value == "Qty")
     assert not sheet.sheet_properties.pageSetUpPr.fitToPage
-    assert 64 <= sheet.page_setup.scale <= 82
+    assert 63 <= sheet.page_setup.scale <= 81
+    assert_pages_fit(sheet)
     assert (sheet.print_title_cols, sheet.print_title_rows) == ("$A:$A", f"${row - 1}:${row}")
     first, *others = areas(sheet)
     assert first[:2] == (1, 1)
@@ -167,6 +168,31 @@ def test_a_very_wide_table_prints_a_page_for_each_few_groups_with_names_and_head
     assert all(before[2] + 1 == after[0] for before, after in pairwise([first, *others]))
     assert others[-1][2] == sheet.max_column == 1 + len(report.columns)
     assert sheet.oddFooter.center.text == "Customer Dynamics – &A – page &P of &N"
+
+
+def assert_pages_fit(sheet: Any) -> None:
+    """Assert that no page is wider than the paper, even in a program without Calibri."""
+    repeated = range_boundaries(sheet.print_title_cols.replace("$", ""))[2] if sheet.print_title_cols else 0
+    for number, (left, _, right, _) in enumerate(areas(sheet)):
+        columns = [*(range(1, repeated + 1) if number else ()), *range(left, right + 1)]
+        width = sum(sheet.column_dimensions[get_column_letter(n)].width for n in columns)
+        assert width * sheet.page_setup.scale / 100 <= SURE
+
+
+@pytest.mark.parametrize("width", [6.4, 7.2, 8.5, 10.0, 12.4])
+def test_a_full_page_is_not_wider_than_the_paper(width: float) -> None:
+    sheet = openpyxl.Workbook().active
+    pages = divide_columns([width] * 100, 0, [0])
+    assert len(pages.parts) > 1
+    print_divided(sheet, pages, 100, 1)
+    for part in pages.parts:
+        assert len(part) * width * sheet.page_setup.scale / 100 <= SURE
+
+
+def test_a_page_packed_full_at_its_size_stays_within_the_paper() -> None:
+    sheet = openpyxl.Workbook().active
+    print_divided(sheet, Pages(7.0, (range(2), range(2, 4))), 4, 1)
+    assert sheet.page_setup.scale == 63  # of 63.6: at 64 a page of 177.5 characters would be 113.6 wide
 
 
 def test_a_group_divided_between_pages_has_its_name_on_each() -> None:
@@ -188,7 +214,8 @@ def test_a_wide_table_without_labels_repeats_none() -> None:
     sheet = opened(wide)["Report"]
     assert len(areas(sheet)) > 1
     assert not sheet.print_title_cols
-    assert sheet.page_setup.scale >= 64
+    assert sheet.page_setup.scale >= 63
+    assert_pages_fit(sheet)
 
 
 @pytest.mark.parametrize("names", [(), ("A",), ("x" * 99, "W" * 50)])
@@ -229,6 +256,14 @@ def test_cohorts_of_many_months_print_over_several_pages(months: int, pages: int
     assert {area[1] for area in areas(sheet)[1:]} <= {2}
     assert sheet.print_title_cols == ("$A:$B" if pages > 1 else None)
     assert_notes_fit(sheet)
+
+
+def test_a_page_of_changes_in_points_is_wide_enough() -> None:
+    sheet = opened(make_comparison())["Report"]
+    [column] = [
+        cell.column_letter for row in sheet.iter_rows() for cell in row if cell.value == "Churn Rate Change"
+    ]
+    assert sheet.column_dimensions[column].width >= 1.1 * len("-2.5% pts")
 
 
 def test_only_sheets_that_are_shown_have_areas_to_print() -> None:

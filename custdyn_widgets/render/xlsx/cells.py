@@ -18,6 +18,7 @@ from openpyxl.styles import Alignment, Border, Font, PatternFill, Side
 from openpyxl.styles.cell_style import StyleArray
 from openpyxl.worksheet.cell_range import CellRange
 
+from custdyn_widgets.render.xlsx.text_width import count_lines
 from custdyn_widgets.text import replace_not_xml
 
 TEXT_LIMIT = 32_767  # UTF-16 units in a cell; openpyxl silently truncates longer text
@@ -25,6 +26,8 @@ TEXT_LIMIT = 32_767  # UTF-16 units in a cell; openpyxl silently truncates longe
 _FONT = "Calibri"
 SIZE = 11  # points; the font size of most cells
 _TALLEST = 409  # points; the format's maximum row height
+_LEADING = 1.37  # height of a line relative to its font size
+_SAFETY = 1.05  # rather a line too many than one cut off
 _SHADE = PatternFill("solid", fgColor="E4EBF3")
 _LINES: dict[str | None, Side] = {
     "thin": Side(style="thin", color="8A97A6"),
@@ -116,8 +119,7 @@ def styled_cell(
 
 def set_height(sheet: Any, row: int, text: str, width: float) -> None:
     """Set the height of a row, before it is written, to fit text wrapped at `width` characters."""
-    letters = max(1, int(width / 1.15))
-    set_lines(sheet, row, sum(max(1, -(-len(line) // letters)) for line in text.splitlines() or [""]))
+    set_lines(sheet, row, count_lines(text, width / _SAFETY))
 
 
 def set_lines(sheet: Any, row: int, lines: int, size: int = SIZE) -> None:
@@ -126,7 +128,7 @@ def set_lines(sheet: Any, row: int, lines: int, size: int = SIZE) -> None:
     Otherwise, programs that rely on the file's row heights would draw the lines on top of each other.
     """
     if lines > 1 or size > SIZE:
-        sheet.row_dimensions[row].height = min(lines * size * 1.37, _TALLEST)
+        sheet.row_dimensions[row].height = min(lines * size * _LEADING, _TALLEST)
 
 
 def merge(sheet: Any, top: int, left: int, bottom: int, right: int) -> None:

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
 from custdyn_widgets.render.xlsx.cells import merge, set_lines, styled_cell, text_cell
+from custdyn_widgets.render.xlsx.text_width import EDGES, count_lines, text_width
 from custdyn_widgets.report import ColumnGroup, TableView
 
-_EDGES = 1.5  # characters: the space beside a text
-_BOLD = 1.15  # width of a bold letter relative to a digit
 _MOST_LINES = 3
-_MOST_LETTERS = 40  # in a line; a longer word is split
+_WIDEST_WORD = text_width("n" * 40, bold=True)  # a longer word is split
 
 
 def heading_width(label: str, group: ColumnGroup) -> float:
     """Return the width, in characters, that a column needs for its label, wrapped, and its group's name."""
-    letters = max((min(len(word), _MOST_LETTERS) for word in label.split()), default=1)
-    while letters < _MOST_LETTERS and len(_wrapped(label, letters)) > _MOST_LINES:
-        letters += 1
-    share = min(-(-len(group.name) // group.span), _MOST_LETTERS)
-    return _BOLD * max(letters, share) + _EDGES
+    width = max((text_width(word, bold=True) for word in label.split()), default=1.0)
+    while width < _WIDEST_WORD and count_lines(label, width, bold=True) > _MOST_LINES:
+        width += 1
+    share = text_width(group.name, bold=True) / group.span
+    return min(max(width, share), _WIDEST_WORD) + EDGES
 
 
 def write_headings(
@@ -44,7 +42,7 @@ def write_headings(
             left = "thin" if part[0] == labels + group.first else None
             upper.append(text_cell(sheet, group.name, **style, align="center", wrap=True, left=left))
             upper.extend(styled_cell(sheet, **style) for _ in part[1:])
-            lines.append(_lines(group.name, sum(widths[position] for position in part)))
+            lines.append(_heading_lines(group.name, sum(widths[position] for position in part)))
             if len(part) > 1:
                 merge(sheet, row, part[0] + 1, row, part[-1] + 1)
     set_lines(sheet, row, max(lines))
@@ -69,14 +67,10 @@ def _label_lines(view: TableView, widths: Sequence[float]) -> int:
 
     Filter buttons have a line of their own below the labels: beside them, they would widen every column.
     """
-    lines = [_lines(column.label, width) for column, width in zip(view.columns, widths, strict=True)]
+    lines = [_heading_lines(column.label, width) for column, width in zip(view.columns, widths, strict=True)]
     return max(lines, default=1) + bool(view.rows and view.headings)
 
 
-def _lines(text: str, width: float) -> int:
+def _heading_lines(text: str, width: float) -> int:
     """Return the number of lines of a heading in columns of this width together."""
-    return len(_wrapped(text, max(1, int(round((width - _EDGES) / _BOLD, 1)))))
-
-
-def _wrapped(text: str, letters: int) -> list[str]:
-    return textwrap.wrap(text, letters, break_on_hyphens=False)
+    return count_lines(text, width - EDGES, bold=True)

@@ -16,7 +16,7 @@ _A4 = 9
 _ROOM = 150.0  # characters of full size that fit between the margins
 # The same where Calibri is missing and its substitute is wider. Pages must suit both, because columns that
 # do not fit would get a page of their own.
-_SURE_ROOM = 113.0
+_ROOM_IN_ANY_FONT = 113.0
 # Points; a table that would be smaller on one page is spread over several. The usual columns are on one page
 # even with amounts of millions and long names.
 _SMALLEST = 5.5
@@ -62,27 +62,27 @@ def divide_columns(widths: Sequence[float], labels: int, groups: Iterable[int]) 
     groups
         The positions of the columns with which groups begin, in ascending order.
     """
-    whole = SIZE * min(1.0, _ROOM / max(sum(widths), 1.0))
-    if whole >= _SMALLEST:
-        return Pages(whole, (range(len(widths)),))
-    rooms = [_SURE_ROOM * SIZE / size for size in _SPREAD_SIZES]
+    size_on_one_page = SIZE * min(1.0, _ROOM / max(sum(widths), 1.0))
+    if size_on_one_page >= _SMALLEST:
+        return Pages(size_on_one_page, (range(len(widths)),))
+    rooms = [_ROOM_IN_ANY_FONT * SIZE / size for size in _SPREAD_SIZES]
     repeated = next(n for n in range(labels, -1, -1) if sum(widths[:n]) <= max(rooms) / 2)
     units = [range(*ends) for ends in pairwise([*range(labels), *groups, len(widths)])]
-    found = [_page_starts(widths, units, repeated, room) for room in rooms]
-    best = min(range(len(found)), key=lambda index: len(found[index]))
-    parts = tuple(range(*ends) for ends in pairwise([*found[best], len(widths)]))
+    starts_by_size = [_page_starts(widths, units, repeated, room) for room in rooms]
+    best = min(range(len(starts_by_size)), key=lambda index: len(starts_by_size[index]))
+    parts = tuple(range(*ends) for ends in pairwise([*starts_by_size[best], len(widths)]))
     return Pages(_SPREAD_SIZES[best], parts, repeated)
 
 
 def _page_starts(widths: Sequence[float], units: Iterable[range], repeated: int, room: float) -> list[int]:
     """Return the positions of the columns with which pages begin."""
-    starts, used, again = [0], 0.0, sum(widths[:repeated])
+    starts, used, repeated_width = [0], 0.0, sum(widths[:repeated])
     for unit in units:
-        for part in _halved(widths, unit, room - again):
+        for part in _halved(widths, unit, room - repeated_width):
             needed = sum(widths[part.start : part.stop])
             if used + needed > room and part.start > max(starts[-1], repeated):
                 starts.append(part.start)
-                used = again
+                used = repeated_width
             used += needed
     return starts
 
@@ -133,7 +133,7 @@ def print_divided(
     _set_up(sheet, headings)
     # An area for each page across, at a fixed scale: programs ignore column breaks if they fit to pages, and
     # with breaks alone they would repeat the beginnings of the title and the notes in the repeated columns.
-    sheet.page_setup.scale = math.ceil(100 * pages.size / SIZE)
+    sheet.page_setup.scale = math.floor(100 * pages.size / SIZE)  # rounded up, a full page would be too wide
     first, *others = pages.parts
     top = headings[0] if headings else 1
     sheet.print_area = [_area(first, 1, rows), *(_area(part, top, rows) for part in others)]

@@ -15,7 +15,8 @@ from custdyn_widgets import progress
 from custdyn_widgets.render.xlsx.cells import put_text, set_height, styled_cell
 from custdyn_widgets.render.xlsx.headings import heading_width, write_headings
 from custdyn_widgets.render.xlsx.page_setup import divide_columns, print_divided
-from custdyn_widgets.render.xlsx.title import room_for, write_title
+from custdyn_widgets.render.xlsx.text_width import EDGES, text_width
+from custdyn_widgets.render.xlsx.title import room_for, shortened_note, write_title
 from custdyn_widgets.report import (
     ASTERISK_NOTE,
     Column,
@@ -40,14 +41,16 @@ _FIRST_SAFE_DATE = date(1900, 3, 1)  # spreadsheets disagree about the serial nu
 _STEP = 5_000  # rows between progress messages
 _ALWAYS_EXACT = 2**33  # below this, adjacent doubles are less than 10⁻⁶ apart
 _LABEL_WIDTHS = (9, 44)
-# Widths relative to a digit, in the bold letters of the Total and with a substitute for Calibri.
-_BOLD = 1.1
-_WIDTHS = {",": 0.65, ".": 0.65, "-": 0.7, "%": 1.6}
-_EDGES = 1.0  # characters: the space beside a number
 
 
-def write_table(sheet: Any, report: Report) -> None:
-    """Write the sheet. The Total is in the row below the others."""
+def write_table(sheet: Any, report: Report) -> list[str]:
+    """Write the sheet, with the Total in the row below the others.
+
+    Returns
+    -------
+    list[str]
+        The notes that are shortened above the table, in full. They refer to the Info sheet.
+    """
     view = table_view(report, partial_note=ASTERISK_NOTE)
     notes = _notes(report, view)
     heading, labels = 2 + len(notes), len(report.headings)
@@ -60,12 +63,14 @@ def write_table(sheet: Any, report: Report) -> None:
     sheet.freeze_panes = f"{get_column_letter(labels + 1)}{first}"
     rows = last + (report.total is not None)
     print_divided(sheet, pages, max(len(widths), room.columns), rows, headings=(heading, heading + 1))
-    write_title(sheet, report.title, notes, room)
+    shown = [shortened_note(note, room.width) for note in notes]
+    write_title(sheet, report.title, shown, room)
     write_headings(sheet, view, heading, widths, pages.starts)
     _write_rows(sheet, report, view, first)
     if report.rows and report.headings:
         # The filter excludes the Total, so that it stays in place when the rows are sorted.
         sheet.auto_filter.ref = f"A{heading + 1}:{get_column_letter(len(widths))}{last}"
+    return [note for note, short in zip(notes, shown, strict=True) if short != note]
 
 
 def money_format(currency: str) -> str:
@@ -190,8 +195,14 @@ def _widths(report: Report, view: TableView) -> Iterator[float]:
 
 
 def _shown_width(values: Iterable[Value], column: Column, currency: str) -> float:
-    """Return the width, in characters, that a column's longest number needs."""
+    """Return the width, in characters, that a column's longest number needs in the bold row of the Total."""
     numbers = [value for value in values if value is not None]
     extremes = [min(numbers), max(numbers)] if numbers else []
-    texts = [format_value(value, column, currency) for value in extremes]
-    return _EDGES + max((sum(_WIDTHS.get(sign, _BOLD) for sign in text) for text in texts), default=0)
+    texts = [_cell_shows(value, column, currency) for value in extremes]
+    return EDGES + max((text_width(text, bold=True) for text in texts), default=0)
+
+
+def _cell_shows(value: Value, column: Column, currency: str) -> str:
+    """Return a number as its cell's number format shows it, which is longer for percentage points."""
+    text = format_value(value, column, currency)
+    return text.removesuffix(" pp") + "% pts" if column.unit == "points" else text

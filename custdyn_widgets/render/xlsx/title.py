@@ -1,20 +1,22 @@
-"""The lines above a sheet's table: its title and notes, which wrap if print would cut them off."""
+"""The lines above a sheet's table: its title, on one line, and its notes, which wrap or are shortened."""
 
 from __future__ import annotations
 
-import math
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from custdyn_widgets.render.xlsx.cells import merge, set_lines, text_cell
 from custdyn_widgets.render.xlsx.page_setup import Pages
+from custdyn_widgets.render.xlsx.text_width import EDGES, count_lines, first_lines
 
 _TITLE_SIZE = 15
 _LEAST_WIDTH = 110  # characters
-_WORD = 1.1  # what lines lose where words do not fit any more
 _EMPTY_WIDTH = 8  # characters; programs make empty columns at least this wide
+# The notes above the Report sheet's table do not scroll. Longer ones would leave its rows no room on a small
+# screen.
+_MOST_LINES = 3
+_SHORTENED = "… (the rest is on the Info sheet)"
 
 
 @dataclass(frozen=True)
@@ -33,9 +35,16 @@ def room_for(notes: Sequence[str], widths: Sequence[float], pages: Pages) -> Roo
     columns = pages.parts[0].stop
     width = sum(widths[:columns])
     if columns == len(widths):
-        while width < _LEAST_WIDTH and any(_lines(note, width) > 1 for note in notes):
+        while width < _LEAST_WIDTH and any(_note_lines(note, width) > 1 for note in notes):
             columns, width = columns + 1, width + _EMPTY_WIDTH
     return Room(columns, width)
+
+
+def shortened_note(note: str, width: float) -> str:
+    """Return a note as it is, or with a reference to the Info sheet if it needs more than three lines."""
+    if _note_lines(note, width) <= _MOST_LINES:
+        return note
+    return first_lines(note, width - EDGES, _MOST_LINES, _SHORTENED).rstrip(",") + _SHORTENED
 
 
 def write_title(sheet: Any, title: str, notes: Sequence[str], room: Room | None = None) -> None:
@@ -48,21 +57,13 @@ def write_title(sheet: Any, title: str, notes: Sequence[str], room: Room | None 
 
 def write_note(sheet: Any, row: int, note: str, room: Room | None) -> None:
     """Write the next row of a sheet, which has this number: a note, wrapped if it is longer than `room`."""
-    lines = _lines(note, room.width) if room else 1
+    lines = _note_lines(note, room.width) if room else 1
     set_lines(sheet, row, lines)
     if room and lines > 1:
         merge(sheet, row, 1, row, room.columns)
     sheet.append([text_cell(sheet, note, color="52606D", wrap=lines > 1)])
 
 
-def _lines(note: str, width: float) -> int:
-    """Return the number of lines of a note wrapped at `width` characters, rather too many than too few."""
-    widths = [sum(map(_width, line)) for line in note.splitlines() or [""]]
-    return sum(1 if needed <= width else math.ceil(needed * _WORD / width) for needed in widths)
-
-
-def _width(letter: str) -> float:
-    """Return the width of a letter relative to a digit."""
-    if unicodedata.east_asian_width(letter) in "WF":
-        return 2.0
-    return 1.3 if letter.isupper() else 0.9
+def _note_lines(note: str, width: float) -> int:
+    """Return the number of lines of a note in columns of this width together."""
+    return count_lines(note, width - EDGES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from custdyn_widgets.render.xlsx.charts import DATA_SHEET, write_charts
 from custdyn_widgets.render.xlsx.cohorts import write_cohorts
 from custdyn_widgets.render.xlsx.page_setup import print_one_page_wide
 from custdyn_widgets.render.xlsx.table import write_table
+from custdyn_widgets.render.xlsx.text_width import first_lines
 from custdyn_widgets.report import Report, info_rows
 
 ROW_LIMIT = 100_000
@@ -25,6 +27,7 @@ CELL_LIMIT = 3_000_000  # more would take minutes to write and to open
 _FIRST_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 _UNIX = 3
 _TEXT_WIDTH = 100
+_MOST_LINES = 8  # of a text in a row; taller rows are hard to scroll past, and leave pages half empty
 
 
 def to_xlsx(report: Report) -> bytes:
@@ -32,9 +35,10 @@ def to_xlsx(report: Report) -> bytes:
 
     A report by cohort also has a Cohorts sheet, with the retention triangle as a heat map. The Report sheet
     contains the table with two-level headings, frozen panes and the Total. The Charts sheet contains the
-    presets as native charts; the Info sheet describes the report, and the Definitions sheet its columns.
-    Numbers and dates are formatted cells, not text. Since spreadsheets store numbers as doubles, a note above
-    the table gives the number of inexact amounts. Text is always a string cell, never a formula.
+    presets as native charts. The Info sheet describes the report, and has in full any note that is shortened
+    above the table; the Definitions sheet describes the columns. Numbers and dates are formatted cells, not
+    text. Since spreadsheets store numbers as doubles, a note above the table gives the number of inexact
+    amounts. Text is always a string cell, never a formula.
 
     Parameters
     ----------
@@ -57,11 +61,11 @@ def to_xlsx(report: Report) -> bytes:
     if cells > CELL_LIMIT:
         raise ExportError.too_many_rows(cells, CELL_LIMIT, "cells")
     book = Workbook(write_only=True)
-    write_table(book.create_sheet("Report"), report)
+    shortened = [("Note", note) for note in write_table(book.create_sheet("Report"), report)]
     write_charts(book, report)
     if report.triangle and report.triangle.cohorts:
         write_cohorts(book.create_sheet("Cohorts"), report.triangle)
-    _write_texts(book.create_sheet("Info"), ("Info", ""), info_rows(report))
+    _write_texts(book.create_sheet("Info"), ("Info", ""), shortened + info_rows(report))
     definitions = [(column.name, column.definition) for column in report.columns]
     notes = [("Note", note) for note in report.definitions]
     _write_texts(book.create_sheet("Definitions"), ("Column", "Definition"), definitions + notes)
@@ -71,16 +75,29 @@ def to_xlsx(report: Report) -> bytes:
 
 
 def _write_texts(sheet: Any, headings: tuple[str, str], rows: list[tuple[str, str]]) -> None:
-    """Write a sheet with a column of names and a column of text."""
+    """Write a sheet with a column of names and a column of text.
+
+    A long text continues in the rows below, which have no name.
+    """
     sheet.column_dimensions["A"].width = 4 + max(len(name) for name, _ in [headings, *rows])
     sheet.column_dimensions["B"].width = _TEXT_WIDTH
     sheet.sheet_view.showGridLines = False
     sheet.freeze_panes = "A2"
     print_one_page_wide(sheet, headings=(1, 1))
     sheet.append([text_cell(sheet, text, bold=True, shade=True, bottom="thin") for text in headings])
-    for index, (name, text) in enumerate(rows, 2):
+    divided = [(name if first else "", part) for name, text in rows for first, part in _parts(text)]
+    for index, (name, text) in enumerate(divided, 2):
         set_height(sheet, index, text, _TEXT_WIDTH)
         sheet.append([text_cell(sheet, name, bold=True, wrap=True), text_cell(sheet, text, wrap=True)])
+
+
+def _parts(text: str) -> Iterator[tuple[bool, str]]:
+    """Yield the parts of a text, one for each row, each with whether it is the first."""
+    rest, first = text, True
+    while rest or first:
+        part = first_lines(rest, _TEXT_WIDTH, _MOST_LINES)
+        yield first, part
+        rest, first = rest[len(part) :].lstrip(), False
 
 
 def _bytes(book: Workbook, report: Report) -> bytes:

@@ -1,0 +1,76 @@
+"""How wide texts are in cells of 11 points: their width in digits, and the lines on which they wrap."""
+
+from __future__ import annotations
+
+import functools
+import re
+import unicodedata
+from bisect import bisect_left
+
+EDGES = 1.0  # digits: the space that a cell leaves beside its text
+
+# Widths relative to a digit; enough even in a substitute for Calibri, whose letters are wider.
+_BOLD = 1.1
+_CAPITAL = 1.3
+_EAST_ASIAN = 2.0
+_SIGNS = {",": 0.6, ".": 0.6, "-": 0.65, "%": 1.46}
+_INEXACT = 1e-6  # sums of the same widths differ by less if they are added in another order
+
+
+def text_width(text: str, *, bold: bool = False) -> float:
+    """Return the width of a text on one line, relative to a digit that is not bold."""
+    return sum(map(_letter_width, text)) * (_BOLD if bold else 1.0)
+
+
+def count_lines(text: str, width: float, *, bold: bool = False) -> int:
+    """Return the number of lines of a text that wraps at a width; only words that are longer are split."""
+    room = (width + _INEXACT) / (_BOLD if bold else 1.0)
+    return sum(_paragraph_lines(paragraph, room) for paragraph in text.splitlines() or [""])
+
+
+def first_lines(text: str, width: float, lines: int, mark: str = "") -> str:
+    """Return the beginning of a text that fits, followed by `mark`, on so many lines.
+
+    It ends with a word, or within one that is too long. It has at least one character.
+    """
+    enough = int(2 * width * lines)  # characters; measuring much more would be slow
+    begins = text[:enough]
+
+    def too_long(end: int) -> bool:
+        return count_lines(begins[:end] + mark, width) > lines
+
+    ends = [found.start() for found in re.finditer(r"(?<=\S)\s", begins)]
+    if len(text) <= enough:
+        ends.append(len(text))
+    fitting = bisect_left(ends, True, key=too_long)
+    if fitting:
+        return begins[: ends[fitting - 1]]
+    return begins[: max(1, bisect_left(range(len(begins)), True, key=too_long) - 1)]
+
+
+def _paragraph_lines(text: str, room: float) -> int:
+    """Return the number of lines of a text without line breaks."""
+    lines, used = 1, 0.0
+    for word in text.split():
+        needed = text_width(word)
+        space = _letter_width(" ") if used else 0.0
+        if used and used + space + needed > room:
+            lines, used, space = lines + 1, 0.0, 0.0
+        if needed <= room:
+            used += space + needed
+            continue
+        for letter in word:
+            needed = _letter_width(letter)
+            if used and used + needed > room:
+                lines, used = lines + 1, 0.0
+            used += needed
+    return lines
+
+
+@functools.cache
+def _letter_width(letter: str) -> float:
+    if unicodedata.category(letter) in ("Mn", "Me"):
+        return 0.0
+    if unicodedata.east_asian_width(letter) in "WF":
+        return _EAST_ASIAN
+    return _SIGNS.get(letter, _CAPITAL if letter.isupper() else 1.0)
