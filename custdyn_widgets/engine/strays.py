@@ -95,7 +95,7 @@ def possible_strays(daily: Daily) -> list[int]:
 
 
 def are_few(count: int, seconds: int, usual: float) -> bool:
-    """Return whether a number of transactions is far below what is usual in a period of this length.
+    """Return whether a transaction count is far below what is usual in a period of this length.
 
     For a period of less than a day, this is always False, because most transactions may occur at other hours.
     """

@@ -176,8 +176,8 @@ def to_bools(column: pa.Array) -> Bools:
 def as_numbers(column: pa.Array, *, unsigned: bool = False) -> pa.Array | None:
     """Return integers or decimals as int64, or None if a value is not whole or does not fit.
 
-    With `unsigned`, numbers that do not fit in an int64 may become uint64. UUIDs, which are numbers of 128
-    bits, are returned unchanged. For other types, the result is None.
+    With `unsigned`, the result is uint64 if the values fit in that type but not in int64. UUIDs, which are
+    128-bit numbers, are returned unchanged. For other types, the result is None.
     """
     kind = column.type
     if is_uuid(kind):
@@ -209,7 +209,7 @@ def scaled(column: pa.Array, places: int) -> Int64s | None:
 
 def _scaled_decimals(column: pa.Array, exponent: int) -> Int64s | None:
     """Return the unscaled values of decimals multiplied by 10**`exponent`, as in `scaled`."""
-    # Each value is an integer of 128 bits, lower half first.
+    # Each value is a 128-bit integer, lower half first.
     halves = np.frombuffer(column.buffers()[1], np.int64, 2 * len(column), 16 * column.offset)
     low, high = halves[0::2], halves[1::2]
     if column.null_count:
@@ -219,13 +219,13 @@ def _scaled_decimals(column: pa.Array, exponent: int) -> Int64s | None:
         fits = np.array_equal(high, low >> 63)  # the upper half repeats the sign
         return _multiplied(np.ascontiguousarray(low), exponent) if fits else None
     places = -exponent
-    if places > _MOST_REMOVED or (low & ((1 << places) - 1)).any():  # must divide by 2**places
+    if places > _MOST_REMOVED or (low & ((1 << places) - 1)).any():  # a value is not divisible by 2**places
         return None
     shifted = low.view(np.uint64) >> np.uint64(places) | (high << (64 - places)).view(np.uint64)
-    # Then divide by 5**places: modulo 2**64, this is multiplying by its inverse.
+    # Then divide by 5**places: modulo 2**64, that is multiplication by its inverse.
     found = (shifted * np.uint64(pow(5**places, -1, 2**64))).view(np.int64)
-    # If the quotient is not whole or does not fit, the product differs from the value by a multiple of
-    # 2**(64 + places), which is more than the rounding errors of doubles.
+    # If the quotient is not whole or does not fit, the product differs from the value by a nonzero multiple
+    # of 2**(64 + places), which exceeds the rounding errors of doubles.
     difference = high * 2.0**64 + low.view(np.uint64) - found * 10.0**places
     return found if (np.abs(difference) < 2.0 ** (63 + places)).all() else None
 

@@ -39,10 +39,10 @@ def _import_without_collecting(name: str) -> None:
 
 @contextmanager
 def _idle_threads_sleep() -> Iterator[None]:
-    """Let idle threads sleep at once, unless the user chose how long they wait.
+    """Make idle OpenBLAS threads sleep immediately, unless the user has set how long they wait.
 
-    Importing NumPy starts threads of OpenBLAS. Otherwise, each of them would first occupy a core for 0.1 s,
-    waiting for work.
+    Importing NumPy starts these threads. By default, each of them keeps a core busy for 0.1 s while it waits
+    for work.
     """
     if _TIMEOUT in os.environ or "numpy" in sys.modules:
         yield

@@ -1,8 +1,8 @@
 """Checks on a query's values, one for each kind of field.
 
 A check takes the name of a field and a JSON or Python value. It returns the value as a query stores it, or
-raises a `QueryError` that names both and suggests the nearest valid values. `fields.py` assigns the checks
-to fields.
+raises a `QueryError` that names the field and the value and suggests the nearest valid values. `fields.py`
+assigns the checks to fields.
 """
 
 from __future__ import annotations

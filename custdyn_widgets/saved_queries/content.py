@@ -171,7 +171,7 @@ class SavedQuery:
         if self.schedule and self.source is None:
             raise SavedQueryError.missing("source", "a schedule requires the name or path of a source")
         if self.for_each and self.recipients:
-            why = "cannot be combined with for_each, which takes the addresses from its file"
+            why = "cannot be combined with for_each, which reads the addresses from a file"
             raise SavedQueryError.invalid("recipients", list(self.recipients), why)
         if (self.recipients or self.for_each) and self.output not in _FILES:
             why = "cannot be sent by email: choose csv, csv-excel, xlsx or pdf, or remove the addresses"

@@ -143,5 +143,5 @@ def _warn_if_clock_moved_back(recorder: Recorder, now: datetime) -> None:
     if last and last[0].began > format_instant_utc(now):
         recorder.warn(
             f"The clock was moved back: the previous run began at {last[0].began}, which is in the future. "
-            "Reports sent now may already have been sent."
+            "Reports sent now may repeat ones that were already sent."
         )

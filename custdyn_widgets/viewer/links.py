@@ -63,7 +63,7 @@ def origins_in(text: str | None) -> tuple[str, ...]:
     Raises
     ------
     SettingsError
-        If one is not an origin. Wildcards are not allowed.
+        If any of them is not an origin. Wildcards are not allowed.
     """
     if "@" in (text or ""):  # not shown, because it may contain a password
         raise SettingsError(

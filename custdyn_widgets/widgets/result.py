@@ -108,7 +108,7 @@ class ResultPanel(anywidget.AnyWidget):
             self.set_status(self._counted, about="report")
 
     def set_outdated(self, words: str) -> None:
-        """Show why the report is outdated, and that Query updates it; "" removes the message."""
+        """Show why the report is outdated and that clicking Query updates it; "" removes the message."""
         self._outdated = printable(words)
 
     def set_error(self, words: str) -> None:

@@ -1,4 +1,4 @@
-"""Read amounts and quotes; see `values.py`."""
+"""Read amounts and quotes as exact numbers, as `values.py` reads times and dates."""
 
 from __future__ import annotations
 

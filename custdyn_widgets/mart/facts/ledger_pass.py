@@ -242,7 +242,7 @@ class _LedgerWork(NamedTuple):
         codes = positions(self.others.tables["packages"].columns["package_id"], packages)
         of_table = np.append(codes, -1).astype(type_of_codes(self.others.packages))
         places = table.codes["package_id"].view(np.uint32)
-        return of_table.take(places, mode="clip")  # -1 (none), now the largest number, selects the last code
+        return of_table.take(places, mode="clip")  # as uint32, -1 (none) is clipped to the last code
 
 
 def _has_early_or_late_times(table: CheckedTable, seconds: Int64s, faults: list[Fault]) -> bool:

@@ -27,7 +27,7 @@ _FONT = "Calibri"
 SIZE = 11  # points; the font size of most cells
 _TALLEST = 409  # points; the format's maximum row height
 _LEADING = 1.37  # height of a line relative to its font size
-_SAFETY = 1.05  # rather a line too many than one cut off
+_SAFETY = 1.05  # better one line too many than one cut off
 _SHADE = PatternFill("solid", fgColor="E4EBF3")
 _LINES: dict[str | None, Side] = {
     "thin": Side(style="thin", color="8A97A6"),
@@ -123,7 +123,7 @@ def set_height(sheet: Any, row: int, text: str, width: float) -> None:
 
 
 def set_lines(sheet: Any, row: int, lines: int, size: int = SIZE) -> None:
-    """Set the height of a row, before it is written, to fit so many lines.
+    """Set the height of a row, before it is written, to fit a given number of lines.
 
     Otherwise, programs that rely on the file's row heights would draw the lines on top of each other.
     """

@@ -15,7 +15,7 @@ _WIDEST_WORD = text_width("n" * 40, bold=True)  # a longer word is split
 
 
 def heading_width(label: str, group: ColumnGroup) -> float:
-    """Return the width, in characters, that a column needs for its label, wrapped, and its group's name."""
+    """Return the width, in characters, for a column's wrapped label and its share of the group's name."""
     width = max((text_width(word, bold=True) for word in label.split()), default=1.0)
     while width < _WIDEST_WORD and count_lines(label, width, bold=True) > _MOST_LINES:
         width += 1
@@ -28,7 +28,8 @@ def write_headings(
 ) -> None:
     """Write the two heading rows: groups span their columns, and label headings span both rows.
 
-    A group whose columns continue on another page, as `starts` says, has its name on each of them.
+    If a group is divided between pages, its name appears on each of them; `starts` gives each page's first
+    column.
     """
     labels = len(view.headings)
     style: dict[str, Any] = {"bold": True, "shade": True}
@@ -56,7 +57,7 @@ def write_headings(
 
 
 def _parts(group: ColumnGroup, labels: int, starts: Sequence[int]) -> Iterator[range]:
-    """Yield the sheet's columns of a group, counted from 0, those of each page together."""
+    """Yield a group's columns, one range per page, as positions in the sheet counted from 0."""
     first = labels + group.first
     end = first + group.span
     yield from (range(*ends) for ends in pairwise([first, *(s for s in starts if first < s < end), end]))
@@ -65,12 +66,13 @@ def _parts(group: ColumnGroup, labels: int, starts: Sequence[int]) -> Iterator[r
 def _label_lines(view: TableView, widths: Sequence[float]) -> int:
     """Return the number of lines that the labels of the number columns need.
 
-    Filter buttons have a line of their own below the labels: beside them, they would widen every column.
+    Filter buttons have a line of their own below the labels: beside the labels, the buttons would widen every
+    column.
     """
     lines = [_heading_lines(column.label, width) for column, width in zip(view.columns, widths, strict=True)]
     return max(lines, default=1) + bool(view.rows and view.headings)
 
 
 def _heading_lines(text: str, width: float) -> int:
-    """Return the number of lines of a heading in columns of this width together."""
+    """Return the number of lines that a heading needs across columns with this total width."""
     return count_lines(text, width - EDGES, bold=True)

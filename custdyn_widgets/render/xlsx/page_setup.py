@@ -14,11 +14,11 @@ from custdyn_widgets.render.xlsx.cells import SIZE
 
 _A4 = 9
 _ROOM = 150.0  # characters of full size that fit between the margins
-# The same where Calibri is missing and its substitute is wider. Pages must suit both, because columns that
-# do not fit would get a page of their own.
+# The same limit if Calibri is missing and a wider font replaces it. Pages must suit both, because columns
+# that do not fit would get a page of their own.
 _ROOM_IN_ANY_FONT = 113.0
-# Points; a table that would be smaller on one page is spread over several. The usual columns are on one page
-# even with amounts of millions and long names.
+# In points: a table whose text would be smaller than this on one page is spread over several. The usual
+# columns fit on one page even with long names and amounts in the millions.
 _SMALLEST = 5.5
 _SPREAD_SIZES = (9.0, 8.5, 8.0, 7.5, 7.0)  # points; as in a report's PDF
 
@@ -32,9 +32,9 @@ class Pages:
     size
         The font size on paper, in points.
     parts
-        The positions of the columns of each page, without those repeated.
+        The positions of each page's own columns, excluding the repeated ones.
     repeated
-        The number of columns, from the first, that are repeated on every page after the first.
+        The number of leading columns that are repeated on every page after the first.
     """
 
     size: float
@@ -50,17 +50,18 @@ class Pages:
 def divide_columns(widths: Sequence[float], labels: int, groups: Iterable[int]) -> Pages:
     """Return how columns are divided between pages: one page if it is readable, otherwise as few as possible.
 
-    With several pages, the font is the largest that needs no further page. A group of columns is divided only
-    if it is too wide for a page. The label columns are repeated as far as they leave half the page free.
+    If there are several pages, the font is the largest that does not require another page. A group of columns
+    is divided only if it is too wide for a page. As many label columns are repeated as leave half the page
+    free.
 
     Parameters
     ----------
     widths
         The widths of the columns, in characters.
     labels
-        The number of columns, from the first, that name the rows.
+        The number of leading columns, which name the rows.
     groups
-        The positions of the columns with which groups begin, in ascending order.
+        The position of each group's first column, in ascending order.
     """
     size_on_one_page = SIZE * min(1.0, _ROOM / max(sum(widths), 1.0))
     if size_on_one_page >= _SMALLEST:
@@ -75,7 +76,7 @@ def divide_columns(widths: Sequence[float], labels: int, groups: Iterable[int]) 
 
 
 def _page_starts(widths: Sequence[float], units: Iterable[range], repeated: int, room: float) -> list[int]:
-    """Return the positions of the columns with which pages begin."""
+    """Return the position of each page's first column."""
     starts, used, repeated_width = [0], 0.0, sum(widths[:repeated])
     for unit in units:
         for part in _halved(widths, unit, room - repeated_width):
@@ -100,7 +101,7 @@ def _halved(widths: Sequence[float], unit: range, room: float) -> Iterator[range
 def print_one_page_wide(sheet: Any, headings: tuple[int, int] | None = None) -> None:
     """Set up a sheet to print on landscape A4, one page wide.
 
-    `headings` are the first and the last of its heading rows, which are repeated on every page.
+    `headings` gives the sheet's first and last heading rows; these rows are repeated on every page.
     """
     _set_up(sheet, headings)
     sheet.page_setup.fitToWidth = 1
@@ -113,7 +114,8 @@ def print_divided(
 ) -> None:
     """Set up a sheet to print its first rows and columns, with the columns divided between pages.
 
-    Each page has the heading rows and the repeated columns. What is above the headings is only on the first.
+    Each page has the heading rows and the repeated columns. Rows above the headings are printed only on the
+    first page.
 
     Parameters
     ----------
@@ -131,8 +133,9 @@ def print_divided(
         sheet.print_area = _area(range(columns), 1, rows)
         return
     _set_up(sheet, headings)
-    # An area for each page across, at a fixed scale: programs ignore column breaks if they fit to pages, and
-    # with breaks alone they would repeat the beginnings of the title and the notes in the repeated columns.
+    # Use one print area per page across, at a fixed scale. Spreadsheet programs ignore column breaks when
+    # they fit a sheet to pages. With breaks alone, the repeated columns would also repeat the beginnings of
+    # the title and the notes.
     sheet.page_setup.scale = math.floor(100 * pages.size / SIZE)  # rounded up, a full page would be too wide
     first, *others = pages.parts
     top = headings[0] if headings else 1

@@ -49,7 +49,8 @@ def write_table(sheet: Any, report: Report) -> list[str]:
     Returns
     -------
     list[str]
-        The notes that are shortened above the table, in full. They refer to the Info sheet.
+        The full text of each note that is shortened above the table. The shortened notes refer to the Info
+        sheet, which must contain these.
     """
     view = table_view(report, partial_note=ASTERISK_NOTE)
     notes = _notes(report, view)
@@ -195,7 +196,7 @@ def _widths(report: Report, view: TableView) -> Iterator[float]:
 
 
 def _shown_width(values: Iterable[Value], column: Column, currency: str) -> float:
-    """Return the width, in characters, that a column's longest number needs in the bold row of the Total."""
+    """Return the width, in characters, that a column's longest number needs in the bold Total row."""
     numbers = [value for value in values if value is not None]
     extremes = [min(numbers), max(numbers)] if numbers else []
     texts = [_cell_shows(value, column, currency) for value in extremes]
@@ -203,6 +204,6 @@ def _shown_width(values: Iterable[Value], column: Column, currency: str) -> floa
 
 
 def _cell_shows(value: Value, column: Column, currency: str) -> str:
-    """Return a number as its cell's number format shows it, which is longer for percentage points."""
+    """Return a number as its cell's number format shows it; percentage points take more characters there."""
     text = format_value(value, column, currency)
     return text.removesuffix(" pp") + "% pts" if column.unit == "points" else text

@@ -1,4 +1,4 @@
-"""How wide texts are in cells of 11 points: their width in digits, and the lines on which they wrap."""
+"""The space that 11-point text needs in cells: its width, relative to a digit's, and its wrapped lines."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bisect import bisect_left
 
 EDGES = 1.0  # digits: the space that a cell leaves beside its text
 
-# Widths relative to a digit; enough even in a substitute for Calibri, whose letters are wider.
+# Widths relative to a digit; generous enough for a substitute font with wider letters than Calibri.
 _BOLD = 1.1
 _CAPITAL = 1.3
 _EAST_ASIAN = 2.0
@@ -23,15 +23,15 @@ def text_width(text: str, *, bold: bool = False) -> float:
 
 
 def count_lines(text: str, width: float, *, bold: bool = False) -> int:
-    """Return the number of lines of a text that wraps at a width; only words that are longer are split."""
+    """Return the number of lines of a text that wraps at a width; only words longer than a line are split."""
     room = (width + _INEXACT) / (_BOLD if bold else 1.0)
     return sum(_paragraph_lines(paragraph, room) for paragraph in text.splitlines() or [""])
 
 
 def first_lines(text: str, width: float, lines: int, mark: str = "") -> str:
-    """Return the beginning of a text that fits, followed by `mark`, on so many lines.
+    """Return the longest beginning of a text that, followed by `mark`, fits on the given number of lines.
 
-    It ends with a word, or within one that is too long. It has at least one character.
+    It ends at the end of a word, or inside a word that is too long. It has at least one character.
     """
     enough = int(2 * width * lines)  # characters; measuring much more would be slow
     begins = text[:enough]

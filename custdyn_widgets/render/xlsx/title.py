@@ -12,16 +12,16 @@ from custdyn_widgets.render.xlsx.text_width import EDGES, count_lines, first_lin
 
 _TITLE_SIZE = 15
 _LEAST_WIDTH = 110  # characters
-_EMPTY_WIDTH = 8  # characters; programs make empty columns at least this wide
-# The notes above the Report sheet's table do not scroll. Longer ones would leave its rows no room on a small
-# screen.
+_EMPTY_WIDTH = 8  # characters; spreadsheet programs make empty columns at least this wide
+# The notes above the Report sheet's table do not scroll. Longer notes would leave no room for the table's
+# rows on a small screen.
 _MOST_LINES = 3
 _SHORTENED = "… (the rest is on the Info sheet)"
 
 
 @dataclass(frozen=True)
 class Room:
-    """The columns, from the first, that notes may cover: their number and their width in characters."""
+    """The leading columns that notes may cover: how many, and their total width in characters."""
 
     columns: int
     width: float
@@ -30,7 +30,7 @@ class Room:
 def room_for(notes: Sequence[str], widths: Sequence[float], pages: Pages) -> Room:
     """Return the room for notes above a table: the columns of its first page.
 
-    If a note would wrap above a narrow table, empty columns beside the table are added.
+    If a note would wrap above a narrow table, the room also includes empty columns beside the table.
     """
     columns = pages.parts[0].stop
     width = sum(widths[:columns])
@@ -41,7 +41,7 @@ def room_for(notes: Sequence[str], widths: Sequence[float], pages: Pages) -> Roo
 
 
 def shortened_note(note: str, width: float) -> str:
-    """Return a note as it is, or with a reference to the Info sheet if it needs more than three lines."""
+    """Return a note; if it needs more than three lines, shorten it and refer to the Info sheet."""
     if _note_lines(note, width) <= _MOST_LINES:
         return note
     return first_lines(note, width - EDGES, _MOST_LINES, _SHORTENED).rstrip(",") + _SHORTENED
@@ -56,7 +56,7 @@ def write_title(sheet: Any, title: str, notes: Sequence[str], room: Room | None 
 
 
 def write_note(sheet: Any, row: int, note: str, room: Room | None) -> None:
-    """Write the next row of a sheet, which has this number: a note, wrapped if it is longer than `room`."""
+    """Write a note as the next row of a sheet, number `row`; wrap it if it does not fit in `room`."""
     lines = _note_lines(note, room.width) if room else 1
     set_lines(sheet, row, lines)
     if room and lines > 1:
@@ -65,5 +65,5 @@ def write_note(sheet: Any, row: int, note: str, room: Room | None) -> None:
 
 
 def _note_lines(note: str, width: float) -> int:
-    """Return the number of lines of a note in columns of this width together."""
+    """Return the number of lines that a note needs across columns with this total width."""
     return count_lines(note, width - EDGES)

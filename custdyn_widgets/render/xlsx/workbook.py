@@ -27,7 +27,7 @@ CELL_LIMIT = 3_000_000  # more would take minutes to write and to open
 _FIRST_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 _UNIX = 3
 _TEXT_WIDTH = 100
-_MOST_LINES = 8  # of a text in a row; taller rows are hard to scroll past, and leave pages half empty
+_MOST_LINES = 8  # of text per row; taller rows are hard to scroll past, and leave pages half empty
 
 
 def to_xlsx(report: Report) -> bytes:
@@ -35,10 +35,10 @@ def to_xlsx(report: Report) -> bytes:
 
     A report by cohort also has a Cohorts sheet, with the retention triangle as a heat map. The Report sheet
     contains the table with two-level headings, frozen panes and the Total. The Charts sheet contains the
-    presets as native charts. The Info sheet describes the report, and has in full any note that is shortened
-    above the table; the Definitions sheet describes the columns. Numbers and dates are formatted cells, not
-    text. Since spreadsheets store numbers as doubles, a note above the table gives the number of inexact
-    amounts. Text is always a string cell, never a formula.
+    presets as native charts. The Info sheet describes the report and contains the full text of any note
+    shortened above the table. The Definitions sheet describes the columns. Numbers and dates are formatted
+    cells, not text. Since spreadsheets store numbers as doubles, a note above the table gives the number of
+    inexact amounts. Text is always a string cell, never a formula.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def to_xlsx(report: Report) -> bytes:
 def _write_texts(sheet: Any, headings: tuple[str, str], rows: list[tuple[str, str]]) -> None:
     """Write a sheet with a column of names and a column of text.
 
-    A long text continues in the rows below, which have no name.
+    Long text continues in the rows below, where the name is left blank.
     """
     sheet.column_dimensions["A"].width = 4 + max(len(name) for name, _ in [headings, *rows])
     sheet.column_dimensions["B"].width = _TEXT_WIDTH
@@ -92,7 +92,7 @@ def _write_texts(sheet: Any, headings: tuple[str, str], rows: list[tuple[str, st
 
 
 def _parts(text: str) -> Iterator[tuple[bool, str]]:
-    """Yield the parts of a text, one for each row, each with whether it is the first."""
+    """Yield the parts of a text, one for each row, each with a flag that is true for the first."""
     rest, first = text, True
     while rest or first:
         part = first_lines(rest, _TEXT_WIDTH, _MOST_LINES)
