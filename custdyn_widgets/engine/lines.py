@@ -83,7 +83,7 @@ class Lines(NamedTuple):
         return np.array_equal(self.rows, np.arange(self.source.row_count))
 
     def exact_at(self, positions: Int64s) -> pd.DataFrame:
-        """Return some of the lines as ints and Fractions."""
+        """Return the lines at these positions as ints and Fractions."""
         rows, place = np.unique(self.rows[positions], return_inverse=True)
         frame = to_lines(self.source.some(rows), self.source.rates, len(rows))
         found: pd.DataFrame = frame.iloc[place].reset_index(drop=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-ADDRESS = re.compile(r"[\s\ufeff]*[A-Za-z][\w+.:-]+:/")  # the start of one; `Path` drops the second slash
+ADDRESS = re.compile(r"[\s\ufeff]*[A-Za-z][\w+.:-]+:/")  # the start of an address
 
 # A single slash is enough, because `Path` removes the second. User names may contain an @, and passwords may
 # contain slashes. Ports and masked passwords do not match. The limits on lengths and on `:/` keep the search

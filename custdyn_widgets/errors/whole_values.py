@@ -125,9 +125,9 @@ def _pieces(given: Sequence[str]) -> Iterator[_Piece]:
 
 
 def _parts(words: Sequence[str]) -> Iterator[_Piece]:
-    """Yield the parts of each password in words separated by spaces.
+    """Find the passwords in words joined by spaces, and yield the parts of each.
 
-    The parts are the words and, for each word, everything from it to the end of the password.
+    The parts are each word of the password, and the text from the start of each word to the password's end.
     """
     text = " ".join(words)
     begins = [0, *accumulate(len(word) + 1 for word in words)]

@@ -141,7 +141,8 @@ def create_file(
     folder
         An open folder that the name is relative to. If it is shared, the file inherits its read bits.
     mode
-        The mode of the file in any other folder, before the umask is applied.
+        The mode of the file, before the umask is applied. In a shared folder, it only determines whether the
+        file is private.
     lasting
         Whether to sync the file to disk before returning.
     """

@@ -27,7 +27,7 @@ _DEFAULTS = {
     "columns": [],
     **ReportQuery("today").to_dict(),
     "interval": None,
-}  # `to_dict` leaves out empty columns
+}  # `to_dict` omits `columns` if it is empty
 _INJECTED = "# Parameters\n"
 # Jupyter Server sets this for an open notebook, where a cell without a heading may be the user's own.
 _OPEN_VARIABLE = "JPY_SESSION_NAME"
@@ -74,7 +74,7 @@ def parse_parameters(namespace: Mapping[str, object], given: Collection[str]) ->
     Raises
     ------
     QueryError, SavedQueryError
-        As for `query_from_parameters`, except for unknown names.
+        As for `query_from_parameters`, except that unknown names are not checked here.
     """
     source, as_of, name = (namespace.get(key) for key in ("source", "as_of", "saved"))
     if source is not None and not isinstance(source, str):

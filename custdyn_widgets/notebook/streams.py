@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 def join_streams(outputs: Iterable[NotebookNode]) -> list[NotebookNode]:
-    """Join each stream in a cell's outputs where it first appears, with stdout before an adjacent stderr."""
+    """Merge each stream in a cell's outputs into one output.
+
+    It is placed where the stream first appears, and stdout goes before an adjacent stderr.
+    """
     joined: list[NotebookNode] = []
     pieces: dict[str, list[str]] = {}
     for output in outputs:

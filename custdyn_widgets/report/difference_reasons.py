@@ -19,7 +19,7 @@ _EXPLAIN = frozenset(("quotes", "definitions", "clients", "transactions"))
 
 @dataclass(frozen=True)
 class Reason:
-    """A difference between two reports outside their cells, described in a sentence.
+    """A possible reason why two reports differ, as a sentence.
 
     `kind` is `data` if cells differ and nothing recorded in the reports explains why.
     """

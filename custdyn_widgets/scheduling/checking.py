@@ -209,7 +209,7 @@ def _gone(name: str, runs: Runs, now: datetime) -> Iterator[RunProblem]:
 def _changed(entry: ListedQuery, settings: Settings) -> datetime:
     """Return when a saved query was last changed.
 
-    Earlier runs are expected only if the records show that its schedule was already in use.
+    Runs before then are expected only if the records show that its schedule was already in use.
     """
     with contextlib.suppress(FileNotFoundError):
         file = folder_of(entry.place, settings=settings) / f"{entry.name}.json"

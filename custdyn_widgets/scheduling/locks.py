@@ -120,7 +120,7 @@ def mark_as_reported(folder: Path, name: str, at: int) -> bool:
 
 
 def was_marked(folder: Path, name: str, at: int) -> bool:
-    """Return whether `mark_as_reported` was last called for this scheduled time."""
+    """Return whether the last call of `mark_as_reported` was for this scheduled time."""
     with contextlib.suppress(OSError):
         return lock_file(folder, name).stat().st_mtime_ns == at * 1_000_000_000
     return False

@@ -85,7 +85,7 @@ class Choices:
         self.output.value = output if output in OUTPUTS else "web"
 
     def set_names(self, names: Names) -> None:
-        """Offer the currencies in new data, and the columns of newly defined metrics."""
+        """Offer the currencies that occur in new data, and the columns of newly defined metrics."""
         self._names = names
         self._offer_columns()
         self._offer_currencies()

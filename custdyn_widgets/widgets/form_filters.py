@@ -107,7 +107,7 @@ class FilterRow:
         return Control(kind="choice", value=value, options=options, **text)
 
     def set_names(self, names: Names) -> None:
-        """Offer the values in new data."""
+        """Offer the values that occur in new data."""
         options = [
             [_encode(name), cut_short(printable(label), MAX_LABEL_LENGTH)]
             for name, label in _values(self.of.field, names)
@@ -237,7 +237,7 @@ class Filters:
         self._show()
 
     def set_names(self, names: Names) -> None:
-        """Offer the values in new data."""
+        """Offer the values that occur in new data."""
         self._names = names
         for row in self._made.values():
             row.set_names(names)

@@ -23,8 +23,8 @@ that year. A password identical to the role or to a source's name is ignored unl
 because reports show both.
 
 Only complete paths are found: `/home/anna` is not found in `/home/annabel` or `/old/home/anna`. A path with a
-single name, such as `/root`, is found only if another name follows, because `/data` may also mean "or data";
-the root folder is ignored. `share_url` is public, so the search ignores it.
+single component, such as `/data`, is found only if another component follows, because `/data` may also mean
+"or data"; the root folder is ignored. `share_url` is public, so the search ignores it.
 """
 
 from __future__ import annotations

@@ -52,7 +52,8 @@ class Condition:
     relation
         `below`, `above`, `falls_by` or `rises_by`.
     bound
-        The bound. A value equal to it is neither below nor above it; a change equal to it counts.
+        The value or change to compare with. A value equal to it is neither below nor above it; a change equal
+        to it counts.
     against
         What a value is compared with: `row_before`, or `compare` for the query's comparison period.
 
