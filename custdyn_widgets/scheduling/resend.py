@@ -66,7 +66,8 @@ def resend(run_id: str, *, settings: Settings, progress: Callable[[str], None]) 
             with contextlib.suppress(RunError):  # writing the final record reports the error
                 runs.write(replace(run, reports=tuple(outcomes())))
 
-        progress(f"Sending to the recipients who did not get it: {sum(len(one.recipients) for one in made):,}")
+        count = sum(len(one.recipients) for one in made)
+        progress(f"Sending to the recipients who did not get it: {count:,}")
         sent = send_all(task, made, server, progress, record)
         run = _after_resending(run, made, sent, task)
         runs.write(run)
