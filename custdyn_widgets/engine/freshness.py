@@ -224,7 +224,7 @@ def _daily_of_part(facts: Facts, _: Int64s, *, places: Sequence[int], written: i
 
 
 def _times_around(facts: Facts, _: Int64s, *, place: int, begin: int, written: int) -> tuple[int, int]:
-    """Return the times of a kind's last transaction before `begin`, and of its first one at or after it."""
+    """Return the times of a kind's last transaction before `begin` and its first one at or after `begin`."""
     last, first = -NEVER, NEVER
     for times in _times(facts, place):
         before, later = times[times < begin], times[(times >= begin) & (times < written)]

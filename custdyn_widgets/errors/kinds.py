@@ -129,7 +129,7 @@ class SnapshotError(CustDynError):
 
 
 class SnapshotUnknownError(SnapshotError):
-    """Publishing failed after the snapshot became visible, so it is unknown whether it was stored durably."""
+    """Publishing failed after the snapshot became visible, so it may not have been stored durably."""
 
     code = "snapshot-unknown"
 

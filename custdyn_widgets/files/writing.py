@@ -71,7 +71,7 @@ def new_folder(folder: Path, files: Mapping[str, bytes], private: Collection[str
     own = os.open(folder, OPEN_FOLDER)
     try:
         shared = _shared_mode(folder.parent.stat())
-        if shared & stat.S_ISVTX:  # in a sticky folder, only the owner may write to a new folder
+        if shared & stat.S_ISVTX:  # a new folder in a sticky folder is writable only by its owner
             shared &= ~(stat.S_ISVTX | stat.S_IWGRP)
         if shared:
             os.fchmod(own, shared)

@@ -79,7 +79,7 @@ class Copy:
             self.envelope = Envelope(server.sender, address, self.message_id, self.at.replace(microsecond=0))
 
     def begin(self) -> None:
-        """Count an attempt. Until the attempt ends, it is unknown whether the copy has arrived."""
+        """Count an attempt. Until the attempt ends, the copy may or may not have arrived."""
         self.tries += 1
         self.note("given up", _UNDER_WAY)
 

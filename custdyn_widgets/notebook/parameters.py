@@ -173,8 +173,8 @@ def check_injected(cells: object) -> tuple[str, ...]:
 def _is_bare_injection(source: str, parameters: str) -> bool:
     """Return whether the cell after `parameters` was injected by jupyter-scheduler, which adds no heading.
 
-    An injected cell consists of lines of the form `name = value`. A cell that sets all parameters is the
-    `parameters` cell itself, run again.
+    An injected cell consists of lines of the form `name = value`. A cell that sets all parameters is taken to
+    be the `parameters` cell, run again.
     """
     names, offered = literal_values(source).keys(), set(assigned_names(parameters))
     return len(names) == len(source.splitlines()) and not offered.isdisjoint(names) and not offered <= names

@@ -40,8 +40,8 @@ class ClientChanges:
         The number of other clients that contributed to the old report but are no longer in the data or no
         longer match the filters. Their names are unknown.
     undecided
-        The number of clients whose data changed after the second of two snapshots, so it is unknown whether
-        their contribution changed between the snapshots.
+        The number of clients whose data changed after the second of two snapshots; their contribution may also
+        have changed between the snapshots.
     """
 
     headings: tuple[str, ...]
@@ -65,8 +65,8 @@ class ClientChanges:
             )
         if self.undecided:
             parts.append(
-                f"it is unknown whether {_clients(self.undecided)} also changed, because their data changed "
-                "again after the second snapshot"
+                f"{_clients(self.undecided)} may also have changed, but their data changed again after the "
+                "second snapshot"
             )
         return f"{'; '.join(parts)}."
 

@@ -18,7 +18,7 @@ from custdyn_widgets.report.same_query import refuse_other_query
 if TYPE_CHECKING:
     import pandas as pd
 
-NOT_KNOWN = "It is unknown which clients changed"
+NOT_KNOWN = "The clients that changed cannot be determined"
 _EXACT = Context(prec=1_000)
 _FEW = 5
 _Key = tuple[tuple[str, ...], int]
@@ -90,7 +90,7 @@ class ReportDifference:
     clients
         The clients whose contribution changed; None if they are unknown.
     clients_unknown
-        A sentence that says why it is unknown which clients changed.
+        A sentence that says why the clients that changed cannot be determined.
     compared
         The ids of the snapshots that were compared, if any.
     """

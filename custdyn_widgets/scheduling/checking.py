@@ -20,7 +20,7 @@ from custdyn_widgets.settings import Settings
 from custdyn_widgets.text import format_instant_utc
 
 _GRACE = timedelta(minutes=5)  # after this long, a run that has not begun is late
-_LONGEST_RUN = timedelta(hours=2)  # a notebook may take an hour, and sending half an hour
+_LONGEST_RUN = timedelta(hours=2)  # up to an hour for a notebook, and half an hour for sending
 _EARLY = "early"  # the `kind` of warnings
 _REMEMBERED = timedelta(days=2)  # how long the failure of a deleted saved query is shown
 

@@ -169,7 +169,7 @@ def _extensions(env: Mapping[str, str], stored: Mapping[str, Any], config: Path 
 
 
 def _check_listed(given: str, names: list[str], setting: str) -> None:
-    """Raise an error unless each part of a list is an extension; the parts of an address are not shown."""
+    """Raise an error unless each part of a list is an extension; a list with a password is not shown."""
     try:
         if not has_password(given):
             _check_extensions(names, setting)

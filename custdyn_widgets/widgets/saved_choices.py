@@ -1,4 +1,4 @@
-"""The saved queries offered by a form: those in both folders, valid or not."""
+"""The saved queries offered by a form: those in either folder, valid or not."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ from custdyn_widgets.snapshots import Store, id_in
 AS_OF = datetime(2026, 11, 20, tzinfo=UTC)
 RESELLER = "Iberavoz"
 QUERY = ReportQuery(interval="last_month", group_by=("month", "company"), client_type="all", currency="USD")
-UNKNOWN = "It is unknown which clients changed"
+UNKNOWN = "The clients that changed cannot be determined"
 
 
 @dataclass(frozen=True)

@@ -188,7 +188,7 @@ class _OwnRows(NamedTuple):
         return found
 
     def present(self, at: int, exists: Int64s, has_transactions: Bools) -> Bools:
-        """Return, for each client, whether it belongs to the row as of just before an instant.
+        """Return, for each client, whether it belongs to the row just before an instant.
 
         A client belongs to a row from its first transaction in that row onward. Before its first transaction
         of any kind, it belongs to the last package row.

@@ -8,8 +8,8 @@ The search looks for the text of:
   name, as written, percent-decoded, and encoded for HTTP Basic authentication;
 - the values of variables whose names end in PASSWORD, PASSWD, PASSPHRASE, SECRET, TOKEN, APIKEY, API_KEY,
   ACCESS_KEY, SECRET_KEY, PRIVATE_KEY, _PASS or _PWD;
-- the passwords for sources in `CUSTDYN_PASSWORD_<NAME>`, the files that `CUSTDYN_PASSWORD_<NAME>_FILE`
-  names, `~/.pgpass`, `~/.my.cnf` and `~/.aws/credentials`;
+- the source passwords in `CUSTDYN_PASSWORD_<NAME>`, in the files named by `CUSTDYN_PASSWORD_<NAME>_FILE`, and
+  in `~/.pgpass`, `~/.my.cnf` and `~/.aws/credentials`;
 - the contents of the files with the mail server's password or token, the webhook's secret and the token for
   the viewer's metrics;
 - the webhook's address, in full and without its scheme and host, because it may contain a token;
@@ -19,8 +19,8 @@ The search looks for the text of:
 A secret of eight characters or more is found even within a word. One of six or seven characters, or one
 that consists only of digits, is found only as a separate word or number, because it may occur by chance in
 words and amounts. Shorter ones are ignored, because a password such as `2021` would block every report for
-that year. A password identical to the role or to a source's name is ignored unless the user name precedes it,
-because reports show both.
+that year. Reports show the role and the source's name, so a password identical to either is ignored unless
+the user name precedes it.
 
 Only complete paths are found: `/home/anna` is not found in `/home/annabel` or `/old/home/anna`. A path with a
 single component, such as `/data`, is found only if another component follows, because `/data` may also mean
