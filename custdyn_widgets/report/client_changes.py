@@ -40,8 +40,8 @@ class ClientChanges:
         The number of other clients that contributed to the old report but are no longer in the data or no
         longer match the filters. Their names are unknown.
     undecided
-        The number of clients whose data changed after the second of two snapshots; their contribution may also
-        have changed between the snapshots.
+        The number of clients whose data changed after the second of two snapshots; their contribution may
+        also have changed between the snapshots.
     """
 
     headings: tuple[str, ...]

@@ -115,5 +115,5 @@ class Settings:
         return handed
 
     def link(self, snapshot_id: str) -> str:
-        """Return the link to a snapshot, based on `share_url`, or else `viewer_url`, or else the local viewer."""
+        """Return a snapshot's link, based on `share_url`, or else `viewer_url`, or else the local viewer."""
         return f"{self.share_url or self.viewer_url or _USUAL_VIEWER}/view?id={snapshot_id}"
