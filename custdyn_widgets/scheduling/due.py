@@ -173,8 +173,8 @@ def _recorded(
         if run.result == "unreadable":
             if locked and run.id >= f"{instant:%Y%m%dT%H%M%S}":
                 raise RunError(
-                    f"A record cannot be read ({run.problem}), so custdyn cannot tell whether there was a run "
-                    f"for {at}. Delete the record, and use --again if nobody received the report."
+                    f"A record cannot be read ({run.problem}), so custdyn cannot tell whether there was a "
+                    f"run for {at}. Delete the record, and use --again if nobody received the report."
                 )
             continue
         if run.logical_time == at:

@@ -153,14 +153,13 @@ def test_a_change_from_a_whole_number_to_an_amount_is_exact() -> None:
 def test_notes_tell_what_only_one_report_has_and_then_reasons_and_clients() -> None:
     old = make_report(1, packages=("Basic", *"abcdef"))
     new = replace(old, rows=(old.rows[0], replace(old.rows[0], labels=("2021-01", "New"))))
-    unknown = "The clients that changed cannot be determined: reports do not contain the contributions of "
-        "individual "
+    why = "reports do not contain the contributions of individual clients"
     difference = report_difference(old, new)
     assert [*difference.notes()] == [
         "Rows only in the old report: 2021-01, a; 2021-01, b; 2021-01, c; 2021-01, d; 2021-01, e and 1 more.",
         "Rows only in the new report: 2021-01, New.",
         difference.reasons[0].text,
-        f"{unknown}clients.",
+        f"The clients that changed cannot be determined: {why}.",
     ]
     counted = replace(difference, clients=ClientChanges((), (), 1), rows_only_in_old=(), rows_only_in_new=())
     assert [*counted.notes()] == [difference.reasons[0].text, "The contribution of 1 client changed."]
