@@ -75,8 +75,8 @@ def _with_clients(
     for which, evidence in zip(("old", "new"), kept, strict=False):
         if evidence is None:
             why = (
-                f"the {which} snapshot has no evidence: it is from an earlier version of custdyn, the "
-                "setting `evidence` was off, or the report was too large"
+                f"the {which} snapshot has no evidence (it is from an earlier version of custdyn, the "
+                "setting `evidence` was off, or the report was too large)"
             )
             return replace(difference, clients_unknown=f"{NOT_KNOWN}: {why}.")
     old, new = (*kept, None)[:2]

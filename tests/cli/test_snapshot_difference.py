@@ -148,7 +148,7 @@ def test_without_evidence_it_says_what_is_not_known(
     assert not [*load().snapshots.rglob("evidence*")]
     ran = diff(old, "--source", rerated.after, "--clients")
     assert (ran.exit_code, ran.stdout) == (1, "")
-    assert f"{UNKNOWN}: the old snapshot has no evidence." in ran.stderr
+    assert f"{UNKNOWN}: the old snapshot has no evidence (it is from an earlier version" in ran.stderr
     assert "Pay As You Go: Total" in diff(old, "--source", rerated.after).stdout
 
 
