@@ -78,7 +78,7 @@ class Metric(NamedTuple):
         return {c.name: [self._exact(c, v) for v in result[c.label]] for c in self.columns}
 
     def compute_fixed(self, lines: Mapping[str, FixedColumn]) -> dict[str, FixedColumn]:
-        """Return the columns by their one-level names, from the columns of lines in fixed point."""
+        """Return the metric's columns by their one-level names, computed from fixed-point columns of lines."""
         result = self.function(lines)
         return {c.name: result[c.label] for c in self.columns}
 

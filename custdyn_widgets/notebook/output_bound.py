@@ -181,7 +181,7 @@ _TOO_MUCH = f"sent more than {MAX_SENT_MB:,} MB of outputs and updates"
 
 
 def _reduce(message: Mapping[str, Any]) -> int:
-    """Reduce an output to what a page can show and return its size.
+    """Reduce an output to what a page can show, and return the reduced size.
 
     Other formats of a display are kept as empty text, so that the page can say what was left out.
     """

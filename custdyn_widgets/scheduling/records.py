@@ -16,7 +16,7 @@ from custdyn_widgets.scheduling.outcomes import Outcome, is_true
 from custdyn_widgets.scheduling.run_record import Run
 
 KEPT = 1_000  # records kept for each saved query
-_RECENT = 50  # how many records each run searches for killed runs
+_RECENT = 50  # how many of the newest records are searched, for example for killed runs
 _MAX_BYTES = 16_000_000
 _OWN_FOLDER = 0o700
 _RESERVED_BYTES = 65_536

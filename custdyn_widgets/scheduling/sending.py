@@ -209,7 +209,7 @@ def _attachment(task: Task, made: MadeReport) -> Attachment | None:
     output, company = task.saved.output, made.outcome.company
     report, snapshot = made.report, str(made.outcome.snapshot)
     ends = format_instant(report.info.effective_end, report.info.timezone)[:10]
-    # Otherwise, partial reports for the same month would differ only in the snapshot's id.
+    # Otherwise, files of partial reports for the same month would differ only in the snapshot's id.
     until = f"until-{ends}" if report.is_partial else ""
     company_slug = slug(company) if company else ""
     parts = (task.request.name, company_slug, interval_slug(report), until, snapshot[:_ID_BEGINNING])

@@ -89,7 +89,7 @@ def _page_starts(widths: Sequence[float], units: Iterable[range], repeated: int,
 
 
 def _halved(widths: Sequence[float], unit: range, room: float) -> Iterator[range]:
-    """Yield a unit of columns, halved as often as needed until its parts fit."""
+    """Yield a unit of columns or, if it is too wide, its parts, halving them until each part fits."""
     if len(unit) <= 1 or sum(widths[unit.start : unit.stop]) <= room:
         yield unit
         return
