@@ -78,7 +78,7 @@ class Metric(NamedTuple):
         return {c.name: [self._exact(c, v) for v in result[c.label]] for c in self.columns}
 
     def compute_fixed(self, lines: Mapping[str, FixedColumn]) -> dict[str, FixedColumn]:
-        """Return the metric's columns by their one-level names, computed from fixed-point columns of lines."""
+        """Return the metric's columns by their one-level names, from fixed-point columns of lines."""
         result = self.function(lines)
         return {c.name: result[c.label] for c in self.columns}
 

@@ -189,7 +189,7 @@ def _table(view: TableView) -> dict[str, Any]:
 
 
 def table_rows(view: TableView) -> Iterator[dict[str, Any]]:
-    """Yield rows as text; mark a row's first label if it repeats the one above, so that the page can dim it."""
+    """Yield rows as text; mark a first label that repeats the one above, so that the page can dim it."""
     above = ""
     for row in view.rows:
         repeats = len(row.labels) > 1 and row.labels[0] == above

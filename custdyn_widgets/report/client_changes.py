@@ -65,8 +65,8 @@ class ClientChanges:
             )
         if self.undecided:
             parts.append(
-                f"{_clients(self.undecided)} may also have changed, but their data changed again after the "
-                "second snapshot"
+                f"{_clients(self.undecided)} may have changed, too; this cannot be determined, because their "
+                "data changed again after the second snapshot"
             )
         return f"{'; '.join(parts)}."
 

@@ -67,7 +67,7 @@ def resend(run_id: str, *, settings: Settings, progress: Callable[[str], None]) 
                 runs.write(replace(run, reports=tuple(outcomes())))
 
         count = sum(len(one.recipients) for one in made)
-        progress(f"Sending to the recipients who did not get it: {count:,}")
+        progress(f"Sending to the recipients not yet reached: {count:,}")
         sent = send_all(task, made, server, progress, record)
         run = _after_resending(run, made, sent, task)
         runs.write(run)

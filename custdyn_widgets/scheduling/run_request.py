@@ -80,7 +80,7 @@ class RunRequest:
         if saved.schedule is None:
             raise SavedQueryError.missing(
                 "schedule",
-                f"the saved query {self.name} has none to say which time the run is for. Give it "
+                f"the saved query {self.name} has none, so there is no time for the run. Give it "
                 "a schedule, or run it with --as-of TIME",
             )
         return saved.schedule.last(now)

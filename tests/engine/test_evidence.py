@@ -172,7 +172,10 @@ def test_between_two_snapshots_only_data_that_equals_one_of_them_decides(
     assert set(later.lines) < set(direct.lines)
     assert later.undecided + later.count == direct.count
     told = replace(later, undecided=1).text
-    assert "1 client may also have changed, but their data changed again after" in told
+    assert (
+        "1 client may have changed, too; this cannot be determined, because their data changed again after"
+        in told
+    )
 
 
 def test_clients_that_are_no_longer_in_the_data_are_counted_but_not_named(old: OpenedMart) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import openpyxl
 import pytest
 
-from custdyn_widgets.render.xlsx.text_width import count_lines, text_width
+from custdyn_widgets.render.xlsx.text_width import count_lines, width_in_digits
 from custdyn_widgets.render.xlsx.workbook import to_xlsx
 from custdyn_widgets.report.report import Column, Report, Row
 from tests.make_report import make_report
@@ -46,11 +46,11 @@ def test_a_column_is_wide_enough_for_the_text_that_its_number_format_shows(unit:
 
 
 def test_the_width_of_a_text() -> None:
-    assert text_width("0123456789") == pytest.approx(10)
-    assert text_width("プラン") == pytest.approx(6)
-    assert text_width("WWW") > text_width("www")
-    assert text_width("e\N{COMBINING ACUTE ACCENT}") == text_width("e")
-    assert text_width("12", bold=True) == pytest.approx(2.2)
+    assert width_in_digits("0123456789") == pytest.approx(10)
+    assert width_in_digits("プラン") == pytest.approx(6)
+    assert width_in_digits("WWW") > width_in_digits("www")
+    assert width_in_digits("e\N{COMBINING ACUTE ACCENT}") == width_in_digits("e")
+    assert width_in_digits("12", bold=True) == pytest.approx(2.2)
 
 
 @pytest.mark.parametrize(

@@ -200,3 +200,20 @@ def test_cohorts_are_frozen_beside_their_sizes_and_columns_are_wide_enough() -> 
     assert small.column_dimensions["D"].width == 7
     empty = make_report(1, triangle=CohortTriangle((), (), ()))
     assert "Cohorts" not in opened(empty).sheetnames
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "wraps"),
+    [
+        ("月" * 16, 35, False),
+        ("月額プラン" * 8, 44, True),
+        ("W" * 26, 1.3 * 26 + 3, False),
+        ("W" * 33, 44, True),
+    ],
+)
+def test_a_column_of_names_is_wide_enough_for_wide_letters(name: str, width: float, wraps: bool) -> None:
+    sheet = opened(make_report(1, ("short", name)))["Report"]
+    row = headings_row(sheet) + 2
+    assert sheet.column_dimensions["B"].width == pytest.approx(width, abs=0.01)
+    assert bool(sheet.cell(row, 2).alignment.wrap_text) == wraps
+    assert ((sheet.row_dimensions[row].height or LINE) >= 2 * LINE) == wraps

@@ -69,8 +69,8 @@ def test_a_filter_of_many_names_leaves_room_for_the_table_and_is_whole_on_the_in
     assert frozen_height(book["Report"]) < 200
     note = book["Report"]["A2"].value
     assert note.endswith(HINT)
-    assert note.startswith("2021-01-01 00:00:00 to")
-    full = report.query.describe() + ". Amounts in USD."
+    assert note.startswith("Amounts in USD. 2021-01-01 00:00:00 to")
+    full = f"Amounts in USD. {report.query.describe()}."
     assert "".join(info_notes(book).split()) == "".join(full.split())
     for row in range(2, book["Info"].max_row + 1):
         text, height = book["Info"].cell(row, 2).value, book["Info"].row_dimensions[row].height
@@ -82,7 +82,7 @@ def test_a_filter_of_many_names_leaves_room_for_the_table_and_is_whole_on_the_in
 def test_notes_that_fit_are_not_shortened_and_not_on_the_info_sheet() -> None:
     for report in (make_report(3), filtered(("Basic", "Premium"))):
         book = opened(report)
-        assert book["Report"]["A2"].value == report.query.describe() + ". Amounts in USD."
+        assert book["Report"]["A2"].value == f"Amounts in USD. {report.query.describe()}."
         assert info_notes(book) == ""
 
 
@@ -110,3 +110,24 @@ def test_a_note_is_shortened_between_words_to_three_lines() -> None:
 def test_the_note_above_the_cohorts_is_whole() -> None:
     book = opened(make_report(1, triangle=CohortTriangle(("2021-10",), (5,), ((5,),))))
     assert book["Cohorts"]["A1"].value == TRIANGLE_NOTE
+
+
+def test_the_currency_stays_above_the_table_if_the_query_is_shortened() -> None:
+    sheet = opened(filtered(tuple(f"Unlimited Europe {n:02}" for n in range(60))))["Report"]
+    assert sheet["A2"].value.startswith("Amounts in USD. ")
+    assert sheet["A2"].value.endswith(HINT)
+
+
+def test_a_text_that_begins_with_empty_lines_is_beside_its_name() -> None:
+    book = opened(make_report(1, message="\n" * 30 + "word " * 3_000))
+    rows = [[cell.value for cell in row] for row in book["Info"].iter_rows(max_row=4)]
+    assert rows[1][0] == "Note"
+    assert str(rows[1][1]).startswith("word word")
+
+
+def test_a_long_name_of_a_group_leaves_room_for_the_rows() -> None:
+    report = make_report(2)
+    columns = tuple(replace(column, group="A very long name " * 60) for column in report.columns[:1])
+    rows = tuple(replace(row, values=row.values[:1]) for row in report.rows)
+    sheet = opened(replace(report, columns=columns, rows=rows, total=None))["Report"]
+    assert frozen_height(sheet) < 200

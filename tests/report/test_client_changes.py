@@ -25,15 +25,15 @@ from custdyn_widgets.report.client_changes import ClientChange, ClientChanges, f
             3,
             1,
             "The contributions of 2 clients changed; 3 clients in the old report are no longer in the data "
-            "or no longer selected; 1 client may also have changed, but their data changed again after the "
-            "second snapshot.",
+            "or no longer selected; 1 client may have changed, too; this cannot be determined, because their "
+            "data changed again after the second snapshot.",
         ),
         (
             0,
             0,
             2,
-            "No client's contribution changed; 2 clients may also have changed, but their data changed again "
-            "after the second snapshot.",
+            "No client's contribution changed; 2 clients may have changed, too; this cannot be determined, "
+            "because their data changed again after the second snapshot.",
         ),
     ],
 )

@@ -122,7 +122,7 @@ def _instant(label: str) -> int:
 
 
 def _hidden_points(unit: dict[str, Any]) -> dict[str, Any]:
-    """Return invisible points with tooltips, for a chart that has no tooltips on a page because of its size."""
+    """Return invisible points with tooltips, for a chart that is too large to have tooltips on a page."""
     encoding = {key: value for key, value in unit["encoding"].items() if key in ("x", "y", "color")}
     encoding["tooltip"] = {"field": "told"}
     return {

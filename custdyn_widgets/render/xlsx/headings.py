@@ -7,19 +7,19 @@ from itertools import pairwise
 from typing import Any
 
 from custdyn_widgets.render.xlsx.cells import merge, set_lines, styled_cell, text_cell
-from custdyn_widgets.render.xlsx.text_width import EDGES, count_lines, text_width
+from custdyn_widgets.render.xlsx.text_width import EDGES, count_lines, width_in_digits
 from custdyn_widgets.report import ColumnGroup, TableView
 
 _MOST_LINES = 3
-_WIDEST_WORD = text_width("n" * 40, bold=True)  # a longer word is split
+_WIDEST_WORD = width_in_digits("n" * 40, bold=True)  # a longer word is split
 
 
 def heading_width(label: str, group: ColumnGroup) -> float:
     """Return the width, in characters, for a column's wrapped label and its share of the group's name."""
-    width = max((text_width(word, bold=True) for word in label.split()), default=1.0)
+    width = max((width_in_digits(word, bold=True) for word in label.split()), default=1.0)
     while width < _WIDEST_WORD and count_lines(label, width, bold=True) > _MOST_LINES:
         width += 1
-    share = text_width(group.name, bold=True) / group.span
+    share = width_in_digits(group.name, bold=True) / group.span
     return min(max(width, share), _WIDEST_WORD) + EDGES
 
 
@@ -43,7 +43,8 @@ def write_headings(
             left = "thin" if part[0] == labels + group.first else None
             upper.append(text_cell(sheet, group.name, **style, align="center", wrap=True, left=left))
             upper.extend(styled_cell(sheet, **style) for _ in part[1:])
-            lines.append(_heading_lines(group.name, sum(widths[position] for position in part)))
+            needed = _heading_lines(group.name, sum(widths[position] for position in part))
+            lines.append(min(needed, _MOST_LINES))  # more would leave the rows no room on a small screen
             if len(part) > 1:
                 merge(sheet, row, part[0] + 1, row, part[-1] + 1)
     set_lines(sheet, row, max(lines))

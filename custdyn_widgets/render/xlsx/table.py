@@ -15,7 +15,7 @@ from custdyn_widgets import progress
 from custdyn_widgets.render.xlsx.cells import put_text, set_height, styled_cell
 from custdyn_widgets.render.xlsx.headings import heading_width, write_headings
 from custdyn_widgets.render.xlsx.page_setup import divide_columns, print_divided
-from custdyn_widgets.render.xlsx.text_width import EDGES, text_width
+from custdyn_widgets.render.xlsx.text_width import EDGES, WIDEST, count_lines, width_in_digits
 from custdyn_widgets.render.xlsx.title import room_for, shortened_note, write_title
 from custdyn_widgets.report import (
     ASTERISK_NOTE,
@@ -41,6 +41,7 @@ _FIRST_SAFE_DATE = date(1900, 3, 1)  # spreadsheets disagree about the serial nu
 _STEP = 5_000  # rows between progress messages
 _ALWAYS_EXACT = 2**33  # below this, adjacent doubles are less than 10⁻⁶ apart
 _LABEL_WIDTHS = (9, 44)
+_BESIDE_LABEL = 3  # digits: the space beside a label
 
 
 def write_table(sheet: Any, report: Report) -> list[str]:
@@ -102,7 +103,7 @@ def fits_a_double(value: Value) -> bool:
 
 def _notes(report: Report, view: TableView) -> list[str]:
     """Return the lines between the title and the headings: the query, and notes for the reader."""
-    notes = [report.query.describe() + f". Amounts in {report.currency}."]
+    notes = [f"Amounts in {report.currency}. {report.query.describe()}."]  # the end may be left out
     if report.message:
         notes.append(report.message)
     notes += view.notes
@@ -128,7 +129,7 @@ def _write_rows(sheet: Any, report: Report, view: TableView, first: int) -> None
         if done and done % _STEP == 0:
             words = f"Writing the workbook: {done:,} of {len(view.rows):,} rows"
             progress.step(words, done / len(view.rows))
-        tallest = max(filter(_is_tall, row.source.labels), key=len, default="")
+        tallest = max(filter(_is_tall, row.source.labels), key=_label_lines, default="")
         if tallest:
             set_height(sheet, first + done, tallest, _LABEL_WIDTHS[1])
         sheet.append(line.cells(row))
@@ -180,14 +181,21 @@ class _Line:
 
 def _is_tall(label: str) -> bool:
     """Return whether a label needs more than one line."""
-    return len(label) + 3 > _LABEL_WIDTHS[1] or len(label.splitlines()) > 1
+    room = _LABEL_WIDTHS[1] - _BESIDE_LABEL
+    is_wide = WIDEST * len(label) > room and width_in_digits(label) > room
+    return is_wide or len(label.splitlines()) > 1
+
+
+def _label_lines(label: str) -> int:
+    return count_lines(label, _LABEL_WIDTHS[1])
 
 
 def _widths(report: Report, view: TableView) -> Iterator[float]:
     """Yield column widths, in characters, large enough that no number is shown as ###."""
     for index, heading in enumerate(view.headings):
-        longest = max((len(row.source.labels[index]) for row in view.rows), default=0)
-        yield min(max(longest, len(heading), _LABEL_WIDTHS[0]) + 3, _LABEL_WIDTHS[1])
+        labels = {row.source.labels[index] for row in view.rows}
+        longest = max(map(width_in_digits, labels), default=0.0)
+        yield min(max(longest, len(heading), _LABEL_WIDTHS[0]) + _BESIDE_LABEL, _LABEL_WIDTHS[1])
     for group in view.groups:
         for index, column in zip(group.positions, group.columns, strict=True):
             values = [row.values[index] for row in view.all_rows()]
@@ -200,7 +208,7 @@ def _shown_width(values: Iterable[Value], column: Column, currency: str) -> floa
     numbers = [value for value in values if value is not None]
     extremes = [min(numbers), max(numbers)] if numbers else []
     texts = [_cell_shows(value, column, currency) for value in extremes]
-    return EDGES + max((text_width(text, bold=True) for text in texts), default=0)
+    return EDGES + max((width_in_digits(text, bold=True) for text in texts), default=0)
 
 
 def _cell_shows(value: Value, column: Column, currency: str) -> str:

@@ -7,17 +7,17 @@ import re
 import unicodedata
 from bisect import bisect_left
 
+WIDEST = 2.0  # digits: the width of an East Asian letter
 EDGES = 1.0  # digits: the space that a cell leaves beside its text
 
 # Widths relative to a digit; generous enough for a substitute font with wider letters than Calibri.
 _BOLD = 1.1
 _CAPITAL = 1.3
-_EAST_ASIAN = 2.0
 _SIGNS = {",": 0.6, ".": 0.6, "-": 0.65, "%": 1.46}
 _INEXACT = 1e-6  # sums of the same widths differ by less if they are added in another order
 
 
-def text_width(text: str, *, bold: bool = False) -> float:
+def width_in_digits(text: str, *, bold: bool = False) -> float:
     """Return the width of a text on one line, relative to a digit that is not bold."""
     return sum(map(_letter_width, text)) * (_BOLD if bold else 1.0)
 
@@ -52,7 +52,7 @@ def _paragraph_lines(text: str, room: float) -> int:
     """Return the number of lines of a text without line breaks."""
     lines, used = 1, 0.0
     for word in text.split():
-        needed = text_width(word)
+        needed = width_in_digits(word)
         space = _letter_width(" ") if used else 0.0
         if used and used + space + needed > room:
             lines, used, space = lines + 1, 0.0, 0.0
@@ -72,5 +72,5 @@ def _letter_width(letter: str) -> float:
     if unicodedata.category(letter) in ("Mn", "Me"):
         return 0.0
     if unicodedata.east_asian_width(letter) in "WF":
-        return _EAST_ASIAN
+        return WIDEST
     return _SIGNS.get(letter, _CAPITAL if letter.isupper() else 1.0)

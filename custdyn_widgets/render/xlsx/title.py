@@ -44,7 +44,7 @@ def shortened_note(note: str, width: float) -> str:
     """Return a note; if it needs more than three lines, shorten it and refer to the Info sheet."""
     if _note_lines(note, width) <= _MOST_LINES:
         return note
-    return first_lines(note, width - EDGES, _MOST_LINES, _SHORTENED).rstrip(",") + _SHORTENED
+    return first_lines(note, width - EDGES, _MOST_LINES, _SHORTENED).rstrip(" ,;:.") + _SHORTENED
 
 
 def write_title(sheet: Any, title: str, notes: Sequence[str], room: Room | None = None) -> None:

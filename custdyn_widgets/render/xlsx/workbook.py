@@ -93,7 +93,7 @@ def _write_texts(sheet: Any, headings: tuple[str, str], rows: list[tuple[str, st
 
 def _parts(text: str) -> Iterator[tuple[bool, str]]:
     """Yield the parts of a text, one for each row, each with a flag that is true for the first."""
-    rest, first = text, True
+    rest, first = text.lstrip(), True
     while rest or first:
         part = first_lines(rest, _TEXT_WIDTH, _MOST_LINES)
         yield first, part

@@ -67,7 +67,7 @@ def keys_in(data: bytes) -> list[str]:
             raise ValueError("contains a public key that is not an Ed25519 key")
         found.append(der[len(_PREFIX) :].hex())
     if not found:
-        raise ValueError("contains no public key (64 hexadecimal digits, or PEM that begins with BEGIN PUBLIC KEY)")
+        raise ValueError("contains no public key (64 hexadecimal digits, or PEM with BEGIN PUBLIC KEY)")
     return found
 
 
