@@ -14,9 +14,6 @@ from custdyn_widgets.query.fields import (
     COMPARISONS,
     DEFAULT_COLUMN_GROUPS,
     FIELDS,
-    NO_PACKAGE,
-    NO_VALUE,
-    OTHER_PACKAGES,
     PRESETS,
     Kind,
 )
@@ -26,6 +23,7 @@ from custdyn_widgets.query.intervals import (
     resolve,
     time_zone_data,
 )
+from custdyn_widgets.query.labels import NO_PACKAGE, NO_VALUE, OTHER_PACKAGES
 from custdyn_widgets.query.presets import preset_period
 from custdyn_widgets.query.query import ReportQuery, parse_as_of
 

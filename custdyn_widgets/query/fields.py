@@ -30,9 +30,6 @@ COLUMN_GROUPS = (
     "active", "overall_active", "all", "refill", "payg", "packages", "movement", "balances",
 )  # fmt: skip
 DEFAULT_COLUMN_GROUPS = COLUMN_GROUPS[:6]
-NO_VALUE = "(none)"  # the label for clients without a value, and the filter for them
-# The labels for anything in no package, or in none of the chosen packages.
-NO_PACKAGE, OTHER_PACKAGES = "(no package)", "(other)"
 COMPARISONS = (
     "previous_period", "previous_day", "previous_week", "previous_month", "previous_quarter", "previous_year",
 )  # fmt: skip

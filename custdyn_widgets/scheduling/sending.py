@@ -198,7 +198,7 @@ def _link(made: MadeReport, task: Task) -> tuple[str, str]:
 def _attachment(task: Task, made: MadeReport) -> Attachment | None:
     """Return the frozen file to attach; None if the snapshot does not have it.
 
-    Snapshots do not contain a CSV for Excel, so it is generated from the frozen report.
+    Snapshots do not contain a CSV for Excel, so one is generated from the frozen report.
 
     Raises
     ------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
 import os
@@ -45,6 +46,7 @@ NAMES = ["Retention: Silent Qty", "Retention: Refill per Client"]
 @pytest.fixture
 def registries() -> Iterator[None]:
     """Put back metrics, presets and extensions as they were."""
+    importlib.import_module("custdyn_widgets.engine.metrics")  # otherwise, the built-in ones would be removed
     before = dict(METRICS), dict(PRESETS), set(extensions._loaded)
     yield
     for registry, kept in zip((METRICS, PRESETS, extensions._loaded), before, strict=True):

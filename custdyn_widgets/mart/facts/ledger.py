@@ -38,7 +38,7 @@ def package_ids(ledger: CheckedTable) -> tuple[str, ...]:
     distinct = pc.unique(columns.as_text(stored) if columns.is_uuid(stored.type) else stored)
     ids = columns.as_text(columns.decoded(distinct))
     named = ids.filter(pa.array(~columns.blanks(ids)))
-    return tuple(sorted(set(named.to_pylist())))  # a dictionary may contain duplicates
+    return tuple(sorted(set(named.to_pylist())))  # an Arrow dictionary may contain duplicates
 
 
 def no_ledger(client_count: int, packages: Sequence[str]) -> Ledger:

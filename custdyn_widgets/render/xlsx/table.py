@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -13,18 +12,16 @@ from openpyxl.utils import get_column_letter
 
 from custdyn_widgets import progress
 from custdyn_widgets.render.xlsx.cells import put_text, set_height, styled_cell
-from custdyn_widgets.render.xlsx.headings import heading_width, write_headings
+from custdyn_widgets.render.xlsx.column_widths import WIDEST_LABELS, column_widths, is_tall, label_lines
+from custdyn_widgets.render.xlsx.headings import write_headings
 from custdyn_widgets.render.xlsx.page_setup import divide_columns, print_divided
-from custdyn_widgets.render.xlsx.text_width import EDGES, WIDEST, count_lines, width_in_digits
 from custdyn_widgets.render.xlsx.title import room_for, shortened_note, write_title
 from custdyn_widgets.report import (
     ASTERISK_NOTE,
-    Column,
     Report,
     TableRow,
     TableView,
     Value,
-    format_value,
     minor_digits,
     table_view,
 )
@@ -40,8 +37,6 @@ _PERCENT_FORMATS = {
 _FIRST_SAFE_DATE = date(1900, 3, 1)  # spreadsheets disagree about the serial numbers of earlier dates
 _STEP = 5_000  # rows between progress messages
 _ALWAYS_EXACT = 2**33  # below this, adjacent doubles are less than 10⁻⁶ apart
-_LABEL_WIDTHS = (9, 44)
-_BESIDE_LABEL = 3  # digits: the space beside a label
 
 
 def write_table(sheet: Any, report: Report) -> list[str]:
@@ -57,7 +52,7 @@ def write_table(sheet: Any, report: Report) -> list[str]:
     notes = _notes(report, view)
     heading, labels = 2 + len(notes), len(report.headings)
     first, last = heading + 2, heading + 1 + len(report.rows)
-    widths = list(_widths(report, view))
+    widths = list(column_widths(report, view))
     for index, width in enumerate(widths, 1):
         sheet.column_dimensions[get_column_letter(index)].width = width
     pages = divide_columns(widths, labels, [labels + start for start in sorted(view.group_starts)])
@@ -129,9 +124,9 @@ def _write_rows(sheet: Any, report: Report, view: TableView, first: int) -> None
         if done and done % _STEP == 0:
             words = f"Writing the workbook: {done:,} of {len(view.rows):,} rows"
             progress.step(words, done / len(view.rows))
-        tallest = max(filter(_is_tall, row.source.labels), key=_label_lines, default="")
+        tallest = max(filter(is_tall, row.source.labels), key=label_lines, default="")
         if tallest:
-            set_height(sheet, first + done, tallest, _LABEL_WIDTHS[1])
+            set_height(sheet, first + done, tallest, WIDEST_LABELS)
         sheet.append(line.cells(row))
     if view.total is not None:
         sheet.append(_Line(sheet, report, view, bold=True, shade=True, top="medium").cells(view.total))
@@ -165,7 +160,7 @@ class _Line:
 
     def _text(self, index: int, label: str) -> Cell:
         """Return a label as text; it wraps if it is long or has line breaks."""
-        return put_text((self._tall if _is_tall(label) else self._texts)[index], label)
+        return put_text((self._tall if is_tall(label) else self._texts)[index], label)
 
     def _first(self, row: TableRow) -> Cell:
         """Return the first label, as a date if it is a time, with an asterisk if the bucket is partial."""
@@ -177,41 +172,3 @@ class _Line:
         cell: Cell = self._dates(shown)
         cell.value = begins
         return cell
-
-
-def _is_tall(label: str) -> bool:
-    """Return whether a label needs more than one line."""
-    room = _LABEL_WIDTHS[1] - _BESIDE_LABEL
-    is_wide = WIDEST * len(label) > room and width_in_digits(label) > room
-    return is_wide or len(label.splitlines()) > 1
-
-
-def _label_lines(label: str) -> int:
-    return count_lines(label, _LABEL_WIDTHS[1])
-
-
-def _widths(report: Report, view: TableView) -> Iterator[float]:
-    """Yield column widths, in characters, large enough that no number is shown as ###."""
-    for index, heading in enumerate(view.headings):
-        labels = {row.source.labels[index] for row in view.rows}
-        longest = max(map(width_in_digits, labels), default=0.0)
-        yield min(max(longest, len(heading), _LABEL_WIDTHS[0]) + _BESIDE_LABEL, _LABEL_WIDTHS[1])
-    for group in view.groups:
-        for index, column in zip(group.positions, group.columns, strict=True):
-            values = [row.values[index] for row in view.all_rows()]
-            number_width = _shown_width(values, column, report.currency)
-            yield max(number_width, heading_width(column.label, group))
-
-
-def _shown_width(values: Iterable[Value], column: Column, currency: str) -> float:
-    """Return the width, in characters, that a column's longest number needs in the bold Total row."""
-    numbers = [value for value in values if value is not None]
-    extremes = [min(numbers), max(numbers)] if numbers else []
-    texts = [_cell_shows(value, column, currency) for value in extremes]
-    return EDGES + max((width_in_digits(text, bold=True) for text in texts), default=0)
-
-
-def _cell_shows(value: Value, column: Column, currency: str) -> str:
-    """Return a number as its cell's number format shows it; percentage points take more characters there."""
-    text = format_value(value, column, currency)
-    return text.removesuffix(" pp") + "% pts" if column.unit == "points" else text
