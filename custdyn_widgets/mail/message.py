@@ -129,7 +129,7 @@ def _attach(message: EmailMessage, attachment: Attachment) -> None:
     maintype, subtype = _TYPES[attachment.ending]
     name = _FILE.sub("-", attachment.name.lower()).lstrip(".-")
     params = {"charset": "utf-8"} if maintype == "text" else {}
-    # Text is attached as bytes too, because servers may change its line endings.
+    # Attach text as bytes, too, because servers may change its line endings.
     message.add_attachment(
         attachment.data, maintype=maintype, subtype=subtype, filename=name, params=params, cte="base64"
     )

@@ -55,7 +55,7 @@ class Settings:
     my_queries
         The folder of the user's own saved queries; `queries` is the folder of the shared ones.
     marts
-        The folder in which `custdyn sync` stores the marts that it reads from databases.
+        The folder in which `custdyn sync` stores the marts that it builds.
     evidence
         Whether snapshots contain evidence of clients' contributions for `custdyn snapshots diff --clients`.
     spark
