@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from custdyn_widgets.mart.arrow_arrays import from_numpy, scalar, to_bools, to_numpy
 from custdyn_widgets.mart.nested_views import widened
 from custdyn_widgets.mart.text_lookup import text_bytes
 
@@ -20,6 +21,7 @@ Int64s = npt.NDArray[np.int64]
 
 _LARGE = 2**31  # bytes: the maximum size of a string array
 _MOST_REMOVED = 20  # decimal places: with more, doubles would not be precise enough to check a quotient
+_NIL_UUID = pa.Array.from_buffers(pa.binary(16), 1, [None, pa.py_buffer(bytes(16))])[0]
 _UUID_STARTS = (0, 4, 9, 14, 19, 24, 28, 32)  # of groups of four digits in 8-4-4-4-12
 _UUID_GROUPS = np.dtype(
     {"names": [f"at_{start}" for start in _UUID_STARTS], "formats": ["<u4"] * 8, "offsets": _UUID_STARTS}
@@ -69,7 +71,7 @@ def _storage(column: pa.ChunkedArray) -> pa.ChunkedArray:
 def _uuids_as_text(column: pa.Array) -> pa.Array:
     """Return UUIDs, stored as 16 bytes each, as text."""
     count = len(column)
-    filled = pc.fill_null(column, bytes(16))
+    filled = pc.fill_null(column, _NIL_UUID)
     pairs = np.frombuffer(filled.buffers()[1], "<u2", 8 * count, 16 * filled.offset).reshape(-1, 8)
     text = np.full(36 * count, ord("-"), np.uint8)
     groups, digits = text.view(_UUID_GROUPS), _digits_of_pairs()
@@ -77,7 +79,7 @@ def _uuids_as_text(column: pa.Array) -> pa.Array:
         groups[name] = digits.take(pairs[:, number])
     ends = pa.py_buffer(np.arange(0, 36 * (count + 1), 36))
     found = pa.LargeStringArray.from_buffers(count, ends, pa.py_buffer(text))
-    return pc.if_else(column.is_valid(), found, None) if column.null_count else found
+    return pc.if_else(column.is_valid(), found, scalar(None, found.type)) if column.null_count else found
 
 
 @functools.cache
@@ -124,7 +126,7 @@ def as_text(column: pa.Array) -> pa.Array:
         return column
     if pa.types.is_floating(kind):
         # pandas stores an integer column with missing values as floats: 10.0 is the id 10.
-        column = pc.if_else(pc.is_nan(column), None, column)
+        column = pc.if_else(pc.is_nan(column), scalar(None, kind), column)
         if all_whole(column):
             column = column.cast(pa.int64())
     elif pa.types.is_decimal(kind) and kind.scale > 0 and all_whole(column):
@@ -158,19 +160,9 @@ def blanks(column: pa.Array, *, of_numbers: bool = False) -> Bools:
             # Only text starting with white space or a non-ASCII byte can be blank; few rows start that way.
             begins = content.take(starts[:-1] - starts[0], mode="clip")
             doubtful = np.flatnonzero(((begins <= ord(" ")) | (begins >= 0x80)) & ~missing)
-            has_text = pc.match_substring_regex(column.take(pa.array(doubtful)), r"\S")
+            has_text = pc.match_substring_regex(column.take(from_numpy(doubtful)), r"\S")
             missing[doubtful] = ~to_bools(has_text)
     return missing
-
-
-def to_bools(column: pa.Array) -> Bools:
-    """Return a boolean array without nulls as a writable NumPy array."""
-    if not len(column):
-        return np.zeros(0, np.bool_)
-    start, end = column.offset, column.offset + len(column)
-    packed = np.frombuffer(column.buffers()[1], np.uint8)[start // 8 : -(-end // 8)]
-    # Arrow's own conversion takes ten times as long.
-    return np.unpackbits(packed, count=end - start // 8 * 8, bitorder="little")[start % 8 :].view(np.bool_)
 
 
 def as_numbers(column: pa.Array, *, unsigned: bool = False) -> pa.Array | None:
@@ -185,7 +177,7 @@ def as_numbers(column: pa.Array, *, unsigned: bool = False) -> pa.Array | None:
     if not (pa.types.is_integer(kind) or (pa.types.is_decimal(kind) and kind.scale >= 0)):
         return None
     if pa.types.is_decimal(kind) and (found := scaled(column, 0)) is not None:
-        return pa.array(found, mask=to_bools(column.is_null()) if column.null_count else None)
+        return from_numpy(found, to_bools(column.is_valid()) if column.null_count else None)
     for numbers in (pa.int64(), pa.uint64()) if unsigned else (pa.int64(),):
         with contextlib.suppress(pa.ArrowInvalid):
             return column.cast(numbers)
@@ -203,8 +195,8 @@ def scaled(column: pa.Array, places: int) -> Int64s | None:
         return _scaled_decimals(column, places - kind.scale)
     if not pa.types.is_integer(kind) or kind == pa.uint64():
         return None
-    column = pc.fill_null(column, 0) if column.null_count else column
-    return _multiplied(np.asarray(column.to_numpy(zero_copy_only=False), np.int64), places)
+    column = pc.fill_null(column, scalar(0, kind)) if column.null_count else column
+    return _multiplied(np.asarray(to_numpy(column), np.int64), places)
 
 
 def _scaled_decimals(column: pa.Array, exponent: int) -> Int64s | None:
@@ -248,9 +240,9 @@ def of_rows(column: pa.DictionaryArray, of_values: npt.NDArray[Any], of_null: ob
         of_values = np.append(of_values, np.asarray([of_null], of_values.dtype))
         if rows.type.bit_width < 32:  # all codes of this type may be in use
             rows = rows.cast(pa.int32())
-        rows = pc.fill_null(rows, len(of_values) - 1)
+        rows = pc.fill_null(rows, scalar(len(of_values) - 1, rows.type))
     # Other modes check each index first, which takes twice as long.
-    found: npt.NDArray[Any] = of_values.take(rows.to_numpy(zero_copy_only=False), mode="clip")
+    found: npt.NDArray[Any] = of_values.take(to_numpy(rows), mode="clip")
     return found
 
 

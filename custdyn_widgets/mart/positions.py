@@ -12,13 +12,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from custdyn_widgets.mart.columns import Bools, Codes, as_text, decoded, is_uuid, of_rows, to_bools
+from custdyn_widgets.mart.arrow_arrays import from_bools, from_texts, scalar, to_bools, to_numpy
+from custdyn_widgets.mart.columns import Bools, Codes, as_text, decoded, is_uuid, of_rows
 from custdyn_widgets.mart.text_lookup import NumberLookup, TextLookup, UuidLookup, text_bytes
 
 _WHOLE_NUMBER = r"^(0|-?[1-9][0-9]{0,17})$"  # as written by `as_text`, with up to 18 digits
 _LONG_NUMBER = r"^-?[1-9][0-9]{18}$"  # 19 digits: may fit in an int64
 _UUID = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 _MANY = 100_000  # known strings; with fewer, Arrow is faster in a large batch, although it hashes them again
+_FALSE = scalar(False, pa.bool_())
 _DENSE, _SMALL = 16, 2**16  # a lookup table may have this many entries per number, or in total
 
 
@@ -29,11 +31,11 @@ def positions(values: pa.Array, known: pa.Array | Sequence[str]) -> Codes:
         return positions(as_text(values), known)
     if pa.types.is_dictionary(kind):
         return of_rows(values, positions(values.dictionary, known), -1)
-    known = decoded(known) if isinstance(known, pa.Array) else pa.array(known, pa.large_string())
+    known = decoded(known) if isinstance(known, pa.Array) else from_texts(known)
     if pa.types.is_integer(kind):
         return _NumberPositions(known).positions(values)
     found = pc.index_in(values, value_set=known.cast(kind))
-    return np.asarray(pc.fill_null(found, -1).to_numpy(zero_copy_only=False), np.int32)
+    return np.asarray(to_numpy(pc.fill_null(found, scalar(-1, found.type))), np.int32)
 
 
 class _NumberPositions:
@@ -43,7 +45,7 @@ class _NumberPositions:
         written = _match(known, _WHOLE_NUMBER)
         written |= _match(known, _LONG_NUMBER) & _at_most(known, str(-(2**63)), str(2**63 - 1))
         places = np.flatnonzero(written).astype(np.int32)
-        numbers = np.asarray(known.filter(pa.array(written)).cast(pa.int64()).to_numpy(), np.int64)
+        numbers = to_numpy(known.filter(from_bools(written)).cast(pa.int64()))
         self._low, high = int(numbers.min(initial=0)), int(numbers.max(initial=0))
         self._table: Codes | None = None
         if high - self._low < max(_DENSE * len(numbers), _SMALL):
@@ -56,7 +58,7 @@ class _NumberPositions:
         """Return the position of each int64 among the known strings, or -1 if not found."""
         assert values.type != pa.uint64(), "large numbers would become negative"
         valid = to_bools(values.is_valid()) if values.null_count else None
-        numbers = np.asarray(pc.fill_null(values, 0).to_numpy(zero_copy_only=False), np.int64)
+        numbers = np.asarray(to_numpy(pc.fill_null(values, scalar(0, values.type))), np.int64)
         if self._table is not None:
             # Numbers below the lowest one have a negative difference, which is large as an unsigned integer.
             places = (numbers - self._low).view(np.uint64)
@@ -71,7 +73,7 @@ class _UuidPositions:
 
     def __init__(self, known: pa.Array) -> None:
         written = _match(known, _UUID)
-        digits = text_bytes(known.filter(pa.array(written)))[1].tobytes().replace(b"-", b"")
+        digits = text_bytes(known.filter(from_bools(written)))[1].tobytes().replace(b"-", b"")
         self._lookup = UuidLookup(_octets(unhexlify(digits))) if digits else None
         self._places = np.append(np.flatnonzero(written), -1).astype(np.int32)
 
@@ -136,7 +138,7 @@ class PositionLookup:
 
 def _match(texts: pa.Array, pattern: str) -> Bools:
     """Return a mask of the strings that match a regular expression."""
-    return to_bools(pc.fill_null(pc.match_substring_regex(texts, pattern), False))
+    return to_bools(pc.fill_null(pc.match_substring_regex(texts, pattern), _FALSE))
 
 
 def _at_most(numbers: pa.Array, negative: str, positive: str) -> Bools:
@@ -144,6 +146,6 @@ def _at_most(numbers: pa.Array, negative: str, positive: str) -> Bools:
 
     All numbers are strings with the same number of digits.
     """
-    limits = [pa.scalar(limit, numbers.type) for limit in (negative, positive)]
+    limits = [scalar(limit, numbers.type) for limit in (negative, positive)]
     found = pc.less_equal(numbers, pc.if_else(pc.starts_with(numbers, "-"), *limits))
-    return to_bools(pc.fill_null(found, False))
+    return to_bools(pc.fill_null(found, _FALSE))

@@ -9,6 +9,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from custdyn_widgets.mart.arrow_arrays import scalar, to_bools, to_numpy
+
 _Positions = npt.NDArray[np.int32]
 _Octets = npt.NDArray[np.uint8]
 _Words = npt.NDArray[np.uint64]
@@ -39,10 +41,10 @@ class TextLookup:
         """Return the position of each value (a `string` or `large_string`), or -1 if it is not found."""
         if self._table is None or not len(values):
             found = pc.index_in(values, value_set=self._known.cast(values.type))
-            return np.asarray(pc.fill_null(found, -1).to_numpy(zero_copy_only=False), np.int32)
+            return np.asarray(to_numpy(pc.fill_null(found, scalar(-1, found.type))), np.int32)
         result = self._table.positions(_Strings.of(values, len(self._table.known.words)))
         if values.null_count:
-            result[np.asarray(values.is_null().to_numpy(zero_copy_only=False), np.bool_)] = -1
+            result[to_bools(values.is_null())] = -1
         return result
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from custdyn_widgets.mart.arrow_arrays import from_numpy, to_numpy
 from custdyn_widgets.mart.checking.fault_kinds import (
     EXPONENT,
     NOT_A_NUMBER,
@@ -123,7 +124,7 @@ def _float_amounts(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
     IEEE division reproduces exactly. From 2**32 on, use the shortest decimal that converts back to the
     double.
     """
-    floats = np.where(blank, 0.0, column.cast(pa.float64()).to_numpy(zero_copy_only=False))
+    floats = np.where(blank, 0.0, to_numpy(column.cast(pa.float64())))
     small = np.abs(floats) < _EXACT_FLOAT
     out = np.rint(np.where(small, floats, 0.0) * MICROS).astype(np.int64)
     faults: Faults = {int(i): TOO_PRECISE for i in np.flatnonzero(small & (out / MICROS != floats))}
@@ -132,7 +133,7 @@ def _float_amounts(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
     faults |= dict.fromkeys(huge.tolist(), TOO_LARGE)
     large = np.flatnonzero(~small & (np.abs(floats) <= _HUGE))
     if len(large):
-        shortest = pa.array(floats[large]).cast(pa.large_string())
+        shortest = from_numpy(floats[large]).cast(pa.large_string())
         none = np.zeros(len(large), np.bool_)
         out[large], found = by_slices(shortest, none, _millionths, lambda text: _read_amount(Decimal(text)))
         faults |= {int(large[i]): kind for i, kind in found.items()}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from custdyn_widgets.errors import MartError, shown
+from custdyn_widgets.mart.arrow_arrays import from_bools
 from custdyn_widgets.mart.checking.fault_kinds import NULL_OF_MYSQL, null_of_mysql
 from custdyn_widgets.mart.checking.faults import EXAMPLES, Fault, FaultKind, group_faults
 from custdyn_widgets.mart.checking.notes import Note
@@ -73,7 +74,7 @@ class CheckedTable:
 
     def rows(self, kept: Bools) -> CheckedTable:
         """Return the rows selected by a mask; codes still refer to positions in the full tables."""
-        mask = pa.array(kept)
+        mask = from_bools(kept)
 
         def of(column: Any) -> Any:
             if isinstance(column, list):

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from custdyn_widgets import progress
 from custdyn_widgets.errors import nearest
 from custdyn_widgets.mart import columns
+from custdyn_widgets.mart.arrow_arrays import from_bools, from_numpy, from_texts, scalar, to_bools, to_numpy
 from custdyn_widgets.mart.checking import amounts, fault_kinds, values
 from custdyn_widgets.mart.checking.balances import balance_faults
 from custdyn_widgets.mart.checking.checked import CheckedMart, CheckedTable
@@ -70,7 +71,6 @@ def _in_guessed_dialects(tables: dict[str, StoredTable]) -> dict[str, StoredTabl
 
 def check_others(stored: StoredMart) -> CheckedMart:
     """Check all tables except the transactions."""
-    import_library("pandas")  # pyarrow would do so when it converts a list; but it would ignore Ctrl-C
     return check_tables(stored.name, stored.others)
 
 
@@ -173,9 +173,11 @@ def _read_column(table: CheckedTable, spec: MartColumn, array: pa.Array) -> Iter
         if tags is None:
             yield from (
                 table.fault(int(i), spec.name, fault_kinds.NOT_A_LIST)
-                for i in np.flatnonzero(array.is_valid())
+                for i in np.flatnonzero(to_bools(array.is_valid()))
             )
-            tags = pa.array([[]] * len(table), pa.large_list(pa.large_string()))
+            tags = pa.LargeListArray.from_arrays(
+                from_numpy(np.zeros(len(table) + 1, np.int64)), from_texts([])
+            )
         for i in table.stored.nested_in(spec.name):
             yield table.fault(i, spec.name, fault_kinds.NOT_A_LIST)
         table.columns[spec.name] = tags
@@ -198,8 +200,8 @@ def _read_column(table: CheckedTable, spec: MartColumn, array: pa.Array) -> Iter
     if spec.choices:
         yield from _unknown_choices(table, spec, text, blank)
     elif spec.kind == "currency":
-        fits = pc.fill_null(pc.match_substring_regex(text, r"^[A-Z]{3}$"), True)
-        bad = ~columns.to_bools(fits)
+        fits = pc.fill_null(pc.match_substring_regex(text, r"^[A-Z]{3}$"), scalar(True, pa.bool_()))
+        bad = ~to_bools(fits)
         kind = fault_kinds.NOT_A_CURRENCY
         yield from (table.fault(int(i), spec.name, kind) for i in np.flatnonzero(bad & ~blank))
     if spec.unique:
@@ -239,17 +241,17 @@ def _text_of(array: pa.Array, blank: columns.Bools) -> pa.Array:
     try:
         text = columns.as_text(array)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        return pa.array(map(_decoded, columns.decoded(array).to_pylist()), pa.large_string())
+        return from_texts([_decoded(value) for value in columns.decoded(array).to_pylist()])
     if pa.types.is_dictionary(text.type) or text.null_count == blank.sum():
         return text  # in a dictionary, a blank gets the position -1, like a null
-    return pc.if_else(pa.array(blank), None, text)
+    return pc.if_else(from_bools(blank), scalar(None, text.type), text)
 
 
 def _not_text(text: pa.Array, blank: columns.Bools) -> columns.Int64s:
     """Return the positions of the nulls in a column as text that are not blanks."""
     if not text.null_count:
         return np.zeros(0, np.int64)
-    return np.flatnonzero(~blank & columns.to_bools(text.is_null()))
+    return np.flatnonzero(~blank & to_bools(text.is_null()))
 
 
 def _decoded(value: object) -> str | None:
@@ -270,12 +272,10 @@ def _tags(array: pa.Array) -> pa.Array | None:
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
         return None
     tags = pc.utf8_trim_whitespace(pc.list_flatten(lists))
-    kept = pc.fill_null(pc.not_equal(tags, ""), False)
-    counts = np.bincount(pc.list_parent_indices(lists).filter(kept).to_numpy(), minlength=len(array))
+    kept = pc.fill_null(pc.not_equal(tags, scalar("", tags.type)), scalar(False, pa.bool_()))
+    counts = np.bincount(to_numpy(pc.list_parent_indices(lists).filter(kept)), minlength=len(array))
     ends = np.concatenate(([0], np.cumsum(counts)))
-    return pa.LargeListArray.from_arrays(
-        pa.array(ends, pa.int64()), tags.filter(kept).cast(pa.large_string())
-    )
+    return pa.LargeListArray.from_arrays(from_numpy(ends), tags.filter(kept).cast(pa.large_string()))
 
 
 def _unknown_choices(

@@ -26,7 +26,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from custdyn_widgets.mart.columns import Bools, as_numbers, as_text, decoded, is_uuid, plain, to_bools
+from custdyn_widgets.mart.arrow_arrays import from_bools, scalar, to_bools, to_numpy
+from custdyn_widgets.mart.columns import Bools, as_numbers, as_text, decoded, is_uuid, plain
 from custdyn_widgets.mart.facts.threads import threads
 from custdyn_widgets.mart.reading.stored import Piece
 from custdyn_widgets.mart.text_lookup import text_bytes
@@ -205,8 +206,8 @@ class DistinctIds:
 
     def _keys_of(self, ids: pa.Array) -> Keys:
         if pa.types.is_integer(ids.type):
-            filled = pc.fill_null(ids, 0) if ids.null_count else ids  # otherwise they would become floats
-            return np.asarray(filled.to_numpy(zero_copy_only=False)).view(np.uint64)
+            filled = pc.fill_null(ids, scalar(0, ids.type)) if ids.null_count else ids
+            return to_numpy(filled).view(np.uint64)
         return self._hashes.of(as_text(ids))
 
 
@@ -258,7 +259,9 @@ def _orders(ids: pa.Array) -> frozenset[str]:
     found = {"text"} if _all(greater) else set()
     if pa.types.is_string(ids.type) or pa.types.is_large_string(ids.type):
         lengths = np.diff(text_bytes(ids)[0])
-        if not (lengths[1:] < lengths[:-1]).any() and _all(pc.or_(greater, lengths[1:] > lengths[:-1])):
+        if not (lengths[1:] < lengths[:-1]).any() and _all(
+            pc.or_(greater, from_bools(lengths[1:] > lengths[:-1]))
+        ):
             found.add("length")
     return frozenset(found)
 
@@ -286,5 +289,5 @@ def duplicates(text: pa.Array) -> Bools:
     if rising(text) or len(pc.unique(text)) == len(text):
         return np.zeros(len(text), np.bool_)
     counts = pc.value_counts(text)
-    repeated = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
+    repeated = counts.field("values").filter(pc.greater(counts.field("counts"), scalar(1, pa.int64())))
     return to_bools(pc.is_in(text, value_set=repeated))

@@ -21,6 +21,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from custdyn_widgets.mart.arrow_arrays import from_bools, scalar, to_numpy
 from custdyn_widgets.mart.checking.epochs import not_a_time, outside_calendar
 from custdyn_widgets.mart.checking.fault_kinds import (
     INFINITE_TIME,
@@ -109,7 +110,7 @@ def _no_times(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
     kind = column.type
     zeros, faults = wrong_type(column, blank, NOT_A_TIME)
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        numbers = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False).tolist()
+        numbers = to_numpy(column.cast(pa.float64(), safe=False)).tolist()
         faults = {i: not_a_time(numbers[i]) for i in faults}
     return zeros, faults
 
@@ -117,8 +118,8 @@ def _no_times(column: pa.Array, blank: Bools) -> tuple[Int64s, Faults]:
 def _filled(column: pa.Array) -> Int64s:
     """Return a timestamp or integer array as int64, with 0 for nulls."""
     integers = column.cast(pa.int64()) if not pa.types.is_int64(column.type) else column
-    integers = pc.fill_null(integers, 0) if integers.null_count else integers
-    return np.asarray(integers.to_numpy(zero_copy_only=False), dtype=np.int64)
+    integers = pc.fill_null(integers, scalar(0, pa.int64())) if integers.null_count else integers
+    return to_numpy(integers)
 
 
 def by_slices(
@@ -129,7 +130,7 @@ def by_slices(
 ) -> tuple[Int64s, Faults]:
     """Read a column in one step; if that fails, read it in slices, and failing slices value by value."""
     if blank.any():
-        column = pc.if_else(pa.array(blank), None, column)
+        column = pc.if_else(from_bools(blank), scalar(None, column.type), column)
     try:
         return read_slice(column), {}
     except (pa.ArrowInvalid, OverflowError):

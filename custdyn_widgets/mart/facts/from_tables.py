@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from custdyn_widgets.mart.arrow_arrays import from_numpy, scalar, to_numpy
 from custdyn_widgets.mart.checking.checked import CheckedMart, CheckedTable
 from custdyn_widgets.mart.checking.values import MICROS
 from custdyn_widgets.mart.columns import Codes, Int64s
@@ -150,20 +151,21 @@ def _tags(
     clients: CheckedTable, order: npt.NDArray[np.int64]
 ) -> tuple[tuple[str, ...], Int64s, npt.NDArray[np.int32]]:
     """Return the tag names, and the offsets and codes of each client's tags, in the given order."""
-    lists = clients.columns["tags"].take(pa.array(order))
+    lists = clients.columns["tags"].take(from_numpy(order))
     flat = lists.flatten()
     names = tuple(sorted(pc.unique(flat).to_pylist()))
     return (
         names,
-        np.asarray(lists.offsets.to_numpy(), np.int64) - lists.offsets[0].as_py(),
+        np.asarray(to_numpy(lists.offsets), np.int64) - lists.offsets[0].as_py(),
         positions(flat, names),
     )
 
 
 def _ids_and_names(clients: CheckedTable, order: Int64s) -> dict[str, Any]:
     """Return the arrays of ids and names, in the given order. A missing name is replaced by the id."""
-    ids, names = (clients.columns[c].take(pa.array(order)) for c in ("client_id", "name"))
-    names = pc.if_else(pc.equal(pc.fill_null(names, ""), ""), ids, names)
+    ids, names = (clients.columns[c].take(from_numpy(order)) for c in ("client_id", "name"))
+    empty = scalar("", names.type)
+    names = pc.if_else(pc.equal(pc.fill_null(names, empty), empty), ids, names)
     found: dict[str, Any] = {}
     for prefix, texts in (("id", ids), ("name", names)):
         whole = pa.concat_arrays([texts.cast(pa.large_string())])

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-import pyarrow as pa
 
 from custdyn_widgets import progress
+from custdyn_widgets.mart.arrow_arrays import from_numpy
 from custdyn_widgets.mart.checking.balances import any_overflow
 from custdyn_widgets.mart.checking.checked import CheckedMart, CheckedTable
 from custdyn_widgets.mart.checking.checks import check_others, check_tables
@@ -125,7 +125,7 @@ def build_with_base(stored: StoredMart, base: Base) -> BuiltMart | None:
         packages = sorted({*used, *added.packages})
     elif not set(used) <= set(packages):
         return None
-    clients = others.tables["clients"].columns["client_id"].take(pa.array(others.order.order))
+    clients = others.tables["clients"].columns["client_id"].take(from_numpy(others.order.order))
     ledger = merge(base.facts, added, clients, packages, comes_first=base.comes_first)
     largest = max(base.ledger.largest, done.largest)
     return None if ledger is None else _built(others, ledger, largest, _read(done, largest), None)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from custdyn_widgets.mart import columns
+from custdyn_widgets.mart.arrow_arrays import from_bools
 from custdyn_widgets.mart.checking.checked import CheckedTable
 from custdyn_widgets.mart.checking.values import MICROS
 from custdyn_widgets.mart.columns import Codes
@@ -37,7 +37,7 @@ def package_ids(ledger: CheckedTable) -> tuple[str, ...]:
     stored = ledger.columns["package_id"]
     distinct = pc.unique(columns.as_text(stored) if columns.is_uuid(stored.type) else stored)
     ids = columns.as_text(columns.decoded(distinct))
-    named = ids.filter(pa.array(~columns.blanks(ids)))
+    named = ids.filter(from_bools(~columns.blanks(ids)))
     return tuple(sorted(set(named.to_pylist())))  # an Arrow dictionary may contain duplicates
 
 

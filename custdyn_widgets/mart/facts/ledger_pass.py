@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 
 from custdyn_widgets import progress
 from custdyn_widgets.mart import columns
+from custdyn_widgets.mart.arrow_arrays import from_texts, scalar
 from custdyn_widgets.mart.checking.balances import largest_amount
 from custdyn_widgets.mart.checking.checked import CheckedTable
 from custdyn_widgets.mart.checking.checks import BatchCheck
@@ -273,8 +274,8 @@ def ids_depend_on_batch(batch: StoredTable, read: Mapping[str, Any]) -> bool:
                 continue
             column = columns.plain(batch.data.column(spec.name))
             if pa.types.is_floating(kind):
-                column = pc.if_else(pc.is_nan(column), None, column)
-                if pc.any(pc.greater_equal(pc.abs(column), _NOT_INT64)).as_py():
+                column = pc.if_else(pc.is_nan(column), scalar(None, kind), column)
+                if pc.any(pc.greater_equal(pc.abs(column), scalar(_NOT_INT64, kind))).as_py():
                     return True
             if not columns.all_whole(column):
                 return True
@@ -293,7 +294,7 @@ def _unify_package_codes(runs: SortedRuns, batches: Sequence[_Batch]) -> tuple[s
     packages = tuple(sorted(set().union(*(batch.packages for batch in batches))))
     for batch in batches:
         if batch.packages != packages:
-            places = positions(pa.array(batch.packages, pa.large_string()), packages)
+            places = positions(from_texts(batch.packages), packages)
             codes = runs.package[batch.rows]
             codes[:] = np.append(places, np.int32(-1))[codes]
     return packages

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from custdyn_widgets.mart.arrow_arrays import from_numpy, from_texts
 from custdyn_widgets.mart.columns import Int64s
 from custdyn_widgets.mart.facts.by_client import Merged, Packages, Times, last_paid
 from custdyn_widgets.mart.facts.facts import Facts
@@ -58,7 +59,7 @@ def merge(
     """
     counts = np.diff(facts.offset)
     some = np.flatnonzero(counts)
-    place = positions(facts.client_ids().take(pa.array(some)), clients)
+    place = positions(facts.client_ids().take(from_numpy(some)), clients)
     if (place < 0).any():
         return None
     begin, count = np.zeros((2, len(clients)), np.int64)
@@ -86,7 +87,7 @@ def merge(
 
 def _new_codes(ids: Sequence[str], packages: Sequence[str], kind: np.dtype[Any]) -> Packages:
     """Return the new code for each old code, and then for -1; unused ids need not have a new code."""
-    found = positions(pa.array(ids, pa.large_string()), packages)
+    found = positions(from_texts(ids), packages)
     return np.append(found, np.int32(-1)).astype(kind)
 
 

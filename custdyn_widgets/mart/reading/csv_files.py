@@ -5,15 +5,15 @@ from __future__ import annotations
 import csv
 import itertools
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
 from custdyn_widgets.errors import SourceError, shown
+from custdyn_widgets.mart.arrow_arrays import from_texts
 from custdyn_widgets.mart.dialect import NO_DIALECT, Dialect
 from custdyn_widgets.mart.reading.csv_quotes import (
     ESCAPED,
@@ -213,14 +213,7 @@ def read_misshapen(lines: Iterable[str], table: StoredTable, layout: Layout) -> 
             misshapen.append(MisshapenRow(len(rows) + table.first_row, text, why, len(cells), count))
         rows.append((cells + [""] * count)[:count])
     columns = {
-        column: _texts([row[layout.names.index(name)] for row in rows])
+        column: from_texts([row[layout.names.index(name)] for row in rows])
         for column, name in layout.known.items()
     }
     return table._replace(data=pa.table(columns), misshapen=tuple(misshapen))
-
-
-def _texts(cells: Sequence[str]) -> pa.Array:
-    """Return cells as a column; `pa.array` would import pandas (see `read_ahead`)."""
-    encoded = [cell.encode() for cell in cells]
-    ends = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
-    return pa.LargeStringArray.from_buffers(len(cells), pa.py_buffer(ends), pa.py_buffer(b"".join(encoded)))

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from custdyn_widgets.errors import SourceError
+from custdyn_widgets.mart.arrow_arrays import from_bools
 from custdyn_widgets.mart.dialect import NO_DIALECT, Dialect
 from custdyn_widgets.mart.nested_views import without_nested_views
 from custdyn_widgets.mart.schema import TABLES, MartTable
@@ -108,7 +109,7 @@ class StoredTable(NamedTuple):
         numbers = numbers[kept]
         of_rows = set(numbers.tolist()) if self.misshapen or self.nested else set()
         return self._replace(
-            data=without_nested_views(self.data).filter(pa.array(kept)),
+            data=without_nested_views(self.data).filter(from_bools(kept)),
             numbers=numbers,
             misshapen=tuple(row for row in self.misshapen if row.number in of_rows),
             nested=tuple(cell for cell in self.nested if cell.number in of_rows),
@@ -117,7 +118,7 @@ class StoredTable(NamedTuple):
     def without_rows(self) -> StoredTable:
         """Return the table without its rows."""
         none = np.empty(0, np.int64)
-        none_of_data = without_nested_views(self.data.schema.empty_table())
+        none_of_data = without_nested_views(pa.Table.from_batches([], self.data.schema))
         return self._replace(data=none_of_data, numbers=none, misshapen=(), nested=())
 
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from custdyn_widgets.mart import columns
+from custdyn_widgets.mart.arrow_arrays import to_bools
 from custdyn_widgets.mart.checking.checked import CheckedTable
 from custdyn_widgets.mart.checking.likely_mistakes.evidence import Evidence, row_number, time_text
 from custdyn_widgets.mart.checking.likely_mistakes.local_times import why_local
@@ -63,7 +64,7 @@ def _count_without_offset(table: CheckedTable, column: str) -> int:
     for mark in (partial(pc.ends_with, pattern="Z"), partial(pc.match_substring, pattern="+")):
         if len(left):
             left = left.filter(pc.invert(mark(left)))
-    return int((~columns.to_bools(pc.match_substring_regex(left, _OFFSET))).sum()) if len(left) else 0
+    return int((~to_bools(pc.match_substring_regex(left, _OFFSET))).sum()) if len(left) else 0
 
 
 def midnights_elsewhere(evidence: Evidence) -> Iterator[Note]:
