@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from custdyn_widgets.errors import SourceError, shown
+from custdyn_widgets.mart.arrow_arrays import scalar
 from custdyn_widgets.mart.checking.written_forms import DATE_PATTERNS
 from custdyn_widgets.mart.reading.stored import StoredTable
 
@@ -27,7 +28,7 @@ def ambiguous_number(table: StoredTable, column: str, value: str) -> SourceError
 
 def ambiguous_date(table: StoredTable, column: str, value: str) -> SourceError:
     """Return the error for a date whose day and month may be in either order."""
-    parts = pc.extract_regex(pa.scalar(value), DATE_PATTERNS["DMY"]).as_py()
+    parts = pc.extract_regex(scalar(value, pa.string()), DATE_PATTERNS["DMY"]).as_py()
     first, second = int(parts["day"]), int(parts["month"])
     return SourceError(
         f"{table.origin}, {column}: {shown(value)} may be {first} {_MONTHS[second - 1]} or "

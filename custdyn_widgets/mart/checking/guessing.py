@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from custdyn_widgets.errors import shown
 from custdyn_widgets.mart import columns
+from custdyn_widgets.mart.arrow_arrays import scalar
 from custdyn_widgets.mart.checking.format_errors import ambiguous_date, ambiguous_number, mixed
 from custdyn_widgets.mart.checking.forms import Dates, Forms
 from custdyn_widgets.mart.checking.other_formats import (
@@ -143,7 +144,7 @@ def _plain_number_forms(table: StoredTable) -> Forms:
     forms = Forms()
     point, comma = number_pattern("."), number_pattern(",")
     for name, text in text_columns(table, "amount", "positive"):
-        pointed = text.filter(pc.fill_null(pc.match_substring(text, "."), False))
+        pointed = text.filter(pc.match_substring(text, "."))
         forms.add("point", name, matching(pointed, point, unlike=[comma]))
         forms.doubt(name, matching(pointed, comma, point))
     return forms
@@ -199,13 +200,14 @@ def _dates(table: StoredTable) -> dict[str, Dates]:
         dates.short.add("YMD", name, serials)
         parts = pc.extract_regex(short, DATE_PATTERNS["DMY"])
         day, month = (parts.field(part).cast(pa.int32()) for part in ("day", "month"))
-        only_day = pc.and_(pc.greater(day, 12), pc.less_equal(month, 12))
+        twelve = scalar(12, pa.int32())
+        only_day = pc.and_(pc.greater(day, twelve), pc.less_equal(month, twelve))
         dates.short.add("DMY", name, short.filter(only_day))
-        only_month = pc.and_(pc.less_equal(day, 12), pc.greater(month, 12))
+        only_month = pc.and_(pc.less_equal(day, twelve), pc.greater(month, twelve))
         dates.short.add("MDY", name, short.filter(only_month))
         same = pc.equal(day, month)
         dates.short.add("same", name, short.filter(same))
-        both = pc.and_(pc.less_equal(day, 12), pc.less_equal(month, 12))
+        both = pc.and_(pc.less_equal(day, twelve), pc.less_equal(month, twelve))
         dates.short.doubt(name, short.filter(pc.and_not(both, same)))
     return found
 

@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from custdyn_widgets.mart.arrow_arrays import from_bools, scalar, to_numpy
+from custdyn_widgets.mart.arrow_arrays import from_bools, scalar, to_bools, to_numpy
 from custdyn_widgets.mart.checking.epochs import not_a_time, outside_calendar
 from custdyn_widgets.mart.checking.fault_kinds import (
     INFINITE_TIME,
@@ -152,7 +152,8 @@ def by_slices(
 
 
 def _times_by_arrow(column: pa.Array, zone: str) -> Int64s:
-    first = column.slice(max(pc.index(column.is_valid(), True).as_py(), 0), 1)
+    valid = to_bools(column.is_valid())
+    first = column.slice(int(valid.argmax()) if len(valid) else 0, 1)
     try:  # try the first value: a cast that fails takes a microsecond per value
         first.cast(_INSTANTS)
     except pa.ArrowInvalid:

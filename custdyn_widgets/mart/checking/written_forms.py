@@ -6,12 +6,12 @@ A value in any other format is left unchanged, so that reading it reports the fa
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from custdyn_widgets.mart.arrow_arrays import from_bools, from_numpy, scalar, to_bools, to_numpy
 from custdyn_widgets.mart.dialect import DateOrder, DecimalMark
 
 _SPACES = " \u00a0\u2009\u202f"  # including non-breaking and narrow spaces
@@ -40,8 +40,8 @@ _SIMPLE_TIMES: dict[DateOrder, tuple[str, str]] = {
     "MDY": (r"^(\d\d)[/.-](\d\d)[/.-](\d{4})" + _CLOCK, r"\3-\1-\2T\4"),
     "YMD": (r"^(\d{4})[/.-](\d\d)[/.-](\d\d)" + _CLOCK, r"\1-\2-\3T\4"),
 }
-_EXCEL_EPOCH = Decimal(25_569)  # the day number of 1970-01-01
-_DAY_MILLIS = Decimal(86_400_000)
+_EXCEL_EPOCH = scalar("25569", pa.decimal128(5, 0))  # the day number of 1970-01-01
+_DAY_MILLIS = scalar("86400000", pa.decimal128(8, 0))
 
 
 def number_pattern(decimal: DecimalMark) -> str:
@@ -71,7 +71,7 @@ def _any_plain_numbers(text: pa.Array, decimal: DecimalMark) -> pa.Array:
     sign = pc.replace_substring(found.field("sign"), "\u2212", "-")
     whole = pc.replace_substring_regex(found.field("whole"), r"[^\d]", "")
     part = _joined("", found.field("part"), found.field("only"))
-    point = pc.if_else(pc.equal(part, ""), "", ".")
+    point = _if_empty(part, "", ".")
     plain = _joined("", sign, whole, point, part)
     if decimal == ",":
         text = pc.replace_substring_regex(text, r"^([+-]?\d*\.\d*)$", _UNREADABLE + r"\1")
@@ -94,7 +94,7 @@ def _for_the_rest(
     simple: pa.Array, rest: pa.Array, text: pa.Array, convert: Callable[[pa.Array], pa.Array]
 ) -> pa.Array:
     """Return `simple`, but with values converted from `text` where the mask `rest` is true."""
-    rest = pc.fill_null(rest, False)
+    rest = pc.fill_null(rest, scalar(False, pa.bool_()))
     if not pc.any(rest, min_count=0).as_py():
         return simple
     return pc.replace_with_mask(simple, rest, convert(text.filter(rest)))
@@ -105,34 +105,35 @@ def _iso(text: pa.Array, pattern: str) -> pa.Array:
     found = pc.extract_regex(text, pattern)
     hour, minute, half = found.field("hour"), found.field("minute"), found.field("half")
     fits = found.is_valid()
-    if pc.any(pc.not_equal(half, "")).as_py():
+    if pc.any(pc.not_equal(half, scalar("", half.type))).as_py():
         hour, possible = _in_24_hours(hour, half)
         fits = pc.and_(fits, possible)
     two = [pc.utf8_lpad(found.field(name), 2, "0") for name in ("month", "day")]
     date = _joined("-", found.field("year"), *two)
-    second = pc.if_else(pc.equal(found.field("second"), ""), "00", found.field("second"))
+    second = _if_empty(found.field("second"), "00", found.field("second"))
     part = found.field("part")
-    second = pc.if_else(pc.equal(part, ""), second, _joined(".", second, part))
+    second = _if_empty(part, second, _joined(".", second, part))
     clock = _joined(":", pc.utf8_lpad(hour, 2, "0"), minute, second)
     time = _joined("", "T", clock, found.field("offset"))
-    whole = _joined("", date, pc.if_else(pc.equal(minute, ""), "", time))
-    return pc.if_else(fits, whole.cast(text.type), None)
+    whole = _joined("", date, _if_empty(minute, "", time))
+    return pc.if_else(fits, whole.cast(text.type), scalar(None, text.type))
 
 
 def _in_24_hours(hour: pa.Array, half: pa.Array) -> tuple[pa.Array, pa.Array]:
     """Convert hours on a 12-hour clock to a 24-hour clock; also return whether each hour is valid."""
-    hours = pc.if_else(pc.equal(hour, ""), "0", hour).cast(pa.int64()).fill_null(0).to_numpy()
-    halves = pc.utf8_lower(half).fill_null("").to_numpy(zero_copy_only=False)
-    given = halves != ""
-    day = np.where(given, hours % 12 + 12 * (halves == "p"), hours)
-    return pa.array(day).cast(hour.type), pa.array(~given | ((hours >= 1) & (hours <= 12)))
+    numbers = _if_empty(hour, "0", hour).cast(pa.int64())
+    hours = to_numpy(pc.fill_null(numbers, scalar(0, numbers.type)))
+    halves = pc.fill_null(pc.utf8_lower(half), scalar("", half.type))
+    empty, is_pm = (to_bools(pc.equal(halves, scalar(text, half.type))) for text in ("", "p"))
+    day = np.where(empty, hours, hours % 12 + 12 * is_pm)
+    return from_numpy(day).cast(hour.type), from_bools(empty | ((hours >= 1) & (hours <= 12)))
 
 
 def _of_serials(text: pa.Array) -> pa.Array:
     """Convert Excel's day numbers to times, rounded to milliseconds, and other values to null."""
     found = pc.extract_regex(text, SERIAL_PATTERN)
     digits = _joined(".", found.field("day"), found.field("part"))
-    days = pc.if_else(found.is_valid(), digits, None).cast(pa.decimal128(20, 15))
+    days = pc.if_else(found.is_valid(), digits, scalar(None, digits.type)).cast(pa.decimal128(20, 15))
     since_1970 = pc.subtract(days, _EXCEL_EPOCH)
     millis = pc.round(pc.multiply(since_1970, _DAY_MILLIS), 0)
     return millis.cast(pa.decimal128(38, 0)).cast(pa.int64()).cast(pa.timestamp("ms")).cast(text.type)
@@ -141,5 +142,12 @@ def _of_serials(text: pa.Array) -> pa.Array:
 def _joined(separator: str, *parts: pa.Array | str) -> pa.Array:
     """Join strings row by row, in the type of the first array."""
     kind = next(part.type for part in parts if isinstance(part, pa.Array))
-    scalars = [pa.scalar(part, kind) if isinstance(part, str) else part.cast(kind) for part in parts]
-    return pc.binary_join_element_wise(*scalars, pa.scalar(separator, kind))
+    texts = [scalar(part, kind) if isinstance(part, str) else part.cast(kind) for part in parts]
+    return pc.binary_join_element_wise(*texts, scalar(separator, kind))
+
+
+def _if_empty(texts: pa.Array, then: pa.Array | str, otherwise: pa.Array | str) -> pa.Array:
+    """Choose row by row, by whether a string is empty."""
+    kind = texts.type
+    chosen = [scalar(part, kind) if isinstance(part, str) else part for part in (then, otherwise)]
+    return pc.if_else(pc.equal(texts, scalar("", kind)), *chosen)
