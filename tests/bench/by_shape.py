@@ -38,7 +38,7 @@ class ShapeFigures:
     sql, ours
         The checks and the first report: by hand-written SQL, and by ours with an empty cache.
     floor
-        Importing pandas and decoding the ledger, without doing anything with it.
+        Importing pyarrow and decoding the ledger, without doing anything with it.
     parts
         Where our processor time goes, in seconds (see `where_time_goes`); nothing for CSV.
     """
@@ -202,8 +202,8 @@ def _page(
     yield f"![Ours ÷ SQL for each shape, and the target](pictures/{picture.name})\n"
     yield (
         "Median seconds of whole processes with imports, their ratio, the ratio of the processor time of all "
-        "cores, and peak resident memory. The floor is a process that only imports pandas and decodes the "
-        "ledger with pyarrow, batch by batch. Every report made with these libraries has to do that, too; "
+        "cores, and peak resident memory. The floor is a process that only imports pyarrow and decodes the "
+        "ledger with pyarrow, batch by batch. Every report made with pyarrow has to do that, too; "
         "where the floor alone is near the target or above it, the target cannot be met. CSV is an "
         "exception: this process reads it in one thread and detects types, so ours can be faster.\n"
     )
