@@ -24,7 +24,7 @@ from custdyn_widgets.engine.cells import fast
 from custdyn_widgets.engine.report import report_on
 from custdyn_widgets.mart.checking.checks import BatchCheck
 from custdyn_widgets.mart.checking.distinct_ids import DistinctIds
-from custdyn_widgets.mart.facts import by_client
+from custdyn_widgets.mart.facts import blocks, by_client
 from custdyn_widgets.mart.opening import open_mart
 from custdyn_widgets.query.query import ReportQuery
 
@@ -116,7 +116,7 @@ def _first(mart: Path) -> dict[str, float]:
         (DistinctIds, "repeated", IDS),
         (by_client.SortedRuns, "put", SORTING),
         (by_client.SortedRuns, "merged", SORTING),
-        (by_client, "_place_block", SORTING),
+        (blocks, "_place", SORTING),
         (compute, "_report_on", REPORT),
     ):
         setattr(owner, method, clock.timed(name, getattr(owner, method)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import threading
@@ -14,7 +15,7 @@ import pyarrow as pa
 import pytest
 
 from custdyn_widgets.mart.checking.checks import check
-from custdyn_widgets.mart.facts import by_client, from_tables, large_arrays, merging, threads
+from custdyn_widgets.mart.facts import blocks, by_client, from_tables, large_arrays, merging, threads
 from custdyn_widgets.mart.facts.by_client import Rows, SortedRuns
 from custdyn_widgets.mart.facts.facts import Facts
 from custdyn_widgets.mart.facts.from_tables import ClientOrder
@@ -56,7 +57,7 @@ def test_rows_have_the_same_order_however_many_bits_they_need(
     client[0] = 2**client_bits - 1
     time = draw.choice([first, first + 1, (first + last) // 2, last], count).astype(kind)
     time[:2] = sorted(time[:2])[::-1]
-    order = by_client._order(client, time)
+    order = blocks._order(client, time)
     assert order.tolist() == np.lexsort((np.arange(count), time, client)).tolist()
 
 
@@ -104,6 +105,40 @@ def test_blocks_may_be_done_in_any_order(client_count: int, monkeypatch: pytest.
         found.append([values.tolist() for values in runs.merged()])
         monkeypatch.setattr(by_client, "ThreadPoolExecutor", LastFirst)
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("most_of", [1, 3, 40])  # clients that have most of the rows
+@pytest.mark.parametrize(("kind", "first"), [(np.uint32, 1), (np.int64, -(2**40)), (np.int64, -(2**62))])
+def test_a_large_block_is_placed_in_parts_with_the_same_result(
+    seed: int,
+    most_of: int,
+    kind: type[np.uint32 | np.int64],
+    first: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    draw = np.random.default_rng(seed)
+    count = int(draw.integers(40, 400))
+    client = np.where(draw.random(count) < 0.9, draw.integers(0, most_of, count), draw.integers(0, 60, count))
+    span = int(draw.choice([1, 3, 1000]))
+    time = (first + draw.integers(0, span, count)).astype(kind)
+    if first == -(2**62):
+        time[::7] += 2**63 - 1  # too far apart for keys of 64 bits
+    flow = np.where(draw.random(count) < 0.1, draw.integers(0, 11, count), 0).astype(np.uint8)
+    rows = Rows(client.astype(np.int32), time, np.arange(count), flow, draw.integers(-1, 5, count, np.int8))
+
+    def merged() -> list[list[int]]:
+        runs, cuts = SortedRuns(count, 60, kind, np.int8), [0, count // 3, count // 2, count]
+        for begin, end in itertools.pairwise(cuts):
+            runs.put(begin, rows.part(begin, end))
+        return [values.tolist() for values in runs.merged()]
+
+    expected = merged()
+    monkeypatch.setattr(by_client, "_LARGE_BLOCK", 20)
+    monkeypatch.setattr(by_client, "threads", lambda: 2)
+    monkeypatch.setattr(blocks, "_PART", 1 + seed * 4)
+    monkeypatch.setattr(blocks, "_SAMPLED", 1 + seed % 5)
+    assert merged() == expected
 
 
 @pytest.mark.parametrize(("cores", "count"), [(1, 1), (3, 3), (64, 4)])

@@ -20,13 +20,15 @@ import numpy as np
 import numpy.typing as npt
 
 from custdyn_widgets.mart.columns import Bools, Codes, Int64s
-from custdyn_widgets.mart.facts.flow_class import PAID, Flows
+from custdyn_widgets.mart.facts.blocks import place_block, place_large_block
+from custdyn_widgets.mart.facts.flow_class import Flows
 from custdyn_widgets.mart.facts.large_arrays import LargeArrays
 from custdyn_widgets.mart.facts.threads import threads
 
 # The maximum number of blocks: a block number has 8 bits.
 _BLOCKS = 2**8
 _BLOCK = 2**14  # rows: smaller blocks are not faster
+_LARGE_BLOCK = 2**20  # rows: blocks of this size are not divided
 
 Times = npt.NDArray[np.uint32] | Int64s
 Packages = npt.NDArray[np.int8] | npt.NDArray[np.int16] | Codes
@@ -137,16 +139,24 @@ class SortedRuns:
         room = [self._large.empty(count, each) for each in (kind["time"], *types)]
         out = Merged(np.zeros(self.client_count + 1, np.int64), *room)
 
+        sizes = np.diff([0, *ends])
+        large = sizes > max(_LARGE_BLOCK, count // (4 * threads()))
+
         def put(block: int) -> None:
             low, end = block << self._bits, ends[block]
+            clients = slice(low, min(low + (1 << self._bits), self.client_count))
+            place = slice(end - sizes[block], end)
             parts = [whole[begin:end] for begin, end in begins[:, block : block + 2].tolist()]
-            rows = np.concatenate(parts).view(kind)
-            high = min(low + (1 << self._bits), self.client_count)
-            _place_block(out, rows, slice(low, high), slice(end - len(rows), end))
+            if large[block]:
+                place_large_block(out, [part.view(kind) for part in parts], clients, place, pool)
+            else:
+                place_block(out, np.concatenate(parts).view(kind), clients, place)
             self._large.leave_memory()
 
         with ThreadPoolExecutor(threads()) as pool:
-            for _ in pool.map(put, range(self._block_count)):
+            for block in np.flatnonzero(large).tolist():  # each in all threads
+                put(block)
+            for _ in pool.map(put, np.flatnonzero(~large).tolist()):
                 pass
         out.offset[-1] = count
         return out
@@ -176,48 +186,3 @@ def _bits_within(client_count: int, blocks: int) -> int:
     while client_count > blocks << bits:
         bits += 1
     return bits
-
-
-def _place_block(out: Merged, rows: npt.NDArray[Any], clients: slice, place: slice) -> None:
-    """Sort the records of a block, which are in ledger order, and write them to the output."""
-    client, time = np.ascontiguousarray(rows["client"]), np.ascontiguousarray(rows["time"])
-    order = _order(client, time)
-    client, time, rows = client.take(order), time.take(order), rows.take(order)
-    out.time[place] = time
-    for name in ("amount", "flow", "package"):
-        getattr(out, name)[place] = rows[name]
-    first = np.searchsorted(client, np.arange(clients.stop - clients.start, dtype=client.dtype))
-    out.offset[clients] = place.start + first
-    out.paid_at[place] = last_paid(time, out.flow[place], first)
-
-
-def _order(client: npt.NDArray[Any], time: Times) -> npt.NDArray[Any]:
-    """Return the stable order of rows by client and time."""
-    if not (time[1:] < time[:-1]).any():  # most ledgers are sorted by time
-        return np.argsort(client, kind="stable")
-    bits, first = max(len(client) - 1, 1).bit_length(), int(time.min())
-    span = (int(time.max()) - first).bit_length()
-    if int(client.max()).bit_length() + span + bits > 64:
-        return np.lexsort((time, client))
-    # 64-bit numbers sort faster than anything else, so client, time and position are packed into one.
-    keys = client.astype(np.uint64) << np.uint64(span)
-    keys |= (time - first).astype(np.uint64)
-    keys <<= np.uint64(bits)
-    keys |= np.arange(len(client), dtype=np.uint64)
-    keys.sort()
-    return (keys & np.uint64((1 << bits) - 1)).view(np.int64)
-
-
-def last_paid(time: Times, flow: Flows, first: Int64s) -> Times:
-    """Return the time of the client's last paid use up to each row, or the type's minimum if there is none.
-
-    `first` contains the position of each client's first row.
-    """
-    paid = PAID.take(flow)
-    found = time.copy()
-    found[~paid] = np.iinfo(time.dtype).min
-    paid[first[first < len(time)]] = True  # earlier rows belong to another client
-    sources, others = np.flatnonzero(paid), np.flatnonzero(~paid)
-    before = others - np.arange(1, len(others) + 1)  # for each other row, the paid use before it
-    found[others] = found.take(sources.take(before))
-    return found

@@ -17,7 +17,8 @@ import pyarrow as pa
 
 from custdyn_widgets.mart.arrow_arrays import from_numpy, from_texts
 from custdyn_widgets.mart.columns import Int64s
-from custdyn_widgets.mart.facts.by_client import Merged, Packages, Times, last_paid
+from custdyn_widgets.mart.facts.blocks import last_paid
+from custdyn_widgets.mart.facts.by_client import Merged, Packages, Times
 from custdyn_widgets.mart.facts.facts import Facts
 from custdyn_widgets.mart.facts.large_arrays import LargeArrays
 from custdyn_widgets.mart.facts.ledger import Ledger, type_of_codes
