@@ -30,7 +30,7 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
 # Heavy packages, and the rooms that may import them when they are imported themselves.
 HEAVY = {
-    "pandas": {"engine", "report"},
+    "pandas": {"report"},
     "pyarrow": {"mart"},
     "altair": set(),
     "openpyxl": {"render"},

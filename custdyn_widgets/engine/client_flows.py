@@ -124,11 +124,11 @@ class ClientFlows:
         for weight, grid in zip(weights, self._grids, strict=False):
             own = grid._replace(client_groups=len(clients), client_group=own_group)
             flows = sum_flows(plan.facts, clients, own)
-            client, of_package = np.divmod(flows["row"].to_numpy(np.int64), grid.package_groups)
+            client, of_package = np.divmod(flows["row"], grid.package_groups)
             mine = np.ones(len(flows), np.bool_)
             if self._package_group is not None:
                 mine = of_package == self._package_group
-            lines: Any = convert(flows[mine].assign(row=client[mine]), plan.rates, len(clients))
+            lines: Any = convert(flows.take(mine).replace(row=client[mine]), plan.rates, len(clients))
             totals = [total + weight * value for total, value in zip(totals, lines[name], strict=True)]
         return totals
 

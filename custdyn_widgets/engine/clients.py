@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from custdyn_widgets.engine.cells.grid import utc_date
 from custdyn_widgets.engine.cells.states import NOT_YET, RowStates, row_states
@@ -23,6 +22,9 @@ from custdyn_widgets.mart import NEVER, Int64s, OpenedMart, SourceLike, open_mar
 from custdyn_widgets.query import Bucket, ReportQuery, parse_as_of
 from custdyn_widgets.report import Report
 from custdyn_widgets.text import guard_formula
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # For each flow column, the column of `lines` that it is computed from, and the sign to multiply it by.
 _FLOWS = {
@@ -100,11 +102,16 @@ def _table(plan: Plan, row: str | Sequence[str] | None, total: bool, change: boo
         clients = clients[groups.of_client[clients] == position]
     package_group = position if groups.packages else None
     columns = (_changes if change else _clients)(plan, clients, groups, package_group, bucket, before)
-    return pd.DataFrame({name: _series(values) for name, values in columns.items()}, copy=False)
+    return _frame(columns)
 
 
-def _series(values: Any) -> pd.Series[Any]:
-    return pd.Series(values, dtype=values.dtype if isinstance(values, np.ndarray) else object)
+def _frame(columns: _Columns) -> pd.DataFrame:
+    import pandas as pd  # imported late: reports need no DataFrames
+
+    def series(values: Any) -> pd.Series[Any]:
+        return pd.Series(values, dtype=values.dtype if isinstance(values, np.ndarray) else object)
+
+    return pd.DataFrame({name: series(values) for name, values in columns.items()}, copy=False)
 
 
 def _find_row(

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from custdyn_widgets.engine.cells.grid import EdgeCounter
 from custdyn_widgets.engine.cells.pieces import Span, first_row_at, parts, rows_of
@@ -17,6 +16,9 @@ from custdyn_widgets.engine.plan import Plan, plan_report
 from custdyn_widgets.mart import PAID, Facts, Int64s, SourceLike, open_mart
 from custdyn_widgets.query import ReportQuery, parse_as_of
 from custdyn_widgets.report import CohortTriangle
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def cohort_triangle(
@@ -45,6 +47,8 @@ def cohort_triangle(
     QueryError, SourceError, MartError
         As for `run_report`.
     """
+    import pandas as pd  # imported late: the triangle in a report does not need it
+
     asked = query if isinstance(query, ReportQuery) else ReportQuery.from_dict(query)
     triangle = build_triangle(plan_report(asked, open_mart(source).facts, parse_as_of(as_of)))
     frame = pd.DataFrame(triangle.rows, columns=list(triangle.headings))

@@ -9,24 +9,28 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from fractions import Fraction
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from custdyn_widgets.engine.cells.compute import Cells
 from custdyn_widgets.engine.cells.flows import FLOW_COLUMNS
+from custdyn_widgets.engine.cells.movement import MOVEMENT_COLUMNS
 from custdyn_widgets.engine.cells.stocks import STOCK_COLUMNS
-from custdyn_widgets.engine.cells.sums import join
+from custdyn_widgets.engine.cells.sums import Sums, join
+from custdyn_widgets.engine.cells.table import SumTable
+from custdyn_widgets.engine.first_appearance import distinct_values
 from custdyn_widgets.engine.fixed_columns import FixedColumn
 from custdyn_widgets.engine.fixed_point import MILLION, Factors, add_up, sums_between, to_int64
 from custdyn_widgets.engine.quotes import Rates, Ratio
 from custdyn_widgets.mart import Int64s
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 _RowFactors = tuple[list[int], list[int], int]  # lines, factors, denominator
 _NOTHING = Fraction(0)
 _EPOCH = date(1970, 1, 1)
-_KEYS = ("row", "currency", "value_day", "needs_quote")
 _IGNORED = ("ignored_refill_qty", "ignored_refill")  # shown only in a warning, without conversion
 LINE_COLUMNS = [c for c in (*STOCK_COLUMNS, *FLOW_COLUMNS) if c not in _IGNORED]
 
@@ -45,15 +49,26 @@ def to_lines(cells: Cells, rates: Rates, row_count: int) -> pd.DataFrame:
     RateError
         If the quote needed to convert a nonzero amount is missing.
     """
+    return _frame(to_exact_columns(cells, rates, row_count))
+
+
+def to_exact_columns(cells: Cells, rates: Rates, row_count: int) -> dict[str, list[object]]:
+    """Convert cells to the columns of `to_lines`, as lists.
+
+    Raises
+    ------
+    RateError
+        As for `to_lines`.
+    """
     columns: dict[str, list[object]] = {}
-    for frame in cells.sums:
-        columns |= convert(frame, rates, row_count)
+    for table in cells.sums:
+        columns |= convert(table, rates, row_count)
     if cells.movement is not None:
-        columns |= {str(name): counts.tolist() for name, counts in cells.movement.items()}
-    return lines_of(columns)
+        columns |= zip(MOVEMENT_COLUMNS, cells.movement.T.tolist(), strict=True)
+    return columns
 
 
-def to_fixed_lines(cells: Cells, rates: Rates, row_count: int) -> dict[str, FixedColumn]:
+def to_fixed_columns(cells: Cells, rates: Rates, row_count: int) -> dict[str, FixedColumn]:
     """Convert cells to the columns of `to_lines`, but much faster, in fixed point (see `fixed_columns`).
 
     Raises
@@ -62,24 +77,24 @@ def to_fixed_lines(cells: Cells, rates: Rates, row_count: int) -> dict[str, Fixe
         As for `to_lines`.
     """
     columns: dict[str, FixedColumn] = {}
-    for frame in cells.sums:
-        columns |= _convert_fixed(frame, rates, row_count)
+    for table in cells.sums:
+        columns |= _convert_fixed(table, rates, row_count)
     if cells.movement is not None:
-        for name, counts in cells.movement.items():
-            columns[str(name)] = FixedColumn.of_counts(counts.to_numpy(np.int64))
+        for name, counts in zip(MOVEMENT_COLUMNS, cells.movement.T, strict=True):
+            columns[name] = FixedColumn.of_counts(counts)
     return columns
 
 
-def _convert_fixed(frame: pd.DataFrame, rates: Rates, row_count: int) -> dict[str, FixedColumn]:
-    rows = frame["row"].to_numpy(np.int64)
+def _convert_fixed(table: SumTable, rates: Rates, row_count: int) -> dict[str, FixedColumn]:
+    rows = table["row"]
     order = np.argsort(rows, kind="stable")
     bounds = np.searchsorted(rows[order], np.arange(row_count + 1))
-    ratios, which = _factors(frame, rates)
+    ratios, which = _factors(table, rates)
     is_foreign = any(ratio != (1, 1) for ratio in ratios[1:])
     factors, which = Factors.of(ratios) if is_foreign else None, which[order]
     columns: dict[str, FixedColumn] = {}
-    for name in _amount_columns(frame):
-        values = frame[name].to_numpy()[order]
+    for name, sums in _converted_sums(table):
+        values = sums[order]
         if name.endswith("_qty"):
             columns[name] = FixedColumn.of_counts(sums_between(values.astype(np.int64), bounds))
         else:
@@ -87,12 +102,12 @@ def _convert_fixed(frame: pd.DataFrame, rates: Rates, row_count: int) -> dict[st
     return columns
 
 
-def convert(frame: pd.DataFrame, rates: Rates, row_count: int) -> dict[str, list[object]]:
-    """Convert one DataFrame of cells, and return its columns with a value for each row; see `to_lines`."""
+def convert(table: SumTable, rates: Rates, row_count: int) -> dict[str, list[object]]:
+    """Convert one table of cells, and return its columns with a value for each row; see `to_lines`."""
     columns: dict[str, list[object]] = {}
-    of_rows = _of_rows(frame, rates, row_count)
-    for name in _amount_columns(frame):
-        values = frame[name].tolist()
+    of_rows = _of_rows(table, rates, row_count)
+    for name, sums in _converted_sums(table):
+        values = sums.tolist()
         if name.endswith("_qty"):
             columns[name] = [sum([values[i] for i in lines]) for lines, _, _ in of_rows]
         else:
@@ -100,31 +115,33 @@ def convert(frame: pd.DataFrame, rates: Rates, row_count: int) -> dict[str, list
     return columns
 
 
-def _amount_columns(frame: pd.DataFrame) -> list[str]:
-    return [str(name) for name in frame.columns if name not in _KEYS and name not in _IGNORED]
+def _converted_sums(table: SumTable) -> list[tuple[str, Sums]]:
+    return [(name, sums) for name, sums in table.sums.items() if name not in _IGNORED]
 
 
-def lines_of(columns: Mapping[str, Sequence[object]]) -> pd.DataFrame:
+def _frame(columns: Mapping[str, Sequence[object]]) -> pd.DataFrame:
     """Build lines from their columns, as a single block.
 
     Building one block per column would take longer than computing the sums.
     """
+    import pandas as pd  # imported late: only custom metrics and `report_lines` need DataFrames
+
     block = np.empty((len(columns), len(next(iter(columns.values())))), object)
     for i, values in enumerate(columns.values()):
         block[i] = values
     return pd.DataFrame(block.T, columns=list(columns))
 
 
-def _of_rows(frame: pd.DataFrame, rates: Rates, row_count: int) -> list[_RowFactors]:
+def _of_rows(table: SumTable, rates: Rates, row_count: int) -> list[_RowFactors]:
     """Return each row's lines, with their factors over a common denominator.
 
     With daily quotes, the denominator has thousands of digits. It is computed once for all columns, and
     fractions are reduced only at the end: reducing each one would take longer than the rest of the report.
     """
     lines: list[list[int]] = [[] for _ in range(row_count)]
-    for line, row in enumerate(frame["row"].tolist()):
+    for line, row in enumerate(table["row"].tolist()):
         lines[row].append(line)
-    distinct, which = _factors(frame, rates)
+    distinct, which = _factors(table, rates)
     factors = [distinct[place] for place in which.tolist()]
     found: list[_RowFactors] = []
     for own in lines:
@@ -134,22 +151,26 @@ def _of_rows(frame: pd.DataFrame, rates: Rates, row_count: int) -> list[_RowFact
     return found
 
 
-def _factors(frame: pd.DataFrame, rates: Rates) -> tuple[list[Ratio], Int64s]:
+def _factors(table: SumTable, rates: Rates) -> tuple[list[Ratio], Int64s]:
     """Return the factors and the position of each line's factor; position 0 is for lines without amounts.
 
     Rates are looked up in the order of the lines, so that an error names the first quote that is missing.
     """
-    needed = np.flatnonzero(frame["needs_quote"].to_numpy(np.bool_))
-    codes, currencies = pd.factorize(frame["currency"].to_numpy(object)[needed])
-    days = frame["value_day"].to_numpy(np.int64)[needed]
-    place, distinct = pd.factorize(days * max(len(currencies), 1) + codes)
+    needed = np.flatnonzero(table["needs_quote"])
+    place, distinct = distinct_values(_dated_currencies(table)[needed])
     ratios: list[Ratio] = [(0, 1)]
     for key in distinct.tolist():
-        day, code = divmod(key, len(currencies))
-        ratios.append(rates.factor(str(currencies[code]), _EPOCH + timedelta(days=day)))
-    which = np.zeros(len(frame), np.int64)
+        day, code = divmod(key, len(table.currencies))
+        ratios.append(rates.factor(table.currencies[code], _EPOCH + timedelta(days=day)))
+    which = np.zeros(len(table), np.int64)
     which[needed] = place + 1
     return ratios, which
+
+
+def _dated_currencies(table: SumTable) -> Int64s:
+    """Return a number for each line that stands for its currency and valuation date."""
+    keys: Int64s = table["value_day"] * len(table.currencies) + table["currency"]
+    return keys
 
 
 def _money(values: Sequence[int], lines: Sequence[int], factors: Sequence[int], denominator: int) -> Fraction:
@@ -158,26 +179,23 @@ def _money(values: Sequence[int], lines: Sequence[int], factors: Sequence[int], 
     return Fraction(total, denominator) if total else _NOTHING
 
 
-def add_up_rows(frame: pd.DataFrame) -> pd.DataFrame:
+def add_up_rows(table: SumTable) -> SumTable:
     """Add up all rows of some cells, and return the sums as row 0."""
-    codes, currencies = pd.factorize(frame["currency"].to_numpy(object))
-    days, needed = frame["value_day"].to_numpy(np.int64), frame["needs_quote"].to_numpy(np.bool_)
-    place, distinct = pd.factorize(days * max(len(currencies), 1) + codes)
+    place, distinct = distinct_values(_dated_currencies(table))
     order = np.argsort(place, kind="stable")
     bounds = np.searchsorted(place[order], np.arange(len(distinct) + 1))
-    day, code = np.divmod(distinct, max(len(currencies), 1))
+    day, currency = np.divmod(distinct, len(table.currencies))
     total: dict[str, Any] = {
         "row": np.zeros(len(distinct), np.int64),
-        "currency": np.asarray(currencies, object)[code],
+        "currency": currency,
         "value_day": day,
-        "needs_quote": sums_between(needed[order].astype(np.int64), bounds) > 0,
+        "needs_quote": sums_between(table["needs_quote"][order].astype(np.int64), bounds) > 0,
     }
-    for name in _amount_columns(frame):
-        values = frame[name].to_numpy()
+    for name, values in _converted_sums(table):
         if values.dtype == object:
             total[name] = np.zeros(len(distinct), object)
             np.add.at(total[name], place, values)
         else:
             high, low = values[order] >> 32, values[order] & 0xFFFFFFFF
             total[name] = join(sums_between(high, bounds), sums_between(low, bounds))
-    return pd.DataFrame(total)
+    return SumTable(table.currencies, total)

@@ -20,13 +20,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from custdyn_widgets.engine.cells.by_client import Contributions, client_contributions
 from custdyn_widgets.engine.plan import Plan
 from custdyn_widgets.engine.rows import row_labels
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from custdyn_widgets.snapshots import Evidence
 
 MAX_CONTRIBUTIONS = 5_000_000  # about 25 MB; a report with more has no evidence
@@ -103,6 +104,8 @@ def digests(plan: Plan, nonce: str) -> pd.DataFrame | None:
     clients, rows = plan.selection.clients, len(plan.buckets) + sum(b is not None for b in plan.befores)
     if len(clients) * rows > MAX_CONTRIBUTIONS:
         return None
+    import pandas as pd  # imported late: only needed for publishing
+
     keyed = _Keyed(bytes.fromhex(nonce))
     ids = plan.facts.client_ids().to_pylist() if len(clients) else []
     client_tags = np.zeros(len(ids), np.uint64)

@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import pandas as pd
+import numpy.typing as npt
 
 from custdyn_widgets.engine.cells.compute import Cells, compute_cells
-from custdyn_widgets.engine.conversion import to_fixed_lines, to_lines
+from custdyn_widgets.engine.cells.table import SumTable
+from custdyn_widgets.engine.conversion import to_exact_columns, to_fixed_columns, to_lines
 from custdyn_widgets.engine.fixed_columns import FixedColumn
 from custdyn_widgets.engine.plan import Plan
 from custdyn_widgets.engine.quotes import Rates
 from custdyn_widgets.mart import Int64s
 from custdyn_widgets.query import Bucket
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,14 +39,14 @@ class ConvertedCells:
     @cached_property
     def fixed(self) -> Mapping[str, FixedColumn]:
         """The columns of the lines in fixed point, which take much less time and memory."""
-        return to_fixed_lines(self.cells, self.rates, self.row_count)
+        return to_fixed_columns(self.cells, self.rates, self.row_count)
 
     def some(self, rows: Int64s) -> Cells:
         """Return the cells of some rows, renumbered from 0."""
         position = np.full(self.row_count, -1)
         position[rows] = np.arange(len(rows))
-        movement = None if self.cells.movement is None else self.cells.movement.iloc[rows]
-        moved = self.cells.replace_sums(lambda frame: moved_rows(frame, position))
+        movement = None if self.cells.movement is None else self.cells.movement[rows]
+        moved = self.cells.replace_sums(lambda table: _moved_rows(table, position))
         return moved._replace(movement=movement)
 
 
@@ -82,15 +86,14 @@ class Lines(NamedTuple):
         """Whether there is a line for every row of the cells, in the same order."""
         return np.array_equal(self.rows, np.arange(self.source.row_count))
 
-    def exact_at(self, positions: Int64s) -> pd.DataFrame:
-        """Return the lines at these positions as ints and Fractions."""
+    def exact_at(self, positions: Int64s) -> Mapping[str, npt.NDArray[np.object_]]:
+        """Return the columns of the lines at these positions as ints and Fractions."""
         rows, place = np.unique(self.rows[positions], return_inverse=True)
-        frame = to_lines(self.source.some(rows), self.source.rates, len(rows))
-        found: pd.DataFrame = frame.iloc[place].reset_index(drop=True)
-        return found
+        columns = to_exact_columns(self.source.some(rows), self.source.rates, len(rows))
+        return {name: np.array(values, object)[place] for name, values in columns.items()}
 
 
-def compute_lines(plan: Plan) -> tuple[Lines, Lines, pd.DataFrame]:
+def compute_lines(plan: Plan) -> tuple[Lines, Lines, SumTable]:
     """Return the lines for a report's rows, the lines for the earlier periods, and the rows' flow cells.
 
     Earlier periods that directly precede the report, or are among its rows, are computed together with its
@@ -118,16 +121,15 @@ def compute_lines(plan: Plan) -> tuple[Lines, Lines, pd.DataFrame]:
     return (
         lines_of(plan.buckets),
         lines_of(earlier),
-        flows[flows["row"] >= len(before_rows) * count],
+        flows.take(flows["row"] >= len(before_rows) * count),
     )
 
 
-def moved_rows(frame: pd.DataFrame, position: Int64s) -> pd.DataFrame:
+def _moved_rows(table: SumTable, position: Int64s) -> SumTable:
     """Renumber the rows of cells, and drop the lines whose row becomes -1."""
-    rows = position[frame["row"].to_numpy(np.int64)]
+    rows = position[table["row"]]
     kept = rows >= 0
-    moved: pd.DataFrame = frame[kept].assign(row=rows[kept])
-    return moved
+    return table.take(kept).replace(row=rows[kept])
 
 
 def _key(bucket: Bucket) -> tuple[int, int, int, int]:

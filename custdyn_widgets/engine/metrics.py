@@ -6,16 +6,15 @@ point, because it only adds, subtracts, negates and calls `ratio`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
-
-import pandas as pd
 
 from custdyn_widgets.engine.registry import built_in_metric, chosen_metrics, metric, ratio
 from custdyn_widgets.report import Unit
 
 __all__ = ["SURPRISES", "chosen_metrics", "metric", "ratio"]  # importing this module registers the metrics
 
-Columns = Any  # a DataFrame of exact numbers, or a mapping of columns in fixed point
+Columns = Any  # a DataFrame of exact numbers, or a mapping of columns that are exact or in fixed point
 
 SURPRISES = (
     "Active Avg divides the spending in the row's bucket by the number of active clients, whose paid use may "
@@ -31,7 +30,11 @@ SURPRISES = (
 
 def _like(lines: Columns, columns: dict[str, Any]) -> Columns:
     """Return columns in the form of the lines from which they were computed."""
-    return pd.DataFrame(columns) if isinstance(lines, pd.DataFrame) else columns
+    if isinstance(lines, Mapping):
+        return columns
+    import pandas as pd  # imported late: reports need no DataFrames
+
+    return pd.DataFrame(columns)
 
 
 def _stock(lines: Columns, level: str) -> Columns:

@@ -21,23 +21,29 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, NamedTuple, TypeVar, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, overload
 
-import pandas as pd
+import numpy as np
+import numpy.typing as npt
 
 from custdyn_widgets.engine.fixed_columns import FixedColumn
 from custdyn_widgets.errors import CustDynError, QueryError, nearest, shown
 from custdyn_widgets.query import COLUMN_GROUPS, DEFAULT_COLUMN_GROUPS
 from custdyn_widgets.report import Column, Unit
 
-MetricFunction = Callable[[pd.DataFrame], pd.DataFrame]
-_BuiltIn = Callable[[Any], Any]  # also from and to mappings of columns in fixed point
+if TYPE_CHECKING:
+    import pandas as pd
+
+MetricFunction = Callable[["pd.DataFrame"], "pd.DataFrame"]
+_BuiltIn = Callable[[Any], Any]  # also from and to mappings of columns
+_Exact = npt.NDArray[np.object_]  # ints, Fractions and Nones
 
 
 class Metric(NamedTuple):
     """A group of columns with the function that computes them.
 
-    `takes_fixed` is true if the function can also compute columns in fixed point (see `fixed_columns`).
+    `takes_fixed` is true if the function also takes a mapping of columns, which may be in fixed point (see
+    `fixed_columns`), and returns such a mapping.
     """
 
     group: str
@@ -51,13 +57,15 @@ class Metric(NamedTuple):
         return COLUMN_GROUP_IDS.get(self.group, self.group)
 
     def compute(self, lines: pd.DataFrame) -> dict[str, list[int | Fraction | None]]:
-        """Return the exact, unrounded columns by their one-level names.
+        """Return the exact, unrounded columns by their one-level names, after checking them.
 
         Raises
         ------
         CustDynError
             If the function fails, or returns the wrong columns, the wrong index or a float.
         """
+        import pandas as pd  # imported late: only custom metrics need it
+
         try:
             result = self.function(lines.copy())
         except Exception as error:
@@ -81,6 +89,11 @@ class Metric(NamedTuple):
         """Return the metric's columns by their one-level names, from fixed-point columns of lines."""
         result = self.function(lines)
         return {c.name: result[c.label] for c in self.columns}
+
+    def compute_exact(self, lines: Mapping[str, _Exact]) -> dict[str, list[int | Fraction | None]]:
+        """Return the same columns, unrounded, from columns of ints and Fractions."""
+        result = self.function(lines)
+        return {c.name: result[c.label].tolist() for c in self.columns}
 
     def _failed(self, error: Exception, lines: pd.DataFrame) -> CustDynError:
         """Describe the error without the metric's own messages, which may contain private data."""
@@ -197,10 +210,16 @@ def chosen_metrics(columns: Sequence[str] = ()) -> tuple[Metric, ...]:
 @overload
 def ratio(part: FixedColumn, whole: FixedColumn) -> FixedColumn: ...
 @overload
+def ratio(part: _Exact, whole: _Exact) -> _Exact: ...
+@overload
 def ratio(part: pd.Series[Any], whole: pd.Series[Any]) -> pd.Series[Any]: ...
 def ratio(part: Any, whole: Any) -> Any:
     """Return the exact quotient of two columns, with None where the divisor is 0."""
     if isinstance(part, FixedColumn) and isinstance(whole, FixedColumn):
         return part.divided_by(whole)
     quotients = [Fraction(p) / Fraction(w) if w else None for p, w in zip(part, whole, strict=True)]
+    if isinstance(part, np.ndarray):
+        return np.array(quotients, object)
+    import pandas as pd  # imported late: only custom metrics need it
+
     return pd.Series(quotients, index=part.index, dtype=object)

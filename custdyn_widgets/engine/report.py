@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import sys
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from custdyn_widgets import __version__, settings
 from custdyn_widgets.engine.cells.pieces import transactions_within
@@ -89,8 +91,20 @@ def _info(plan: Plan, mart: OpenedMart, warning: str | None, role: str, seconds:
         quotes=plan.rates.used(),
         warnings=(*mart.warnings, *gaps, *([warning] if warning else [])),
         data_gaps=gaps,
-        versions={"custdyn-widgets": __version__, "pandas": pd.__version__, "numpy": np.__version__},
+        versions={"custdyn-widgets": __version__, "pandas": _pandas_version(), "numpy": np.__version__},
     )
+
+
+@functools.cache
+def _pandas_version() -> str:
+    """Return the version of pandas without importing it, because most reports do not need it."""
+    for folder in sys.path:
+        found = [path.stem.removeprefix("pandas-") for path in Path(folder).glob("pandas-*.dist-info")]
+        if len(found) == 1:
+            return found[0]
+    from importlib.metadata import version  # imported late: takes ten times as long as the search above
+
+    return version("pandas")
 
 
 def _triangle(plan: Plan) -> CohortTriangle | None:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
+from custdyn_widgets.engine.first_appearance import distinct_values
 from custdyn_widgets.engine.fixed_columns import FixedColumn
 from custdyn_widgets.engine.fixed_point import MILLION
 from custdyn_widgets.engine.rounding import decimals_of
@@ -68,7 +68,7 @@ def values_of(columns: Sequence[Rounded], abouts: Sequence[Column]) -> list[list
     Equal amounts share one Decimal, which saves memory.
     """
     amounts = [own.millionths for own, about in zip(columns, abouts, strict=True) if about.unit != "count"]
-    place, distinct = pd.factorize(np.concatenate([np.zeros(0, np.int64), *amounts]))
+    place, distinct = distinct_values(np.concatenate([np.zeros(0, np.int64), *amounts]))
     decimals = np.empty(len(distinct), object)
     decimals[:] = decimals_of(distinct.tolist())
     places = iter(np.split(place, max(len(amounts), 1)))

@@ -8,14 +8,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
-from custdyn_widgets.engine.cells.balances import BalanceFrames
+from custdyn_widgets.engine.cells.balances import BalanceTables
 from custdyn_widgets.engine.cells.compute import Cells, compute_cells
 from custdyn_widgets.engine.cells.grid import utc_days
-from custdyn_widgets.engine.cells.movement import MOVEMENT_COLUMNS
+from custdyn_widgets.engine.cells.table import SumTable
 from custdyn_widgets.engine.conversion import LINE_COLUMNS, add_up_rows
 from custdyn_widgets.engine.groups import UNGROUPED, label_headings
 from custdyn_widgets.engine.lines import ConvertedCells, Lines, compute_lines
@@ -26,11 +26,16 @@ from custdyn_widgets.query import COLUMN_GROUPS, Bucket
 from custdyn_widgets.report import Row
 from custdyn_widgets.text import format_instant_utc, format_millionths
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 _NO_ROWS = np.zeros(0, np.int64)
 
 
 def labelled_lines(plan: Plan) -> pd.DataFrame:
     """Return the lines indexed by the labels of their rows; see `report_lines`."""
+    import pandas as pd  # imported late: reports need no DataFrames
+
     if not plan.buckets:
         return pd.DataFrame(columns=LINE_COLUMNS, dtype=object)
     lines = compute_lines(replace(plan, befores=[]))[0].exact.copy()
@@ -141,8 +146,7 @@ def _line_of_total(plan: Plan, lines: Lines, whole: Bucket) -> Lines:
     if plan.has_movement:
         from custdyn_widgets.engine.cells.states import movement_of_states  # imported late: rarely needed
 
-        counts = movement_of_states(plan.facts, plan.selection.clients, grid)
-        cells = cells._replace(movement=pd.DataFrame(counts, columns=list(MOVEMENT_COLUMNS)))
+        cells = cells._replace(movement=movement_of_states(plan.facts, plan.selection.clients, grid))
     return Lines([whole], ConvertedCells(cells, plan.rates, 1), np.zeros(1, np.int64))
 
 
@@ -154,29 +158,29 @@ def _sum_of_cells(plan: Plan, lines: Lines, whole: Bucket) -> Cells:
     """Return the cells of the Total: all flows, the stocks of the last rows and the openings of the first."""
     count, cells = len(plan.groups.labels), lines.source.cells
 
-    def total_of(frame: pd.DataFrame, rows: Int64s) -> pd.DataFrame:
-        return add_up_rows(frame[np.isin(frame["row"].to_numpy(np.int64), rows)])
+    def total_of(table: SumTable, rows: Int64s) -> SumTable:
+        return add_up_rows(table.take(np.isin(table["row"], rows)))
 
     balances = cells.balances
     if balances is not None:
-        value_day = int(utc_days(np.array([whole.end - 1]))[0])
-        balances = BalanceFrames(
+        value_day = np.repeat(utc_days(np.array([whole.end - 1])), len(balances.left))
+        balances = BalanceTables(
             openings=total_of(balances.openings, lines.rows[:count]),
             flows=total_of(balances.flows, lines.rows),
-            left=total_of(balances.left.assign(value_day=value_day), lines.rows),
+            left=total_of(balances.left.replace(value_day=value_day), lines.rows),
         )
     return Cells(total_of(cells.flows, lines.rows), total_of(cells.stocks, lines.rows[-count:]), balances)
 
 
-def _ignored_refills(flows: pd.DataFrame) -> str | None:
+def _ignored_refills(flows: SumTable) -> str | None:
     """Return a warning if some refills are not counted."""
-    some = flows[flows["ignored_refill_qty"].to_numpy() != 0]
-    if some.empty:
+    some = flows.take(flows["ignored_refill_qty"] != 0)
+    if not len(some):
         return None
     count = sum(some["ignored_refill_qty"].tolist())
     totals = Counter[str]()
-    for currency, millionths in zip(some["currency"], some["ignored_refill"].tolist(), strict=True):
-        totals[currency] += millionths
+    for code, millionths in zip(some["currency"].tolist(), some["ignored_refill"].tolist(), strict=True):
+        totals[some.currencies[code]] += millionths
     sums = (f"{format_millionths(total)} {currency}" for currency, total in sorted(totals.items()))
     refills, sum_of = ("refill has", "Its amount") if count == 1 else ("refills have", "Their sum")
     return (

@@ -7,10 +7,10 @@ computed from Fractions.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-import pandas as pd
+import numpy.typing as npt
 
 from custdyn_widgets.engine.comparison import Number, NumberRow, compare_numbers, compare_values
 from custdyn_widgets.engine.fixed_columns import FixedColumn
@@ -166,13 +166,16 @@ def _columns(plan: Plan, lines: Lines) -> list[Numbers]:
 
 
 def _exact_rows(
-    plan: Plan, lines: pd.DataFrame, columns: Sequence[Numbers], positions: Int64s
+    plan: Plan,
+    lines: Mapping[str, npt.NDArray[np.object_]],
+    columns: Sequence[Numbers],
+    positions: Int64s,
 ) -> list[NumberRow]:
     """Return the exact numbers of some rows; columns of custom metrics are already exact."""
     found: list[list[Number]] = []
     for metric in plan.metrics:
         if metric.takes_fixed:
-            found += metric.compute(lines).values()
+            found += metric.compute_exact(lines).values()
             continue
         for column in columns[len(found) : len(found) + len(metric.columns)]:
             own = _take(column, positions)

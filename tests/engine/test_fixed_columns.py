@@ -13,13 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from custdyn_widgets.engine.cells.balances import BalanceFrames
+from custdyn_widgets.engine.cells.balances import BalanceTables
 from custdyn_widgets.engine.cells.compute import Cells
 from custdyn_widgets.engine.cells.flows import BALANCE_FLOW_COLUMNS, FLOW_COLUMNS
 from custdyn_widgets.engine.cells.movement import MOVEMENT_COLUMNS
 from custdyn_widgets.engine.cells.stocks import STOCK_COLUMNS
+from custdyn_widgets.engine.cells.table import KEYS, SumTable
 from custdyn_widgets.engine.comparison import compare_numbers
-from custdyn_widgets.engine.conversion import add_up_rows, to_fixed_lines, to_lines
+from custdyn_widgets.engine.conversion import add_up_rows, to_fixed_columns, to_lines
 from custdyn_widgets.engine.fixed_columns import FixedColumn
 from custdyn_widgets.engine.fixed_point import Amounts, Factors, add_up
 from custdyn_widgets.engine.metrics import ratio
@@ -186,10 +187,10 @@ MONEY_CELLS = st.one_of(st.integers(-(10**11), 10**11), st.sampled_from([0, 1, -
 
 
 @st.composite
-def frames(draw: st.DrawFn, columns: tuple[str, ...], row_count: int) -> pd.DataFrame:
+def tables(draw: st.DrawFn, columns: tuple[str, ...], row_count: int) -> SumTable:
     keys = draw(
         st.lists(
-            st.tuples(st.integers(0, row_count - 1), st.sampled_from(NAMES.currencies), st.integers(0, 2)),
+            st.tuples(st.integers(0, row_count - 1), st.sampled_from(range(3)), st.integers(0, 2)),
             max_size=5,
             unique=True,
         )
@@ -198,24 +199,24 @@ def frames(draw: st.DrawFn, columns: tuple[str, ...], row_count: int) -> pd.Data
         (*key, True, *(draw(SMALL if name.endswith("_qty") else MONEY_CELLS) for name in columns))
         for key in sorted(keys)
     ]
-    frame = pd.DataFrame(
-        lines, columns=["row", "currency", "value_day", "needs_quote", *columns], dtype=object
-    )
-    types = {"row": np.int64, "value_day": np.int64, "needs_quote": np.bool_}
-    small = [name for name in columns if all(abs(value) < 2**63 for value in frame[name])]
-    return frame.astype({**types, **dict.fromkeys(small, np.int64)})
+    found = {}
+    for i, name in enumerate((*KEYS, *columns)):
+        values = [line[i] for line in lines]
+        small = all(abs(value) < 2**63 for value in values)
+        found[name] = np.array(values, np.bool_ if name == "needs_quote" else np.int64 if small else object)
+    return SumTable(NAMES.currencies, found)
 
 
 @st.composite
 def drawn_cells(draw: st.DrawFn, row_count: int = 3) -> Cells:
     movement = [[draw(SMALL) for _ in MOVEMENT_COLUMNS] for _ in range(row_count)]
     return Cells(
-        flows=draw(frames(FLOW_COLUMNS, row_count)),
-        stocks=draw(frames(STOCK_COLUMNS, row_count)),
-        balances=BalanceFrames(
-            *(draw(frames(own, row_count)) for own in (("opening_balance",), BALANCE_FLOW_COLUMNS, ("left",)))
+        flows=draw(tables(FLOW_COLUMNS, row_count)),
+        stocks=draw(tables(STOCK_COLUMNS, row_count)),
+        balances=BalanceTables(
+            *(draw(tables(own, row_count)) for own in (("opening_balance",), BALANCE_FLOW_COLUMNS, ("left",)))
         ),
-        movement=pd.DataFrame(movement, columns=list(MOVEMENT_COLUMNS)),
+        movement=np.array(movement),
     )
 
 
@@ -225,7 +226,10 @@ def test_built_in_metrics_give_the_same_values_in_fixed_point(cells: Cells, targ
     rates, same_rates = Rates(NAMES, target), Rates(NAMES, target)
     exact_lines = to_lines(cells, rates, 3)
     exact = {name: values for m in METRICS.values() for name, values in m.compute(exact_lines).items()}
-    lines = to_fixed_lines(cells, same_rates, 3)
+    arrays = {str(name): values.to_numpy(object) for name, values in exact_lines.items()}
+    found_in_arrays = [m.compute_exact(arrays) for m in METRICS.values()]
+    assert {name: values for own in found_in_arrays for name, values in own.items()} == exact
+    lines = to_fixed_columns(cells, same_rates, 3)
     assert rates.used() == same_rates.used()
     sure = 0
     for metric in METRICS.values():
@@ -242,29 +246,33 @@ def test_built_in_metrics_give_the_same_values_in_fixed_point(cells: Cells, targ
 @settings(max_examples=max(1, settings.default.max_examples // 10))
 @given(cells=drawn_cells())
 def test_the_sum_of_all_rows_is_exact(cells: Cells) -> None:
-    for frame in cells.sums:
-        total = add_up_rows(frame)
+    for table in cells.sums:
+        total = add_up_rows(table)
         assert set(total["row"]) <= {0}
-        for name in total.columns[4:]:
-            expected = Counter[tuple[str, int]]()
-            for currency, day, value in zip(frame["currency"], frame["value_day"], frame[name], strict=True):
-                expected[currency, int(day)] += int(value)
+        for name in total.sums:
+            expected = Counter[tuple[int, int]]()
+            for currency, day, value in zip(table["currency"], table["value_day"], table[name], strict=True):
+                expected[int(currency), int(day)] += int(value)
             found = zip(total["currency"], total["value_day"], total[name], strict=True)
-            assert {(currency, int(day)): int(value) for currency, day, value in found} == expected
+            assert {(int(currency), int(day)): int(value) for currency, day, value in found} == expected
 
 
 def test_ordinary_rows_are_sure_in_every_column() -> None:
-    days = pd.DataFrame(
-        {
-            "row": np.arange(3).repeat(3),
-            "currency": list(NAMES.currencies) * 3,
-            "value_day": 1,
-            "needs_quote": True,
-            **{n: 12 if n.endswith("_qty") else 98_765_432_101_234 for n in (*STOCK_COLUMNS, *FLOW_COLUMNS)},
-        }
+    keys = {
+        "row": np.arange(3).repeat(3),
+        "currency": np.arange(9) % 3,
+        "value_day": np.ones(9, np.int64),
+        "needs_quote": np.ones(9, np.bool_),
+    }
+    flows, stocks = (
+        SumTable(
+            NAMES.currencies,
+            {**keys, **{n: np.full(9, 12 if n.endswith("_qty") else 98_765_432_101_234) for n in columns}},
+        )
+        for columns in (FLOW_COLUMNS, STOCK_COLUMNS)
     )
-    cells = Cells(flows=days[[*days.columns[:4], *FLOW_COLUMNS]], stocks=days.iloc[:, :13])
-    lines = to_fixed_lines(cells, Rates(NAMES, "EUR"), 3)
+    cells = Cells(flows=flows, stocks=stocks)
+    lines = to_fixed_columns(cells, Rates(NAMES, "EUR"), 3)
     assert Rates(NAMES, "EUR").factor("USD", date(1970, 1, 2)) == (9377, 10_000)
     for metric in list(METRICS.values())[:6]:
         for found in metric.compute_fixed(lines).values():

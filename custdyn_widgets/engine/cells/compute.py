@@ -30,13 +30,14 @@ is compared with that of the next row. Everything else is done per cell or per c
 
 Schema
 ------
-`Cells.flows` and `Cells.stocks` are DataFrames with one line for each combination of report row, currency
-and valuation date. Common columns: `row` (int64, position of the row), `currency` (str), `value_day`
-(int64, days since 1970 in UTC: amounts are converted at the latest quote on or before it), `needs_quote`
-(bool: whether any amount in the line is nonzero). All other columns are int64s, or Python ints if some sum
-might overflow: `…_qty` are counts, and the rest are sums in millionths of `currency`.
+`Cells.flows` and `Cells.stocks` are tables (`SumTable`) with one line for each combination of report row,
+currency and valuation date. Common columns: `row` (int64, position of the row), `currency` (int64, position
+in the table's `currencies`), `value_day` (int64, days since 1970 in UTC: amounts are converted at the latest
+quote on or before it), `needs_quote` (bool: whether any amount in the line is nonzero). All other columns are
+int64s, or Python ints if some sum might overflow: `…_qty` are counts, and the rest are sums in millionths of
+`currency`.
 
-If the grid requests them, there are three more such DataFrames and one for movement, which has a line of
+If the grid requests them, there are three more such tables, and an array for movement, which has a line of
 int64 counts for each row of the report, in row order.
 
 - flows: `refill_qty`, `refill`, `usage`, `activation_qty`, `activation`, `renewal_qty`, `renewal`,
@@ -61,16 +62,15 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 
-from custdyn_widgets.engine.cells.balances import BalanceFrames, balance_frames
+from custdyn_widgets.engine.cells.balances import BalanceTables, balance_tables
 from custdyn_widgets.engine.cells.fast import kernel_for
 from custdyn_widgets.engine.cells.flows import BALANCE_FLOW_COLUMNS, FLOW_COLUMNS, FlowSums
 from custdyn_widgets.engine.cells.grid import Grid, utc_days
-from custdyn_widgets.engine.cells.movement import MOVEMENT_COLUMNS
 from custdyn_widgets.engine.cells.pieces import Piece, Span, parts
 from custdyn_widgets.engine.cells.stocks import STOCK_COLUMNS, StockSums
 from custdyn_widgets.engine.cells.sums import Sums
+from custdyn_widgets.engine.cells.table import SumTable
 from custdyn_widgets.mart import Facts, Int64s, threads
 
 _Sums = tuple[FlowSums, StockSums]
@@ -87,21 +87,21 @@ class Cells(NamedTuple):
         See the schema above; the last two are None unless the grid requests them.
     """
 
-    flows: pd.DataFrame
-    stocks: pd.DataFrame
-    balances: BalanceFrames | None = None
-    movement: pd.DataFrame | None = None
+    flows: SumTable
+    stocks: SumTable
+    balances: BalanceTables | None = None
+    movement: Int64s | None = None
 
     @property
-    def sums(self) -> list[pd.DataFrame]:
-        """All DataFrames that have sums by currency."""
+    def sums(self) -> list[SumTable]:
+        """All tables of sums by currency."""
         return [self.stocks, self.flows, *(self.balances or ())]
 
-    def replace_sums(self, change: Callable[[pd.DataFrame], pd.DataFrame]) -> Cells:
-        """Return the cells with every DataFrame of sums by currency replaced."""
+    def replace_sums(self, change: Callable[[SumTable], SumTable]) -> Cells:
+        """Return the cells with every table of sums by currency replaced."""
         balances = self.balances
         if balances is not None:
-            balances = BalanceFrames(*map(change, balances))
+            balances = BalanceTables(*map(change, balances))
         return self._replace(stocks=change(self.stocks), flows=change(self.flows), balances=balances)
 
     @classmethod
@@ -114,14 +114,14 @@ class Cells(NamedTuple):
             cells.replace_sums(partial(_move, by=first)) for cells, first in zip(parts, firsts, strict=True)
         ]
         stocks, flows, *balances = (
-            pd.concat(frames, ignore_index=True) for frames in zip(*(c.sums for c in moved), strict=True)
+            SumTable.joined(tables) for tables in zip(*(c.sums for c in moved), strict=True)
         )
         movements = [cells.movement for cells in moved if cells.movement is not None]
         return cls(
             flows,
             stocks,
-            BalanceFrames(*balances) if balances else None,
-            pd.concat(movements, ignore_index=True) if movements else None,
+            BalanceTables(*balances) if balances else None,
+            np.concatenate(movements) if movements else None,
         )
 
 
@@ -143,20 +143,19 @@ def compute_cells(facts: Facts, clients: Int64s, grid: Grid) -> Cells:
     raised = np.flatnonzero(windows != grid.windows)
     for k in raised.tolist():
         one_row = _single(grid, k)._replace(movement=False, balances=False)
-        own = _sum_up(facts, clients, one_row).stocks
-        own["row"] += k * grid.groups
+        own = _move(_sum_up(facts, clients, one_row).stocks, by=k * grid.groups)
         cells = cells._replace(stocks=_with_active_of(own, cells.stocks))
     if cells.movement is not None and len(raised):
         from custdyn_widgets.engine.cells.states import movement_of_states  # imported late: rarely needed
 
         for k in np.union1d(raised, raised[raised + 1 < grid.bucket_count] + 1).tolist():
             rows = slice(k * grid.groups, (k + 1) * grid.groups)
-            cells.movement.iloc[rows] = movement_of_states(facts, clients, _single(grid, k))
+            cells.movement[rows] = movement_of_states(facts, clients, _single(grid, k))
     return cells
 
 
-def _move(frame: pd.DataFrame, by: int) -> pd.DataFrame:
-    return frame.assign(row=frame["row"] + by)
+def _move(table: SumTable, by: int) -> SumTable:
+    return table.replace(row=table["row"] + by)
 
 
 def _single(grid: Grid, k: int) -> Grid:
@@ -170,13 +169,15 @@ def _single(grid: Grid, k: int) -> Grid:
     )
 
 
-def _with_active_of(own: pd.DataFrame, stocks: pd.DataFrame) -> pd.DataFrame:
+def _with_active_of(own: SumTable, stocks: SumTable) -> SumTable:
     """Return the stocks, with the active columns replaced in the rows that `own` contains."""
-    active = ["active_qty", "active_pos", "active_neg"]
-    key = ["row", "currency"]
-    changed = stocks.astype(dict.fromkeys(active, object)).set_index(key)
-    changed.loc[pd.MultiIndex.from_frame(own[key]), active] = own[active].to_numpy()
-    return changed.reset_index()
+    keys, replaced = (t["row"] * len(t.currencies) + t["currency"] for t in (stocks, own))
+    at = np.flatnonzero(np.isin(keys, replaced))  # both tables are sorted by currency and row
+    changed = {}
+    for name in ("active_qty", "active_pos", "active_neg"):
+        changed[name] = stocks[name].astype(np.result_type(stocks[name], own[name]))
+        changed[name][at] = own[name]
+    return stocks.replace(**changed)
 
 
 def _sum_up(facts: Facts, clients: Int64s, asked: Grid) -> Cells:
@@ -185,43 +186,41 @@ def _sum_up(facts: Facts, clients: Int64s, asked: Grid) -> Cells:
     sums = _merged(own for _, own in facts.each(partial(_sums_of, grid=grid), clients))
     names = facts.names.currencies
     cells = Cells(
-        flows=_frame({names[c]: flows.columns() for c, (flows, _) in sums}, FLOW_COLUMNS),
-        stocks=_frame({names[c]: stocks.columns() for c, (_, stocks) in sums}, STOCK_COLUMNS),
+        flows=_table({c: flows.columns() for c, (flows, _) in sums}, FLOW_COLUMNS, names),
+        stocks=_table({c: stocks.columns() for c, (_, stocks) in sums}, STOCK_COLUMNS, names),
     )
-    return _with_opening(cells, asked, [(names[c], *own) for c, own in sums]) if has_opening else cells
+    return _with_opening(cells, asked, sums) if has_opening else cells
 
 
-def _with_opening(cells: Cells, grid: Grid, sums: list[tuple[str, FlowSums, StockSums]]) -> Cells:
+def _with_opening(cells: Cells, grid: Grid, sums: list[tuple[int, _Sums]]) -> Cells:
     """Return the cells without the opening bucket, but with the movement and balances derived from it."""
-    stocks, flows = cells.stocks, cells.flows.assign(row=cells.flows["row"] - grid.groups)
+    stocks, flows = cells.stocks, _move(cells.flows, by=-grid.groups)
     row_count = grid.bucket_count * grid.groups
     # The stocks at the end of a row are those at the start of the next one.
-    openings = stocks[stocks["row"] < row_count]
-    stocks = stocks[stocks["row"] >= grid.groups]
-    stocks = stocks.assign(row=stocks["row"] - grid.groups)
+    openings = stocks.take(stocks["row"] < row_count)
+    stocks = _move(stocks.take(stocks["row"] >= grid.groups), by=-grid.groups)
     movement, balances = None, None
     if grid.movement:
         opening = np.zeros(row_count, np.int64)
-        np.add.at(opening, openings["row"].to_numpy(), openings["active_qty"].to_numpy(np.int64))
-        moved = sum(own.movement.counts() for _, _, own in sums if own.movement)
-        movement = pd.DataFrame(np.column_stack([opening, moved]), columns=list(MOVEMENT_COLUMNS))
+        np.add.at(opening, openings["row"], openings["active_qty"])
+        moved = sum(own.movement.counts() for _, (_, own) in sums if own.movement)
+        movement = np.column_stack([opening, moved])
     if grid.balances:
-        moves = _frame({name: own.balance_columns() for name, own, _ in sums}, BALANCE_FLOW_COLUMNS)
-        moves["row"] -= grid.groups
-        balances = balance_frames(openings, stocks, moves, utc_days(grid.edges[1:] - 1), grid.groups)
-    return cells._replace(
-        flows=flows, stocks=stocks.reset_index(drop=True), movement=movement, balances=balances
-    )
+        moves = _table(
+            {c: own.balance_columns() for c, (own, _) in sums}, BALANCE_FLOW_COLUMNS, flows.currencies
+        )
+        moves = _move(moves, by=-grid.groups)
+        balances = balance_tables(openings, stocks, moves, utc_days(grid.edges[1:] - 1), grid.groups)
+    return Cells(flows, stocks, balances, movement)
 
 
-def sum_flows(facts: Facts, clients: Int64s, grid: Grid) -> pd.DataFrame:
+def sum_flows(facts: Facts, clients: Int64s, grid: Grid) -> SumTable:
     """Return only the flows of a grid with one group per client; see the schema above."""
     sums: dict[int, FlowSums] = {}
     for span in parts(facts, Span.of(facts, clients, grid)):
         piece = Piece.of(facts, span, grid)
         sums.setdefault(piece.currency, FlowSums(grid, piece.currency)).add(piece)
-    names = facts.names.currencies
-    return _frame({names[c]: sums[c].columns() for c in sorted(sums)}, FLOW_COLUMNS)
+    return _table({c: sums[c].columns() for c in sorted(sums)}, FLOW_COLUMNS, facts.names.currencies)
 
 
 def _sums_of(facts: Facts, clients: Int64s, *, grid: Grid) -> dict[int, _Sums]:
@@ -268,19 +267,22 @@ def _code(of_currency: tuple[int, _Sums]) -> int:
     return of_currency[0]
 
 
-def _frame(of_currencies: dict[str, dict[str, Sums]], columns: tuple[str, ...]) -> pd.DataFrame:
-    """Return the lines of all currencies as one DataFrame."""
-    counts = [len(own["row"]) for own in of_currencies.values()]
-    currency = np.repeat(np.array([*of_currencies], object), counts)
-    found: dict[str, Any] = {}
-    for name, dtype in {"row": np.int64, "value_day": np.int64, "needs_quote": np.bool_}.items():
-        found[name] = _joined(of_currencies, name, dtype)
-    for name in columns:
-        found[name] = _joined(of_currencies, name, np.int64)
-    frame = pd.DataFrame(found, copy=False)
-    frame.insert(1, "currency", pd.Series(currency, dtype=object))
-    return frame
+def _table(
+    of_currencies: dict[int, dict[str, Sums]], columns: tuple[str, ...], currencies: tuple[str, ...]
+) -> SumTable:
+    """Return the lines of all currencies, given by code, as one table."""
+    codes, counts = [*of_currencies], [len(own["row"]) for own in of_currencies.values()]
 
+    def joined(name: str, dtype: type[np.generic] = np.int64) -> Any:
+        return np.concatenate([np.zeros(0, dtype), *(own[name] for own in of_currencies.values())])
 
-def _joined(of_currencies: dict[str, dict[str, Sums]], name: str, dtype: type[np.generic]) -> Any:
-    return np.concatenate([np.zeros(0, dtype), *(lines[name] for lines in of_currencies.values())])
+    return SumTable(
+        currencies,
+        {
+            "row": joined("row"),
+            "currency": np.repeat(np.array(codes, np.int64), counts),
+            "value_day": joined("value_day"),
+            "needs_quote": joined("needs_quote", np.bool_),
+            **{name: joined(name) for name in columns},
+        },
+    )
