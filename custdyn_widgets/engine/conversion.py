@@ -19,11 +19,10 @@ from custdyn_widgets.engine.cells.movement import MOVEMENT_COLUMNS
 from custdyn_widgets.engine.cells.stocks import STOCK_COLUMNS
 from custdyn_widgets.engine.cells.sums import Sums, join
 from custdyn_widgets.engine.cells.table import SumTable
-from custdyn_widgets.engine.first_appearance import distinct_values
 from custdyn_widgets.engine.fixed_columns import FixedColumn
 from custdyn_widgets.engine.fixed_point import MILLION, Factors, add_up, sums_between, to_int64
 from custdyn_widgets.engine.quotes import Rates, Ratio
-from custdyn_widgets.mart import Int64s
+from custdyn_widgets.mart import Int64s, distinct_values
 
 if TYPE_CHECKING:
     import pandas as pd

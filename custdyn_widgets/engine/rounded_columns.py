@@ -7,11 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from custdyn_widgets.engine.first_appearance import distinct_values
 from custdyn_widgets.engine.fixed_columns import FixedColumn
 from custdyn_widgets.engine.fixed_point import MILLION
 from custdyn_widgets.engine.rounding import decimals_of
-from custdyn_widgets.mart import Bools, Int64s
+from custdyn_widgets.mart import Bools, Int64s, distinct_values
 from custdyn_widgets.report import Column, Value
 
 _PERCENT_LIMIT = 1 << 60

@@ -1,3 +1,4 @@
+from .arrow_arrays import distinct_values
 from .columns import Bools, Int64s
 from .demo.folder import demo_folder, last_midnight
 from .demo.mart import demo_query
@@ -47,6 +48,7 @@ __all__ = [
     "demo_folder",
     "demo_query",
     "detect_system",
+    "distinct_values",
     "draft_database",
     "draft_mapping",
     "grants_for",

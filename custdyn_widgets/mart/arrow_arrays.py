@@ -79,3 +79,12 @@ def scalar(value: str | bool | int | float | None, kind: pa.DataType) -> pa.Scal
 def _packed(values: _Bools) -> pa.Buffer:
     """Return a mask with one bit for each value."""
     return pa.py_buffer(np.packbits(values, bitorder="little"))
+
+
+def distinct_values(values: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+    """Return the position of each value among the distinct values, and these as they first appear.
+
+    NumPy would sort the values, which takes much longer than Arrow's hash table if there are millions.
+    """
+    encoded = from_numpy(values).dictionary_encode()
+    return to_numpy(encoded.indices), to_numpy(encoded.dictionary)

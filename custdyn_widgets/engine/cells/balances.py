@@ -8,8 +8,7 @@ import numpy as np
 
 from custdyn_widgets.engine.cells.flows import BALANCE_FLOW_COLUMNS
 from custdyn_widgets.engine.cells.table import KEYS, SumTable
-from custdyn_widgets.engine.first_appearance import distinct_values
-from custdyn_widgets.mart import Int64s
+from custdyn_widgets.mart import Int64s, distinct_values
 
 
 class BalanceTables(NamedTuple):
