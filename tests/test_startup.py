@@ -26,7 +26,7 @@ DRAWING = {"vl_convert", "jinja2", "openpyxl"}
 NOTEBOOKS = {"nbformat", "papermill", "nbclient", "nbconvert", "jsonschema", "IPython", "ipykernel"}
 SPARK = {"pyspark", "custdyn_widgets.mart.spark"}
 NEVER = {"altair", "rfc3987_syntax", "ipywidgets", "jupyterlab", "matplotlib", "duckdb", "polars", "numba"}
-DATA = {"pandas", "numpy", "pyarrow"}
+DATA = {"numpy", "pyarrow"}
 
 
 def loaded_by(folder: Path, *command: str) -> set[str]:
@@ -54,18 +54,20 @@ def loaded_by(folder: Path, *command: str) -> set[str]:
     ids=" ".join,
 )
 def test_a_command_without_data_loads_nothing_heavy(command: tuple[str, ...], tmp_path: Path) -> None:
-    assert not loaded_by(tmp_path, *command) & (DATA | DRAWING | NOTEBOOKS | NEVER | {"babel"})
+    assert not loaded_by(tmp_path, *command) & (DATA | DRAWING | NOTEBOOKS | NEVER | {"babel", "pandas"})
 
 
-@pytest.mark.parametrize("form", ["csv", "json"])
+@pytest.mark.parametrize("form", ["csv", "json", "table"])
 def test_a_query_loads_what_reads_and_computes_and_nothing_that_draws(form: str, tmp_path: Path) -> None:
     loaded = loaded_by(tmp_path, "query", *ASKED, "--format", form)
     assert loaded >= DATA
-    assert not loaded & (DRAWING | NOTEBOOKS | NEVER | SPARK)
+    assert not loaded & (DRAWING | NOTEBOOKS | NEVER | SPARK | {"pandas"})
 
 
-def test_a_table_loads_nothing_that_draws(tmp_path: Path) -> None:
-    assert not loaded_by(tmp_path, "query", *ASKED) & (DRAWING | NOTEBOOKS | NEVER)
+def test_a_check_loads_what_reads_and_no_pandas(tmp_path: Path) -> None:
+    loaded = loaded_by(tmp_path, "check", MART)
+    assert loaded >= DATA
+    assert not loaded & (DRAWING | NOTEBOOKS | NEVER | SPARK | {"pandas"})
 
 
 def test_freezing_loads_what_draws_and_nothing_of_notebooks(tmp_path: Path) -> None:
@@ -95,12 +97,15 @@ def test_a_run_leaves_the_computing_and_the_javascript_engine_to_its_kernel(tmp_
 
 
 CHECKED = "from custdyn_widgets.mart import check_source; check_source(asked[1])"
+DURING_REPORT, DURING_CHECK = (
+    f"custdyn_widgets.{name}" for name in ("engine.report", "mart.checking.likely_mistakes.search")
+)
 INTERRUPTED = """
 import os, signal, sys, threading
 
 class Stopped:
     def find_spec(self, name, *_):
-        if name == "pandas" and not stopped:
+        if name == {during!r} and not stopped:
             stopped.append(name)
             os.kill(os.getpid(), signal.SIGINT)
 
@@ -116,14 +121,18 @@ print(len(run_report(*asked).rows), signal.getsignal(signal.SIGINT) is signal.de
 """
 
 
-@pytest.mark.parametrize("first", ["run_report(*asked)", CHECKED])
-def test_a_first_report_or_check_that_is_stopped_can_be_asked_again(first: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("first", "during"), [("run_report(*asked)", DURING_REPORT), (CHECKED, DURING_CHECK)]
+)
+def test_a_first_report_or_check_that_is_stopped_can_be_asked_again(
+    first: str, during: str, tmp_path: Path
+) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED.format(mart=MART, first=first)],
+        [sys.executable, "-c", INTERRUPTED.format(mart=MART, first=first, during=during)],
         env={**os.environ, "CUSTDYN_CACHE": str(tmp_path), "PYTHONPATH": str(TESTS.parent)},
         capture_output=True,
         check=True,
         text=True,
         timeout=100,
     )
-    assert done.stdout.splitlines() == ["stopped ['pandas']", "12 True"]
+    assert done.stdout.splitlines() == [f"stopped [{during!r}]", "12 True"]

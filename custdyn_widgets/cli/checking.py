@@ -16,7 +16,7 @@ from custdyn_widgets.cli.report_output import engine_option, json_option
 @json_option()
 def check_command(source: str, every: bool, engine: str, as_json: bool) -> None:
     """Check a source: summarize its faults by kind and say how to fix them. Exit 1 if there are any."""
-    from custdyn_widgets.mart import check_on_spark, check_source
+    from custdyn_widgets.mart import check_source
     from custdyn_widgets.progress import ProgressBar
 
     if every and engine == "spark":
@@ -24,6 +24,8 @@ def check_command(source: str, every: bool, engine: str, as_json: bool) -> None:
     faults = None
     with ProgressBar():
         if engine == "spark":
+            from custdyn_widgets.mart import check_on_spark  # imported late: rarely needed
+
             summary = check_on_spark(source)
         else:
             mart = check_source(source)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 _Bools = npt.NDArray[np.bool_]
 
@@ -35,6 +36,12 @@ def to_bools(column: pa.Array) -> _Bools:
     packed = np.frombuffer(column.buffers()[1], np.uint8)[start // 8 : -(-end // 8)]
     # Arrow's own conversion takes ten times as long.
     return np.unpackbits(packed, count=end - start // 8 * 8, bitorder="little")[start % 8 :].view(np.bool_)
+
+
+def codes_of(column: pa.DictionaryArray) -> npt.NDArray[Any]:
+    """Return the position of each value in the dictionary, or -1 for nulls."""
+    codes = column.indices
+    return to_numpy(pc.fill_null(codes, scalar(-1, codes.type)))
 
 
 def from_numpy(values: npt.NDArray[Any], valid: _Bools | None = None) -> pa.Array:

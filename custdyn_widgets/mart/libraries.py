@@ -16,7 +16,7 @@ def import_library(name: str) -> None:
     """Import a large library, unless it is already imported.
 
     Hardly any of the many objects that this creates are garbage, so they go to the oldest generation of the
-    garbage collector without being examined: otherwise importing pandas would take a fifth longer.
+    garbage collector without being examined.
     """
     if name in sys.modules:
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from custdyn_widgets.engine.compute import run_report
-from custdyn_widgets.mart.opening import open_mart
+from custdyn_widgets.mart import import_library
 from custdyn_widgets.query.query import ReportQuery
 
 from . import answer
@@ -14,6 +14,9 @@ from .question import AS_OF, Question
 
 def check(folder: Path) -> None:
     """Make the facts, which finds every fault, or open them where they are made."""
+    import_library("numpy")  # first, as `run_report` does
+    from custdyn_widgets.mart import open_mart
+
     open_mart(folder)
 
 

@@ -38,7 +38,6 @@ from custdyn_widgets.mart.checking.references import (
 )
 from custdyn_widgets.mart.checking.written_forms import iso_times, plain_numbers
 from custdyn_widgets.mart.dialect import Dialect
-from custdyn_widgets.mart.libraries import import_library
 from custdyn_widgets.mart.positions import PositionLookup, positions
 from custdyn_widgets.mart.reading.stored import StoredMart, StoredTable
 from custdyn_widgets.mart.schema import Kind, MartColumn
@@ -49,7 +48,6 @@ def check(stored: StoredMart) -> CheckedMart:
 
     This does not search for likely mistakes; `check_source` does.
     """
-    import_library("pandas")  # pyarrow would do so when it converts a list; but it would ignore Ctrl-C
     tables = stored.tables()
     unusual = have_other_formats(tables)
     if unusual:  # guess the format first: recording a fault for each value would be slow

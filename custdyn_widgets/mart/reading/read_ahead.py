@@ -1,7 +1,7 @@
-"""Read the first batches of a ledger in the background, while other work is done.
+"""Read the first batches of a ledger in the background, while the other tables are checked.
 
-That work includes importing pandas, which nothing here may do: if an import that two threads wait for is
-interrupted, Python may never release its lock.
+Nothing here may import a module: if an import that two threads wait for is interrupted, Python may never
+release its lock.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from custdyn_widgets.mart.reading.stored import Piece, StoredLedger, StoredTable
 
-_ROWS = 2**21  # about as many as are read while pandas is imported, and few enough to fit in memory
+_ROWS = 2**21  # more than are read while small tables are checked, and few enough to fit in memory
 
 
 @contextmanager

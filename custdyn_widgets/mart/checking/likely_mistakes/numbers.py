@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from custdyn_widgets.mart.arrow_arrays import codes_of
 from custdyn_widgets.mart.checking.likely_mistakes.evidence import Evidence
 from custdyn_widgets.mart.checking.notes import Note
 from custdyn_widgets.mart.checking.values import MICROS
@@ -74,7 +75,7 @@ def cents(evidence: Evidence) -> Iterator[Note]:
     if not suspects:
         return
     coded = clients.columns["currency"].dictionary_encode()
-    currency_of = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    currency_of = codes_of(coded)
     names = coded.dictionary.to_pylist()
     for kind in suspects:
         of_kind = np.flatnonzero(rows.kind == kind)

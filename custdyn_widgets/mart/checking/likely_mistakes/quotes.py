@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from custdyn_widgets.errors import shown
+from custdyn_widgets.mart.arrow_arrays import codes_of, from_numpy
 from custdyn_widgets.mart.checking.checked import CheckedTable
 from custdyn_widgets.mart.checking.likely_mistakes.evidence import Evidence, day_text, row_number
 from custdyn_widgets.mart.checking.notes import Note
@@ -47,7 +48,7 @@ def odd_quotes(evidence: Evidence) -> Iterator[Note]:
     if rates is None:
         return
     known = ~(rates.blank["currency"] | rates.blank["date"] | rates.blank["units_per_base"])
-    currency = rates.columns["currency"].dictionary_encode().indices.fill_null(-1).to_numpy()
+    currency = codes_of(rates.columns["currency"].dictionary_encode())
     rows = np.lexsort((rates.columns["date"], currency))
     rows = rows[known[rows]]
     if not len(rows):
@@ -123,7 +124,10 @@ def _and_back(moves: Int64s, up: Bools, currency: Codes, days: Int64s) -> Int64s
 
 def _ranges(rates: CheckedTable, rows: Int64s) -> Floats:
     """Return the lowest and highest plausible quotes for the pairs in these rows; NaN if not known."""
-    pairs = zip(*(rates.columns[name].take(rows).to_pylist() for name in ("currency", "base")), strict=True)
+    pairs = zip(
+        *(rates.columns[name].take(from_numpy(rows)).to_pylist() for name in ("currency", "base")),
+        strict=True,
+    )
     return np.array([_range(*pair) or (np.nan, np.nan) for pair in pairs], np.float64).T
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from custdyn_widgets.errors import shown
+from custdyn_widgets.mart.arrow_arrays import from_numpy
 from custdyn_widgets.mart.checking.likely_mistakes.evidence import Evidence, counted
 from custdyn_widgets.mart.checking.notes import Note
 from custdyn_widgets.mart.columns import Bools, Int64s
@@ -89,7 +90,7 @@ def _compared(evidence: Evidence, row: int, derived: int, stored: int) -> dict[s
 def _sums_by_currency(evidence: Evidence, rows: Int64s, derived: Int64s, stored: Int64s) -> dict[str, str]:
     """Return the sums of derived minus stored balances by currency."""
     sums: dict[str, int] = {}
-    names = evidence.clients.columns["currency"].take(rows).to_pylist()
+    names = evidence.clients.columns["currency"].take(from_numpy(rows)).to_pylist()
     for currency, one, other in zip(names, derived[rows].tolist(), stored[rows].tolist(), strict=True):
         sums[currency or ""] = sums.get(currency or "", 0) + one - other
     return {currency: format_millionths(total) for currency, total in sorted(sums.items())}

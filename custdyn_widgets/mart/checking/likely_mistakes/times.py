@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from custdyn_widgets.mart import columns
-from custdyn_widgets.mart.arrow_arrays import to_bools
+from custdyn_widgets.mart.arrow_arrays import from_bools, to_bools
 from custdyn_widgets.mart.checking.checked import CheckedTable
 from custdyn_widgets.mart.checking.likely_mistakes.evidence import Evidence, row_number, time_text
 from custdyn_widgets.mart.checking.likely_mistakes.local_times import why_local
@@ -59,7 +59,7 @@ def _count_without_offset(table: CheckedTable, column: str) -> int:
     local = ~table.blank[column]
     if not columns.is_text(stored.type):
         return int(local.sum())
-    left = stored.filter(pa.array(local)) if not local.all() else stored
+    left = stored.filter(from_bools(local)) if not local.all() else stored
     # Nearly all times with an offset end with Z or contain a plus, which is faster to check than the pattern.
     for mark in (partial(pc.ends_with, pattern="Z"), partial(pc.match_substring, pattern="+")):
         if len(left):
