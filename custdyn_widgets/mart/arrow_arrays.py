@@ -22,6 +22,7 @@ _Bools = npt.NDArray[np.bool_]
 def to_numpy(column: pa.Array) -> npt.NDArray[Any]:
     """Return integers or floats as a NumPy array, which is read-only; what it has for nulls is undefined."""
     dtype = np.dtype(column.type.to_pandas_dtype())
+    assert column.type.bit_width == 8 * dtype.itemsize, "booleans have one bit each: see `to_bools`"
     data = column.buffers()[1]
     if data is None or not len(column):
         return np.zeros(len(column), dtype)

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from custdyn_widgets.engine import report
 from custdyn_widgets.query import COLUMN_GROUPS
 
 TESTS = Path(__file__).parents[1]
@@ -91,3 +92,13 @@ def test_rows_that_are_computed_from_fractions_load_no_pandas(fields: dict[str, 
     _, exact, _, loaded = json.loads(told_by(REPORTED, cache, str(TIES), asked))
     assert exact > 0
     assert not loaded
+
+
+def test_the_version_of_pandas_is_found_however_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "pandas")
+    for path in (sys.path, []):
+        with monkeypatch.context() as patched:
+            patched.setattr(sys, "path", path)
+            if not path:
+                patched.setitem(sys.modules, "pandas", pd)
+            assert report._pandas_version.__wrapped__() == pd.__version__

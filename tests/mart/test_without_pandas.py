@@ -68,6 +68,8 @@ def test_arrays_are_the_same_in_arrow_and_numpy(offset: int) -> None:
     assert to_numpy(pa.array(numbers)[offset:]).tolist() == numbers[offset:].tolist()
     assert to_bools(pa.array(mask)[offset:]).tolist() == mask[offset:].tolist()
     assert to_numpy(pa.array(numbers)[:0]).dtype == np.int32
+    with pytest.raises(AssertionError, match="to_bools"):
+        to_numpy(pa.array(mask))
 
 
 def test_texts_and_scalars_are_those_of_arrow() -> None:
