@@ -96,16 +96,16 @@ def new_user(database: Database, password: str) -> Iterator[str]:
         database.run(*drop)
 
 
-def _connect(kind: str, name: str) -> Any:
+def _connect(kind: str, name: str, port: int | None = None, password: str = "") -> Any:
+    """Return a connection to the server of this kind, or to one on another port."""
+    told = {"host": HOST, "port": port or PORTS[kind], "user": USERS[kind], "password": password}
     if kind == "postgresql":
         import psycopg
 
-        return psycopg.connect(host=HOST, port=PORTS[kind], user=USERS[kind], dbname=name, autocommit=True)
+        return psycopg.connect(**told, dbname=name, autocommit=True)
     import pymysql
 
-    return pymysql.connect(
-        host=HOST, port=PORTS[kind], user=USERS[kind], database=name, autocommit=True, charset="utf8mb4"
-    )
+    return pymysql.connect(**told, database=name, autocommit=True, charset="utf8mb4")
 
 
 @contextlib.contextmanager
@@ -136,7 +136,7 @@ def password_server(
             process = _mariadb(folder / "server", port, [f"--init-file={initial}", *options])
         try:
             for _ in range(_STARTS_WITHIN_S * 10):
-                if _answers(port):
+                if _lets_in(kind, port, password):  # a server that is starting up only answers
                     break
                 time.sleep(0.1)
             yield port
@@ -209,9 +209,9 @@ def _start_in(folder: Path, kind: str) -> None:
     raise AssertionError(f"the server {kind} did not start:\n{(folder / kind / 'log').read_text()}")
 
 
-def _lets_in(kind: str) -> bool:
+def _lets_in(kind: str, port: int | None = None, password: str = "") -> bool:
     try:
-        _connect(kind, "postgres" if kind == "postgresql" else "mysql").close()
+        _connect(kind, "postgres" if kind == "postgresql" else "mysql", port, password).close()
     except Exception:
         return False
     return True
