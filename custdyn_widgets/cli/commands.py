@@ -72,7 +72,7 @@ def main(debug: bool) -> None:  # noqa: ARG001 (read from the context)
 def _keep_garbage() -> None:
     """Prevent the search for garbage at exit, which takes 0.1 s.
 
-    DuckDB needs it: otherwise it would report what it created as leaked.
+    Without that search, DuckDB would report what it created as leaked, so it is kept if DuckDB is loaded.
     """
     if "duckdb" not in sys.modules:
         gc.freeze()

@@ -1,8 +1,8 @@
 """Conversions between Arrow, NumPy and Python that do not import pandas.
 
 pyarrow imports pandas in `pa.array`, in `pa.scalar`, in an array's `to_numpy`, and wherever a function gets a
-Python literal instead of an Arrow array or scalar. That takes longer than reading a million rows, and most
-reports do not need pandas.
+Python or NumPy value instead of an Arrow array or scalar. That takes longer than reading a million rows, and
+most reports do not need pandas.
 """
 
 from __future__ import annotations
@@ -84,11 +84,6 @@ def scalar(value: str | bool | int | float | None, kind: pa.DataType) -> pa.Scal
     return (from_texts([value]) if isinstance(value, str) else from_numpy(np.array([value]))).cast(kind)[0]
 
 
-def _packed(values: _Bools) -> pa.Buffer:
-    """Return a mask with one bit for each value."""
-    return pa.py_buffer(np.packbits(values, bitorder="little"))
-
-
 def distinct_values(values: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
     """Return the position of each value among the distinct values, and these as they first appear.
 
@@ -96,3 +91,8 @@ def distinct_values(values: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int32
     """
     encoded = from_numpy(values).dictionary_encode()
     return to_numpy(encoded.indices), to_numpy(encoded.dictionary)
+
+
+def _packed(values: _Bools) -> pa.Buffer:
+    """Return a mask with one bit for each value."""
+    return pa.py_buffer(np.packbits(values, bitorder="little"))

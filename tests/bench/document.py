@@ -82,11 +82,11 @@ def _page(setting: Mapping[str, Any], by_rows: Mapping[int, Sequence[Figure]], p
         "which wrote this page; it writes no page unless all tables for a question agree in every cell. "
         "The code of all contenders is in `tests/bench`. “Checks” means checking for distinct ids and for "
         "known clients, kinds and packages; ours makes these and all its other checks while it builds its "
-        "facts, and imports part of its code while it reads, so that its calls include the import. Before "
-        "each process, another one allocates memory and frees it: the host of a virtual machine may be slow "
-        "to provide memory that was not in use, which says nothing about a contender. XLSX is written from a "
-        "finished report: by ours with all sheets and charts, by openpyxl alone in its write-only mode as "
-        "one sheet with the same values and number formats.\n"
+        "facts, and imports part of its code only when it needs it, so that its calls include the import. "
+        "Before each process, another one allocates memory and frees it: the host of a virtual machine may "
+        "be slow to provide memory that was not in use, which says nothing about a contender. XLSX is "
+        "written from a finished report: by ours with all sheets and charts, by openpyxl alone in its "
+        "write-only mode as one sheet with the same values and number formats.\n"
     )
     yield from _setting(setting)
     yield f"![Seconds by contender, by rows and by buckets]({picture})\n"

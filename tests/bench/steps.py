@@ -38,7 +38,7 @@ class Step:
     def imports(self) -> tuple[str, ...]:
         """What is imported before the first call is timed, though the contender imports it only then.
 
-        Ours imports the rest while it reads, so where it reads that belongs to the call.
+        Ours imports the rest when it needs it, so where it reads that belongs to the call.
         """
         is_ours = self.contender in ("ours", "our_dynamics")
         return ("custdyn_widgets.engine.report",) if is_ours and not self.empty_cache else ()
